@@ -5,7 +5,7 @@ CC ?= cc
 SANITIZE ?=
 OPT ?= -O2 -g
 
-PKGS := libmicrohttpd json-c libpq libcurl yaml-0.1 libarchive
+PKGS := libmicrohttpd json-c libpq libcurl yaml-0.1 libarchive gnutls
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wundef -Werror
 HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -fno-common
 LINK_HARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack
