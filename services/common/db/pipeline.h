@@ -1,0 +1,42 @@
+// Batches of statements in few round trips: libpq's pipeline mode, for lanes.
+//
+//     pipeline_begin(db, &pipeline, err)           BEGIN is queued
+//     pipeline_add(pipeline, SELECT..., ...) -> 0  queued, partly sent
+//     pipeline_collect(pipeline, err)              one round trip: all results are here
+//     pipeline_result(pipeline, 0)                 compute with it, add more, collect again, ...
+//     pipeline_commit(pipeline, err)               COMMIT and one round trip; results stay readable
+//
+// Any failure rolls everything back, names the first statement that failed and leaves the connection usable: a pipeline
+// is over after its first negative return. Reads while it writes, so batches of any size cannot block both sides.
+// Between two collects the server may end the transaction of a client that sleeps (idle_in_transaction timeout).
+// One at a time per connection, which is used for nothing else meanwhile.
+#pragma once
+
+#include "services/common/db/db.h"
+
+struct pipeline;
+
+// Starts a transaction. The pipeline belongs to the connection; its results live until the next pipeline_begin or
+// db_close.
+int pipeline_begin(struct db *db, struct pipeline **out, struct err *err) WARN_UNUSED;
+// Queues a statement of the connection's table and returns its index, from 0. Copies params. The first use of a
+// statement on a connection costs a round trip.
+int pipeline_add(struct pipeline *pipeline, unsigned statement, const struct params *params, enum result_format format,
+                 struct err *err) WARN_UNUSED;
+// Sends what is queued and waits until every result is here.
+int pipeline_collect(struct pipeline *pipeline, struct err *err) WARN_UNUSED;
+// The result of an added statement that has been collected. Owned by the pipeline.
+struct result *pipeline_result(struct pipeline *pipeline, int index);
+// Ends the transaction, after collecting what is outstanding. A connection lost here: ERR_UNAVAILABLE and
+// db_last_error(db)->outcome_unknown.
+int pipeline_commit(struct pipeline *pipeline, struct err *err) WARN_UNUSED;
+// Rolls back unless it is over already. Takes NULL.
+void pipeline_abort(struct pipeline *pipeline);
+DEFINE_CLEANUP(struct pipeline *, pipeline_abort);
+#define AUTO_PIPELINE CLEANUP(cleanup_pipeline_abort)
+
+// The body of a transaction in pipeline mode; runs again under the same rules as transaction_fn.
+typedef int (*pipeline_fn)(struct pipeline *pipeline, void *context, struct err *err);
+// pipeline_begin, function, pipeline_commit, again on serialization failures and deadlocks: see db_transaction().
+// The results of the last run stay readable through the pipeline that function saw.
+int db_pipeline(struct db *db, pipeline_fn function, void *context, struct err *err) WARN_UNUSED;
