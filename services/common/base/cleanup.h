@@ -8,30 +8,33 @@
 #include <stdlib.h>
 
 // Defines cleanup_<function>(type *) that calls function(*p); the function itself must take NULL.
-#define DEFINE_CLEANUP(type, function)                 \
-    static inline void cleanup_##function(type *p) {   \
-        function(*p);                                  \
-    }                                                  \
+#define DEFINE_CLEANUP(type, function)             \
+    static inline void cleanup_##function(type *p) \
+    {                                              \
+        function(*p);                              \
+    }                                              \
     struct cleanup_##function##_semicolon_
 
-#define TAKE_PTR(pointer)                      \
-    ({                                         \
+#define TAKE_PTR(pointer)                       \
+    ({                                          \
         __typeof__(pointer) taken_ = (pointer); \
-        (pointer) = NULL;                      \
-        taken_;                                \
+        (pointer) = NULL;                       \
+        taken_;                                 \
     })
-#define TAKE_FD(fd)         \
-    ({                      \
-        int taken_ = (fd);  \
-        (fd) = -1;          \
-        taken_;             \
+#define TAKE_FD(fd)        \
+    ({                     \
+        int taken_ = (fd); \
+        (fd) = -1;         \
+        taken_;            \
     })
 
-static inline void cleanup_free(void *pointer_to_pointer) {
+static inline void cleanup_free(void *pointer_to_pointer)
+{
     free(*(void **)pointer_to_pointer);
 }
 
-static inline void cleanup_file(FILE **file) {
+static inline void cleanup_file(FILE **file)
+{
     if (*file)
         fclose(*file);
 }

@@ -18,9 +18,9 @@ enum err_code {
     ERR_UNAVAILABLE,  // something that we depend on is away: try again later
     ERR_TIMEOUT,      // a deadline passed
     ERR_NO_MEMORY,
-    ERR_IO,           // a system call or a peer failed
-    ERR_UNSUPPORTED,  // this build, machine or runtime cannot do it
-    ERR_INTERNAL,     // a defect of ours
+    ERR_IO,          // a system call or a peer failed
+    ERR_UNSUPPORTED, // this build, machine or runtime cannot do it
+    ERR_INTERNAL,    // a defect of ours
 };
 #define ERR_CODE_COUNT ((int)ERR_INTERNAL + 1)
 

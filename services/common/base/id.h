@@ -1,8 +1,9 @@
 // Identifiers of jobs: 63-bit integers that grow with time, made without asking the database, written as 13 characters
 // of lower-case Crockford base32 behind a prefix.
 //
-// 42 bits of milliseconds since 2020, 21 bits of a counter that starts at a random point each millisecond. Within a process
-// they grow strictly; two processes collide only in the same millisecond with 2^-21 per pair, and the primary key catches that.
+// 42 bits of milliseconds since 2020, 21 bits of a counter that starts at a random point each millisecond. Within a
+// process they grow strictly; two processes collide only in the same millisecond with 2^-21 per pair, and the primary
+// key catches that.
 #pragma once
 
 #include "services/common/base/err.h"

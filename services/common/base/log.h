@@ -15,6 +15,8 @@ int log_level_parse(const char *text, enum log_level *out); // "error" "warn" "i
 // Values are escaped. Use LOG_NUMBER(n) for integers.
 void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
 
-struct log_number { char text[24]; };
+struct log_number {
+    char text[24];
+};
 struct log_number log_number(long long value);
 #define LOG_NUMBER(value) (log_number((long long)(value)).text)

@@ -16,7 +16,10 @@ struct strbuf {
     size_t capacity;
     bool failed;
 };
-#define STRBUF_INIT {0}
+#define STRBUF_INIT \
+    {               \
+        0           \
+    }
 #define AUTO_STRBUF CLEANUP(strbuf_release)
 
 void strbuf_release(struct strbuf *buf); // frees the content; the buffer can be used again
@@ -27,7 +30,8 @@ void strbuf_add_text(struct strbuf *buf, const char *text);
 void strbuf_add_char(struct strbuf *buf, char c);
 void strbuf_add_i64(struct strbuf *buf, int64_t value); // decimal, no printf
 void strbuf_add_format(struct strbuf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
-// A JSON string literal with quotes. `text` must be valid UTF-8; control characters, quotes and backslashes are escaped.
+// A JSON string literal with quotes. `text` must be valid UTF-8; control characters, quotes and backslashes are
+// escaped.
 void strbuf_add_json(struct strbuf *buf, const char *text, size_t length);
 void strbuf_drop_front(struct strbuf *buf, size_t bytes); // removes bytes at the beginning
 
