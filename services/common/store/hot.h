@@ -1,0 +1,162 @@
+// The hot calls: submit, and work (report and/or poll). A lane collects what has queued up since its last commit and runs it as
+// one transaction with merged statements: the number of statements does not depend on the number of operations.
+//
+// Each operation carries its own outcome. An operation that is wrong (unknown worker, stale token) never fails its
+// neighbours; when the database refuses the batch as a whole, it is run again operation by operation.
+// Everything here belongs to the calling thread; one `struct hot` per lane, with its own connection.
+#pragma once
+
+#include "services/common/base/err.h"
+#include "services/common/base/strbuf.h"
+#include "services/common/model/job_spec.h"
+#include "services/common/model/slice.h"
+#include "services/common/model/states.h"
+#include "services/common/store/wakes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// ---- submit
+
+struct submit_operation {
+    const struct job_spec *spec; // borrowed
+    const char *idempotency_key; // NULL: none
+    const char *fingerprint;     // of the body, hexadecimal
+    int64_t job;                 // in: a fresh id_new(); out: the job's id (an earlier one's when the key was known)
+    // out
+    bool created;                // false: the key was known, same body
+    struct err err;              // ERR_CONFLICT: same key, another body; ERR_NOT_FOUND: the bundle is not there
+    bool failed;
+};
+
+// ---- work
+
+struct task_failure {
+    int64_t task;
+    const char *error; // borrowed, valid UTF-8, at most 2,000 bytes
+    int exit;          // -1: none
+    enum slice_retry retry;
+};
+
+struct task_output {
+    int64_t task;
+    const char *json; // one compact line, borrowed
+    size_t length;
+};
+
+struct slice_result {
+    const char *slice; // "<job>/<stage>/<first>" as it came; borrowed; echoed in stale
+    int64_t job;       // parsed from it; only a hint for locking
+    int64_t token;
+    bool all_succeeded;
+    const struct slice_range *succeeded;
+    size_t succeeded_count;
+    const struct task_failure *failed;
+    size_t failed_count;
+    const struct task_output *outputs; // by rising task
+    size_t output_count;
+    bool stale; // out: the token does not hold; nothing was recorded
+};
+
+struct instance_observation {
+    int64_t job;
+    const char *service; // name
+    int epoch;
+    int state; // enum instance_state
+    const char *object, *host, *ports, *boundary, *error, *signals; // NULL: not said; ports and signals are JSON
+    int exit_code, exit_signal; // -1: none
+    int grade;                  // enum grade, -1: none
+};
+
+struct log_chunk {
+    int64_t job;
+    const char *source;
+    int64_t position;
+    const void *bytes;
+    size_t length;
+};
+
+struct queue_want {
+    const char *queue;
+    int64_t tasks;
+};
+
+// A slice that a poll was given.
+struct grant {
+    int64_t job, token;
+    int stage;
+    const char *stage_name, *run, *bundle; // run, bundle: NULL when none; valid until the operation is released
+    int64_t first, count;
+    int attempt;
+    const char *items;    // JSON array text, or NULL: null items
+    const char *services; // JSON array text, "[]" when none
+};
+
+struct instance_order {
+    int64_t job;
+    const char *service;
+    int epoch;
+    const char *reason;   // stop
+    const char *run, *bundle, *services; // start
+};
+
+struct cancel_order {
+    int64_t job, token, first;
+    int stage;
+};
+
+struct work_operation {
+    // in
+    int64_t worker;
+    int incarnation;
+    struct slice_result *results;
+    size_t result_count;
+    const struct instance_observation *observations;
+    size_t observation_count;
+    const struct log_chunk *logs;
+    size_t log_count;
+    bool polls; // it also wants work; the members below are its
+    bool draining;
+    const struct queue_want *wants;
+    size_t want_count;
+    int want_services;
+    const int64_t *held; // NULL: not said
+    size_t held_count;
+    bool says_held;
+    // out
+    bool failed;
+    struct err err; // ERR_STALE: the incarnation; ERR_NOT_FOUND: no such worker
+    int64_t lease_ms;
+    bool drain;
+    struct grant *grants;
+    size_t grant_count;
+    struct instance_order *starts, *stops, *verifies;
+    size_t start_count, stop_count, verify_count;
+    struct cancel_order *cancels;
+    size_t cancel_count;
+    const int *demands; // what this worker can serve: park under these when nothing was granted
+    size_t demand_count;
+    struct arena *arena; // owns what the outcome points to
+};
+void work_operation_release(struct work_operation *operation); // frees the outcome; the input stays the caller's
+
+// ---- the lane's executor
+
+struct hot;
+struct db;
+
+struct hot_settings {
+    int64_t worker_lease_ms; // 30,000
+    int64_t log_limit_bytes; // per job; above it chunks are dropped and a marker is stored once
+    int64_t event_limit;     // per job
+};
+
+int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out, struct err *err) WARN_UNUSED;
+void hot_free(struct hot *hot);
+
+// Runs the operations as one transaction. 0: it is committed (look at each operation's `failed`). Failure: nothing is known to
+// be recorded: ERR_UNAVAILABLE when the database is away or the commit's outcome is unknown (the client resolves that with
+// its key or token). Wakes are added for what was committed.
+int hot_run(struct hot *hot, struct submit_operation **submits, size_t submit_count, struct work_operation **works, size_t work_count,
+            struct wakes *wakes, struct err *err) WARN_UNUSED;

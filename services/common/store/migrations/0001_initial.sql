@@ -1,0 +1,248 @@
+-- The whole of Curfew's state. States are small integers that services/common/model/states.h names; a test holds the two
+-- against each other.
+--
+-- Every change of a job, of its stages, of its slices (but for the claim of a ready one), of its events and logs happens
+-- under the job's row lock. Locks are taken in the order worker, job (by id), slice, instance.
+
+CREATE TABLE setting (
+    name  text PRIMARY KEY,
+    value text NOT NULL
+);
+INSERT INTO setting VALUES ('deployment', substr(replace(gen_random_uuid()::text, '-', ''), 1, 12));
+
+CREATE TABLE bundle (
+    hash         text PRIMARY KEY CHECK (hash ~ '^[0-9a-f]{64}$'),
+    content      bytea NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    last_used_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+ALTER TABLE bundle ALTER content SET STORAGE EXTERNAL; -- compressed already
+
+-- What a worker must offer to be given a slice or an instance: interned, so that claims compare integers.
+CREATE TABLE demand (
+    id      integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    queue   text NOT NULL,  -- '' for services
+    runtime text NOT NULL,  -- '' is any that runs commands; 'pull' is outside workers
+    labels  jsonb NOT NULL, -- the worker's labels must contain these
+    UNIQUE (queue, runtime, labels)
+);
+
+CREATE TABLE worker (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name          text NOT NULL UNIQUE,
+    incarnation   integer NOT NULL,
+    state         smallint NOT NULL,
+    host          text NOT NULL,
+    boot          text NOT NULL,
+    runtimes      text[] NOT NULL,
+    queues        text[] NOT NULL,
+    labels        jsonb NOT NULL,
+    slots         integer NOT NULL,
+    registered_at timestamptz NOT NULL,
+    lease_until   timestamptz NOT NULL,
+    drain         boolean NOT NULL DEFAULT false,
+    note          text -- why it is quarantined or lost
+) WITH (fillfactor = 50);
+
+CREATE TABLE job (
+    id                 bigint PRIMARY KEY,
+    name               text NOT NULL,
+    labels             jsonb NOT NULL,
+    priority           smallint NOT NULL,
+    spec               text NOT NULL, -- canonical JSON, inline items left out
+    bundle             text,          -- hash
+    idempotency_key    text,
+    fingerprint        text,          -- of the submitted body
+    autostop_on        smallint NOT NULL, -- a bit per outcome; 0 is autostop: false
+    linger_ms          bigint NOT NULL,
+    keep_on_failure_ms bigint NOT NULL,
+    timeout_ms         bigint NOT NULL,   -- 0: none
+    max_lifetime_ms    bigint NOT NULL,
+    services           smallint NOT NULL, -- how many it declares
+    phase              smallint NOT NULL, -- waiting (for its services) or released
+    paused             boolean NOT NULL DEFAULT false,
+    stop_requested_at  timestamptz,
+    outcome            smallint,
+    cleanup            smallint NOT NULL,
+    reason_code        text,
+    reason_message     text,
+    created_at         timestamptz NOT NULL,
+    started_at         timestamptz,
+    finished_at        timestamptz,
+    closed_at          timestamptz,
+    keep_until         timestamptz, -- kept services stop then
+    attention_at       timestamptz, -- when time alone changes this job next: the deadlines sweep looks here
+    log_bytes          bigint NOT NULL DEFAULT 0,
+    event_count        integer NOT NULL DEFAULT 0,
+    CHECK ((outcome IS NULL) = (finished_at IS NULL)),
+    CHECK (closed_at IS NULL OR outcome IS NOT NULL)
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX job_idempotency_key ON job (idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX job_attention ON job (attention_at) WHERE attention_at IS NOT NULL;
+CREATE INDEX job_closed ON job (closed_at) WHERE closed_at IS NOT NULL;
+
+CREATE TABLE stage (
+    job            bigint NOT NULL,
+    stage          smallint NOT NULL, -- position in the spec, from 0
+    name           text NOT NULL,
+    demand         integer NOT NULL,
+    priority       smallint NOT NULL,
+    run            text,              -- JSON for the worker that runs it; NULL for pull
+    from_stage     smallint,          -- its tasks are this one's outputs
+    after_mask     bigint NOT NULL,   -- a bit per stage that must be closed before its tasks are released
+    fail_job       boolean NOT NULL,  -- on_failure
+    retries_max    integer NOT NULL,
+    backoff_ms     bigint NOT NULL,
+    backoff_max_ms bigint NOT NULL,
+    max_parallel   integer NOT NULL,  -- 0: no limit
+    total          bigint NOT NULL,
+    open           bigint NOT NULL,   -- unfinished tasks
+    succeeded      bigint NOT NULL DEFAULT 0,
+    failed         bigint NOT NULL DEFAULT 0,
+    cancelled      bigint NOT NULL DEFAULT 0,
+    released       boolean NOT NULL,  -- its tasks may be claimed
+    closed         boolean NOT NULL DEFAULT false,
+    rank           bigint NOT NULL DEFAULT 0, -- where its next slice goes in the queue
+    PRIMARY KEY (job, stage),
+    CHECK (open = total - succeeded - failed - cancelled AND open >= 0)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
+CREATE SEQUENCE lease_token;
+
+-- The partition of each stage's tasks [0, total). Runs of succeeded tasks are merged as they finish.
+CREATE TABLE slice (
+    job         bigint NOT NULL,
+    stage       smallint NOT NULL,
+    first       bigint NOT NULL,
+    count       bigint NOT NULL CHECK (count > 0),
+    state       smallint NOT NULL,
+    attempt     integer NOT NULL DEFAULT 0, -- how often its tasks have been started
+    failures    integer NOT NULL DEFAULT 0, -- of these, how many count against retries.max
+    demand      integer NOT NULL,
+    priority    smallint NOT NULL,
+    rank        bigint NOT NULL DEFAULT 0,
+    worker      bigint,
+    incarnation integer,
+    token       bigint,
+    leased_at   timestamptz,
+    cancel      boolean NOT NULL DEFAULT false, -- its worker is asked to end it
+    due_at      timestamptz,                    -- delayed until then
+    PRIMARY KEY (job, stage, first)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500,
+        autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX slice_ready ON slice (demand, priority DESC, rank, job) WHERE state = 1;
+CREATE INDEX slice_leased ON slice (worker, token) WHERE state = 2;
+CREATE INDEX slice_delayed ON slice (due_at) WHERE state = 3;
+
+-- Items in chunks of at most 1,000 tasks or 64 KiB, one compact JSON value a line. Never changed. A stage without rows here
+-- (count: n) has null items.
+CREATE TABLE item (
+    job   bigint NOT NULL,
+    stage smallint NOT NULL,
+    first bigint NOT NULL,
+    count integer NOT NULL CHECK (count > 0),
+    lines text NOT NULL,
+    PRIMARY KEY (job, stage, first)
+);
+
+-- Outputs of stages that no other stage reads.
+CREATE TABLE result (
+    job     bigint NOT NULL,
+    stage   smallint NOT NULL,
+    task    bigint NOT NULL,
+    ordinal integer NOT NULL,
+    output  text NOT NULL, -- one compact JSON value
+    PRIMARY KEY (job, stage, task, ordinal)
+);
+
+-- The last failure of each task that failed at least once.
+CREATE TABLE task_error (
+    job     bigint NOT NULL,
+    stage   smallint NOT NULL,
+    task    bigint NOT NULL,
+    attempt integer NOT NULL,
+    error   text NOT NULL,
+    exit    integer,
+    at      timestamptz NOT NULL,
+    PRIMARY KEY (job, stage, task)
+);
+
+CREATE TABLE service (
+    job                bigint NOT NULL,
+    service            smallint NOT NULL, -- position in the spec, from 0
+    name               text NOT NULL,
+    demand             integer NOT NULL,
+    run                text NOT NULL,     -- JSON for the worker that runs it
+    depends_mask       bigint NOT NULL,   -- a bit per service that must be ready before
+    on_failure         smallint NOT NULL, -- fail_job, restart, ignore
+    restart_max        integer NOT NULL,
+    restart_window_ms  bigint NOT NULL,
+    restart_backoff_ms bigint NOT NULL,
+    ready_deadline_ms  bigint NOT NULL,
+    PRIMARY KEY (job, service)
+);
+
+-- One start of a service, and in the end its certificate.
+CREATE TABLE instance (
+    job               bigint NOT NULL,
+    service           smallint NOT NULL,
+    epoch             integer NOT NULL,
+    name              text NOT NULL, -- the service's
+    demand            integer NOT NULL,
+    state             smallint NOT NULL,
+    not_before        timestamptz NOT NULL, -- a restart waits for its backoff
+    runtime           text,
+    object            text, -- what the runtime calls it
+    worker            bigint,
+    incarnation       integer,
+    host              text,
+    ports             text, -- JSON {"main": 40123}
+    created_at        timestamptz NOT NULL,
+    placed_at         timestamptz,
+    started_at        timestamptz,
+    ready_at          timestamptz,
+    ready_by          timestamptz, -- the start deadline, from when it is placed
+    stop_requested_at timestamptz,
+    stop_reason       text,
+    failed            boolean NOT NULL DEFAULT false, -- never became ready, or ended without being asked
+    stopped_at        timestamptz,
+    verified_at       timestamptz,
+    exit_code         integer,
+    exit_signal       integer,
+    signals           text, -- JSON [{"signal": "SIGTERM", "at": "..."}]
+    boundary          text, -- of the process runtime
+    grade             smallint,
+    error             text,
+    PRIMARY KEY (job, service, epoch)
+) WITH (fillfactor = 50);
+CREATE INDEX instance_pending ON instance (demand, not_before) WHERE state = 0;
+CREATE INDEX instance_worker ON instance (worker) WHERE state BETWEEN 1 AND 10;
+
+-- Numbered under the job's lock: a reader who has seen n has seen all before n.
+CREATE TABLE event (
+    job  bigint NOT NULL,
+    seq  integer NOT NULL,
+    at   timestamptz NOT NULL,
+    kind text NOT NULL,
+    data text NOT NULL, -- JSON object
+    PRIMARY KEY (job, seq)
+);
+
+-- Chunks as workers ship them. (source, position) makes a repeated report harmless; seq orders the chunks of a job.
+CREATE TABLE log (
+    job      bigint NOT NULL,
+    source   text NOT NULL,   -- "service/cache/1" (epoch) or "task/count/17/1" (attempt)
+    position bigint NOT NULL, -- of its first byte in the source's stream
+    seq      bigint NOT NULL, -- job.log_bytes when it came, under the job's lock
+    at       timestamptz NOT NULL,
+    content  bytea NOT NULL,
+    PRIMARY KEY (job, source, position)
+);
+CREATE INDEX log_seq ON log (job, seq);
+
+CREATE TABLE leader (
+    name       text PRIMARY KEY,
+    holder     text NOT NULL,
+    epoch      bigint NOT NULL,
+    expires_at timestamptz NOT NULL
+);
