@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 #define SETTLE_MAX 64 // stages and services of a job: masks are 64 bits wide
-#define SETTLE_NEVER INT64_MAX
 
 struct settle_stage {
+    const char *name;
     int from_stage; // -1: none
     uint64_t after_mask;
     bool fail_job;
@@ -56,10 +56,10 @@ struct settle_view {
     int64_t linger_ms, keep_on_failure_ms;
     int64_t timeout_ms; // 0: none
     int64_t max_lifetime_ms;
-    int64_t created_at_us, started_at_us, finished_at_us, keep_until_us;
+    int64_t created_at_us, started_at_us, keep_until_us;
     int64_t first_placed_at_us; // of the earliest instance; 0: none was placed
+    int64_t attention_at_us;    // as stored; 0: none
     bool closed;
-    bool anything_leased; // looked up only when an outcome is set or about to be: see settle_needs_leased()
     const struct settle_stage *stages;
     size_t stage_count;
     const struct settle_service *services;
@@ -91,17 +91,20 @@ struct settle_plan {
     bool sets_started;    // job.started_at is set now
     uint64_t release_stages; // bits: become released; their held slices become ready when phase is RELEASED
     uint64_t close_stages;
-    bool cancel_tasks;    // with an outcome: all that is not leased becomes cancelled, what is leased is asked to end
+    bool cancel_tasks;    // with an outcome: all that is not leased becomes cancelled, what is leased is asked to end.
+                          // The stages' `open` counts change by that: decide again with the new view, in the same transaction
     struct settle_start starts[SETTLE_MAX];
     size_t start_count;
     struct settle_stop stops[SETTLE_MAX];
     size_t stop_count;
     bool closes;
-    int64_t attention_at_us; // when to settle again though nothing happens; SETTLE_NEVER: not
+    int64_t attention_at_us; // when to settle again though nothing happens; 0: not
     bool wakes_pending;      // a pending instance may be placed now: wake workers of its demand
     bool changes;            // false: nothing of the above differs from the view
 };
 
-// The plan is complete for the view as it is: applying it and deciding again gives a plan that changes nothing.
-// (An outcome that is set here takes its consequences, cancelled tasks and first stops, into account.)
+// After an outcome is set and its cancel_tasks is applied, a stage's `open` counts leased tasks and nothing else, so `open > 0`
+// says that tasks still have to end before the services may stop.
+//
+// Applying a plan and deciding again gives a plan that changes nothing, but for the second decision after cancel_tasks.
 void settle_decide(const struct settle_view *view, struct settle_plan *plan);

@@ -77,8 +77,8 @@ bool instance_is_over(int state); // verified or presumed gone: nothing more is 
 bool instance_is_live(int state); // something of it may exist: placing to lost
 bool instance_is_up(int state);   // starting, ready or unhealthy: it may be stopped with grace
 
-// What users see of a job.
-int job_state_of(int outcome, bool paused, int phase, bool anything_placed, bool anything_leased_or_done);
+// What users see of a job. `started`: its started_at is set; `anything_placed`: an instance was given to a worker.
+int job_state_of(int outcome, bool paused, bool started, bool anything_placed, bool anything_leased_or_done);
 
 // Mermaid state diagrams and tables of all machines, for docs/reference/states.md.
 void states_print_markdown(FILE *out);
