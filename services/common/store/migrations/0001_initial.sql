@@ -62,6 +62,7 @@ CREATE TABLE job (
     phase              smallint NOT NULL, -- waiting (for its services) or released
     paused             boolean NOT NULL DEFAULT false,
     stop_requested_at  timestamptz,
+    delete_requested   boolean NOT NULL DEFAULT false, -- to be deleted as soon as it is closed
     outcome            smallint,
     cleanup            smallint NOT NULL,
     reason_code        text,
@@ -80,6 +81,9 @@ CREATE TABLE job (
 CREATE UNIQUE INDEX job_idempotency_key ON job (idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX job_attention ON job (attention_at) WHERE attention_at IS NOT NULL;
 CREATE INDEX job_closed ON job (closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX job_open ON job (id) WHERE closed_at IS NULL;
+CREATE INDEX job_delete_requested ON job (id) WHERE delete_requested;
+CREATE INDEX job_bundle ON job (bundle) WHERE bundle IS NOT NULL;
 
 CREATE TABLE stage (
     job            bigint NOT NULL,
