@@ -4,6 +4,7 @@
 
 #include "services/common/base/clock.h"
 #include "services/common/base/strbuf.h"
+#include "services/common/base/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -44,23 +45,6 @@ struct log_number log_number(long long value)
     struct log_number number;
     snprintf(number.text, sizeof number.text, "%lld", value);
     return number;
-}
-
-// Length of the well-formed UTF-8 sequence at the beginning of `text` (RFC 3629), 0 when there is none.
-static size_t utf8_sequence(const unsigned char *text, size_t length)
-{
-    if (text[0] < 0x80)
-        return 1;
-    size_t need = text[0] >= 0xF0 ? 4 : text[0] >= 0xE0 ? 3 : 2;
-    if (text[0] < 0xC2 || text[0] > 0xF4 || need > length)
-        return 0;
-    for (size_t i = 1; i < need; i++)
-        if ((text[i] & 0xC0) != 0x80)
-            return 0;
-    bool overlong = (text[0] == 0xE0 && text[1] < 0xA0) || (text[0] == 0xF0 && text[1] < 0x90);
-    bool surrogate = text[0] == 0xED && text[1] > 0x9F;
-    bool beyond = text[0] == 0xF4 && text[1] > 0x8F;
-    return overlong || surrogate || beyond ? 0 : need;
 }
 
 // A JSON string literal of any bytes: those that are not UTF-8 become U+FFFD, and what is too long is cut.
