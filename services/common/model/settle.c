@@ -14,9 +14,9 @@ struct decision {
     const struct settle_view *view;
     struct settle_plan *plan;
     int outcome;
-    uint64_t released, closed;                              // stages
-    const struct settle_instance *current[SETTLE_MAX];      // of each service the latest epoch, or NULL
-    const char *stop_reason;                                // why services stop once there is an outcome
+    uint64_t released, closed;                         // stages
+    const struct settle_instance *current[SETTLE_MAX]; // of each service the latest epoch, or NULL
+    const char *stop_reason;                           // why services stop once there is an outcome
 };
 
 static uint64_t bit(int index)
@@ -166,7 +166,8 @@ static enum trouble instance_trouble(struct decision *decision, const struct set
         return TROUBLE_NONE;
     case INSTANCE_PLACING:
     case INSTANCE_STARTING:
-        return instance->ready_by_us != 0 && is_due(decision, instance->ready_by_us) ? TROUBLE_NEVER_READY : TROUBLE_NONE;
+        return instance->ready_by_us != 0 && is_due(decision, instance->ready_by_us) ? TROUBLE_NEVER_READY
+                                                                                     : TROUBLE_NONE;
     case INSTANCE_UNHEALTHY:
         return TROUBLE_UNHEALTHY;
     case INSTANCE_LOST:
@@ -263,7 +264,8 @@ static void restart_service(struct decision *decision, size_t service, enum trou
     } else if (failures > spec->restart_max) {
         end_work_for_service(decision, service, "service_restarts_exhausted", "failed too often");
     } else if (instance_is_over(current->state)) {
-        int64_t delay_ms = failures == 0 ? 0 : backoff_delay_ms(spec->restart_backoff_ms, RESTART_BACKOFF_MAX_MS, (unsigned)failures);
+        int64_t delay_ms =
+            failures == 0 ? 0 : backoff_delay_ms(spec->restart_backoff_ms, RESTART_BACKOFF_MAX_MS, (unsigned)failures);
         add_start(decision, service, current->epoch + 1, after_ms(decision->view->now_us, delay_ms));
     } else if (trouble == TROUBLE_NEVER_READY || trouble == TROUBLE_UNHEALTHY) {
         add_stop(decision, current, troubles[trouble].stop_reason, true);
@@ -413,7 +415,8 @@ static bool keeping_is_over(struct decision *decision)
     return true;
 }
 
-// Something that depends on this service may still exist. Instances that were never placed go at once and count for nothing.
+// Something that depends on this service may still exist. Instances that were never placed go at once and count for
+// nothing.
 static bool has_live_dependents(const struct decision *decision, int service)
 {
     const struct settle_view *view = decision->view;
@@ -447,8 +450,10 @@ static void decide_cleanup(struct decision *decision)
     decision->stop_reason = outcome_name(decision->outcome);
     if (plan->sets_outcome)
         decide_keeping(decision);
-    if (plan->cleanup == CLEANUP_KEPT && keeping_is_over(decision))
+    if (plan->cleanup == CLEANUP_KEPT && keeping_is_over(decision)) {
         plan->cleanup = CLEANUP_PENDING;
+        plan->attention_at_us = 0; // its deadlines have nothing left to end
+    }
     stop_services(decision);
     if (plan->cleanup == CLEANUP_KEPT)
         return;
@@ -463,7 +468,8 @@ static bool plan_changes(const struct settle_view *view, const struct settle_pla
 {
     return plan->sets_outcome || plan->cleanup != view->cleanup || plan->keep_until_us != view->keep_until_us ||
            plan->phase != view->phase || plan->sets_started || plan->release_stages != 0 || plan->close_stages != 0 ||
-           plan->start_count != 0 || plan->stop_count != 0 || plan->closes || plan->attention_at_us != view->attention_at_us;
+           plan->start_count != 0 || plan->stop_count != 0 || plan->closes ||
+           plan->attention_at_us != view->attention_at_us;
 }
 
 void settle_decide(const struct settle_view *view, struct settle_plan *plan)

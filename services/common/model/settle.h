@@ -2,8 +2,8 @@
 //
 // Level-triggered: whoever changes a fact about a job (a task is done, a service died, the user said stop, a deadline
 // passed) does so under the job's row lock and then, in the same transaction, settles the job: loads this view, asks
-// settle_decide() for the plan, and applies it. Deciding twice is the same as once, so a crash anywhere loses nothing, and
-// the reaper settles again whatever time alone has changed.
+// settle_decide() for the plan, and applies it. Deciding twice is the same as once, so a crash anywhere loses nothing,
+// and the reaper settles again whatever time alone has changed.
 //
 // Pure: no I/O, no clock but `now_us`.
 #pragma once
@@ -41,8 +41,8 @@ struct settle_instance {
     int64_t not_before_us;
     int64_t ready_by_us; // 0: not placed yet
     int64_t created_at_us;
-    int64_t ended_at_us;  // stopped_at; 0: not yet
-    const char *error;    // for the reason's message; may be NULL
+    int64_t ended_at_us; // stopped_at; 0: not yet
+    const char *error;   // for the reason's message; may be NULL
 };
 
 // All times are the database's, microseconds since 1970; 0 means not set.
@@ -87,12 +87,14 @@ struct settle_plan {
     char reason_message[256];
     int cleanup; // the new value, or the old one
     int64_t keep_until_us;
-    int phase;            // the new value: WAITING -> RELEASED makes held slices of released stages ready, back holds the ready ones
-    bool sets_started;    // job.started_at is set now
+    int phase; // the new value: WAITING -> RELEASED makes held slices of released stages ready, back holds the ready
+               // ones
+    bool sets_started;       // job.started_at is set now
     uint64_t release_stages; // bits: become released; their held slices become ready when phase is RELEASED
     uint64_t close_stages;
-    bool cancel_tasks;    // with an outcome: all that is not leased becomes cancelled, what is leased is asked to end.
-                          // The stages' `open` counts change by that: decide again with the new view, in the same transaction
+    bool cancel_tasks; // with an outcome: all that is not leased becomes cancelled, what is leased is asked to end.
+                       // The stages' `open` counts change by that: decide again with the new view, in the same
+                       // transaction
     struct settle_start starts[SETTLE_MAX];
     size_t start_count;
     struct settle_stop stops[SETTLE_MAX];
@@ -103,8 +105,8 @@ struct settle_plan {
     bool changes;            // false: nothing of the above differs from the view
 };
 
-// After an outcome is set and its cancel_tasks is applied, a stage's `open` counts leased tasks and nothing else, so `open > 0`
-// says that tasks still have to end before the services may stop.
+// After an outcome is set and its cancel_tasks is applied, a stage's `open` counts leased tasks and nothing else, so
+// `open > 0` says that tasks still have to end before the services may stop.
 //
 // Applying a plan and deciding again gives a plan that changes nothing, but for the second decision after cancel_tasks.
 void settle_decide(const struct settle_view *view, struct settle_plan *plan);

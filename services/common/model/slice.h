@@ -1,7 +1,8 @@
-// Slice arithmetic: how a claim cuts a ready slice, how a report takes a leased one apart, how runs of succeeded tasks merge.
+// Slice arithmetic: how a claim cuts a ready slice, how a report takes a leased one apart, how runs of succeeded tasks
+// merge.
 //
-// Pure: no I/O, no clock. What goes in covers exactly what comes out; the invariant (the slices of a stage are disjoint and
-// cover [0, total)) follows from that, and a property test holds it against millions of random operations.
+// Pure: no I/O, no clock. What goes in covers exactly what comes out; the invariant (the slices of a stage are disjoint
+// and cover [0, total)) follows from that, and a property test holds it against millions of random operations.
 #pragma once
 
 #include "services/common/base/err.h"
@@ -27,8 +28,8 @@ struct slice_failure {
     int64_t position; // index into the caller's own list, carried along
 };
 
-// What a report says of one leased slice. Tasks that it names neither as succeeded nor as failed go back to ready, as not
-// started (a worker that drains hands them back so).
+// What a report says of one leased slice. Tasks that it names neither as succeeded nor as failed go back to ready, as
+// not started (a worker that drains hands them back so).
 struct slice_report {
     struct slice_range leased;
     int attempt;  // of this lease, from 1
@@ -47,18 +48,18 @@ struct slice_policy {
 // One slice that takes the place of (a part of) the leased one.
 struct slice_part {
     struct slice_range range;
-    int state;         // SLICE_SUCCEEDED, SLICE_FAILED, SLICE_DELAYED or SLICE_READY
-    int attempt;       // as stored: attempts so far
+    int state;   // SLICE_SUCCEEDED, SLICE_FAILED, SLICE_DELAYED or SLICE_READY
+    int attempt; // as stored: attempts so far
     int failures;
-    int64_t delay_ms;  // for SLICE_DELAYED
-    int64_t position;  // of the failure it comes from, or -1
+    int64_t delay_ms; // for SLICE_DELAYED
+    int64_t position; // of the failure it comes from, or -1
 };
 
 // Takes the leased slice apart. Parts come in rising order, neighbours of equal kind merged (failures stay of width 1).
 // Writes at most `capacity` parts; 2 * (succeeded_count + failed_count) + 1 always suffices.
 // Returns the number of parts. ERR_INVALID when ranges are empty, unordered, overlap, or leave the leased slice.
-int slice_partition(const struct slice_report *report, const struct slice_policy *policy, struct slice_part *parts, size_t capacity,
-                    struct err *err) WARN_UNUSED;
+int slice_partition(const struct slice_report *report, const struct slice_policy *policy, struct slice_part *parts,
+                    size_t capacity, struct err *err) WARN_UNUSED;
 
 // Sorts by `from` and merges what touches or overlaps, in place; returns the new count.
 size_t slice_merge_ranges(struct slice_range *ranges, size_t count);

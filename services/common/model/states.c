@@ -35,8 +35,9 @@ static const char *const grade_names[GRADE_COUNT] = {
 };
 
 static const char *const job_state_names[JOB_STATE_COUNT] = {
-    [JOB_QUEUED] = "queued",       [JOB_STARTING] = "starting", [JOB_RUNNING] = "running", [JOB_PAUSED] = "paused",
-    [JOB_SUCCEEDED] = "succeeded", [JOB_FAILED] = "failed",     [JOB_STOPPED] = "stopped", [JOB_TIMED_OUT] = "timed_out",
+    [JOB_QUEUED] = "queued",   [JOB_STARTING] = "starting",   [JOB_RUNNING] = "running",
+    [JOB_PAUSED] = "paused",   [JOB_SUCCEEDED] = "succeeded", [JOB_FAILED] = "failed",
+    [JOB_STOPPED] = "stopped", [JOB_TIMED_OUT] = "timed_out",
 };
 
 #define TO_AN_OUTCOME (TO(JOB_SUCCEEDED) | TO(JOB_FAILED) | TO(JOB_STOPPED) | TO(JOB_TIMED_OUT))
@@ -49,8 +50,9 @@ static const uint32_t job_state_edges[JOB_STATE_COUNT] = {
 };
 
 static const char *const slice_names[SLICE_STATE_COUNT] = {
-    [SLICE_HELD] = "held",           [SLICE_READY] = "ready",   [SLICE_LEASED] = "leased",       [SLICE_DELAYED] = "delayed",
-    [SLICE_SUCCEEDED] = "succeeded", [SLICE_FAILED] = "failed", [SLICE_CANCELLED] = "cancelled",
+    [SLICE_HELD] = "held",           [SLICE_READY] = "ready",         [SLICE_LEASED] = "leased",
+    [SLICE_DELAYED] = "delayed",     [SLICE_SUCCEEDED] = "succeeded", [SLICE_FAILED] = "failed",
+    [SLICE_CANCELLED] = "cancelled",
 };
 
 static const uint32_t slice_edges[SLICE_STATE_COUNT] = {
@@ -63,20 +65,29 @@ static const uint32_t slice_edges[SLICE_STATE_COUNT] = {
 };
 
 static const char *const instance_names[INSTANCE_STATE_COUNT] = {
-    [INSTANCE_PENDING] = "pending",     [INSTANCE_PLACING] = "placing",   [INSTANCE_STARTING] = "starting",
-    [INSTANCE_READY] = "ready",         [INSTANCE_UNHEALTHY] = "unhealthy", [INSTANCE_STOPPING] = "stopping",
-    [INSTANCE_KILLING] = "killing",     [INSTANCE_STOPPED] = "stopped",   [INSTANCE_FAILED] = "failed",
-    [INSTANCE_STUCK] = "stuck",         [INSTANCE_LOST] = "lost",         [INSTANCE_VERIFIED] = "verified",
+    [INSTANCE_PENDING] = "pending",
+    [INSTANCE_PLACING] = "placing",
+    [INSTANCE_STARTING] = "starting",
+    [INSTANCE_READY] = "ready",
+    [INSTANCE_UNHEALTHY] = "unhealthy",
+    [INSTANCE_STOPPING] = "stopping",
+    [INSTANCE_KILLING] = "killing",
+    [INSTANCE_STOPPED] = "stopped",
+    [INSTANCE_FAILED] = "failed",
+    [INSTANCE_STUCK] = "stuck",
+    [INSTANCE_LOST] = "lost",
+    [INSTANCE_VERIFIED] = "verified",
     [INSTANCE_PRESUMED_GONE] = "presumed_gone",
 };
 
 // What can come of any instance that may exist: it ends, is stuck, or its worker is lost.
-#define TO_AN_END                                                                                                         \
+#define TO_AN_END \
     (TO(INSTANCE_STOPPED) | TO(INSTANCE_FAILED) | TO(INSTANCE_STUCK) | TO(INSTANCE_LOST) | TO(INSTANCE_VERIFIED))
 
 static const uint32_t instance_edges[INSTANCE_STATE_COUNT] = {
     [INSTANCE_PENDING] = TO(INSTANCE_PLACING) | TO(INSTANCE_VERIFIED),
-    [INSTANCE_PLACING] = TO(INSTANCE_PENDING) | TO(INSTANCE_STARTING) | TO(INSTANCE_READY) | TO(INSTANCE_STOPPING) | TO_AN_END,
+    [INSTANCE_PLACING] =
+        TO(INSTANCE_PENDING) | TO(INSTANCE_STARTING) | TO(INSTANCE_READY) | TO(INSTANCE_STOPPING) | TO_AN_END,
     [INSTANCE_STARTING] = TO(INSTANCE_READY) | TO(INSTANCE_STOPPING) | TO_AN_END,
     [INSTANCE_READY] = TO(INSTANCE_UNHEALTHY) | TO(INSTANCE_STOPPING) | TO_AN_END,
     [INSTANCE_UNHEALTHY] = TO(INSTANCE_READY) | TO(INSTANCE_STOPPING) | TO_AN_END,
@@ -90,18 +101,18 @@ static const uint32_t instance_edges[INSTANCE_STATE_COUNT] = {
 };
 
 static const char *const worker_names[WORKER_STATE_COUNT] = {
-    [WORKER_READY] = "ready",
-    [WORKER_SUSPECT] = "suspect",
-    [WORKER_DRAINING] = "draining",
-    [WORKER_QUARANTINED] = "quarantined",
-    [WORKER_LOST] = "lost",
-    [WORKER_GONE] = "gone",
+    [WORKER_READY] = "ready",       [WORKER_SUSPECT] = "suspect",
+    [WORKER_DRAINING] = "draining", [WORKER_QUARANTINED] = "quarantined",
+    [WORKER_LOST] = "lost",         [WORKER_GONE] = "gone",
 };
 
 static const uint32_t worker_edges[WORKER_STATE_COUNT] = {
-    [WORKER_READY] = TO(WORKER_SUSPECT) | TO(WORKER_DRAINING) | TO(WORKER_QUARANTINED) | TO(WORKER_LOST) | TO(WORKER_GONE),
-    [WORKER_SUSPECT] = TO(WORKER_READY) | TO(WORKER_DRAINING) | TO(WORKER_QUARANTINED) | TO(WORKER_LOST) | TO(WORKER_GONE),
-    [WORKER_DRAINING] = TO(WORKER_SUSPECT) | TO(WORKER_READY) | TO(WORKER_QUARANTINED) | TO(WORKER_LOST) | TO(WORKER_GONE),
+    [WORKER_READY] =
+        TO(WORKER_SUSPECT) | TO(WORKER_DRAINING) | TO(WORKER_QUARANTINED) | TO(WORKER_LOST) | TO(WORKER_GONE),
+    [WORKER_SUSPECT] =
+        TO(WORKER_READY) | TO(WORKER_DRAINING) | TO(WORKER_QUARANTINED) | TO(WORKER_LOST) | TO(WORKER_GONE),
+    [WORKER_DRAINING] =
+        TO(WORKER_SUSPECT) | TO(WORKER_READY) | TO(WORKER_QUARANTINED) | TO(WORKER_LOST) | TO(WORKER_GONE),
     [WORKER_QUARANTINED] = TO(WORKER_READY) | TO(WORKER_LOST) | TO(WORKER_GONE),
     [WORKER_LOST] = TO(WORKER_READY),
     [WORKER_GONE] = TO(WORKER_READY),

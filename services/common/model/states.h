@@ -1,7 +1,7 @@
 // The states of jobs, slices, instances and workers: the only place that knows their numbers, names and transitions.
 //
-// The numbers are what the database stores. Documentation and diagrams are printed from these tables, and a test holds them
-// against what SQL refers to. Pure; no I/O.
+// The numbers are what the database stores. Documentation and diagrams are printed from these tables, and a test holds
+// them against what SQL refers to. Pure; no I/O.
 #pragma once
 
 #include <stdbool.h>
@@ -18,12 +18,25 @@ enum job_phase { PHASE_WAITING, PHASE_RELEASED }; // for its services to be read
 
 // What users see; derived, never stored.
 enum job_state {
-    JOB_QUEUED, JOB_STARTING, JOB_RUNNING, JOB_PAUSED, JOB_SUCCEEDED, JOB_FAILED, JOB_STOPPED, JOB_TIMED_OUT
+    JOB_QUEUED,
+    JOB_STARTING,
+    JOB_RUNNING,
+    JOB_PAUSED,
+    JOB_SUCCEEDED,
+    JOB_FAILED,
+    JOB_STOPPED,
+    JOB_TIMED_OUT
 };
 #define JOB_STATE_COUNT 8
 
 enum slice_state {
-    SLICE_HELD, SLICE_READY, SLICE_LEASED, SLICE_DELAYED, SLICE_SUCCEEDED, SLICE_FAILED, SLICE_CANCELLED
+    SLICE_HELD,
+    SLICE_READY,
+    SLICE_LEASED,
+    SLICE_DELAYED,
+    SLICE_SUCCEEDED,
+    SLICE_FAILED,
+    SLICE_CANCELLED
 };
 #define SLICE_STATE_COUNT 7
 
@@ -32,14 +45,14 @@ enum instance_state {
     INSTANCE_PLACING,  // given to a worker, not yet heard of
     INSTANCE_STARTING, // its worker has started it
     INSTANCE_READY,
-    INSTANCE_UNHEALTHY, // was ready, its check fails
-    INSTANCE_STOPPING,  // its worker is asked to stop it
-    INSTANCE_KILLING,   // the grace is over
-    INSTANCE_STOPPED,   // gone after a stop was asked for
-    INSTANCE_FAILED,    // gone without being asked, or never ready
-    INSTANCE_STUCK,     // would not die: its worker is quarantined
-    INSTANCE_LOST,      // its worker is lost and has to fence itself
-    INSTANCE_VERIFIED,  // gone, seen by a second look: the end
+    INSTANCE_UNHEALTHY,    // was ready, its check fails
+    INSTANCE_STOPPING,     // its worker is asked to stop it
+    INSTANCE_KILLING,      // the grace is over
+    INSTANCE_STOPPED,      // gone after a stop was asked for
+    INSTANCE_FAILED,       // gone without being asked, or never ready
+    INSTANCE_STUCK,        // would not die: its worker is quarantined
+    INSTANCE_LOST,         // its worker is lost and has to fence itself
+    INSTANCE_VERIFIED,     // gone, seen by a second look: the end
     INSTANCE_PRESUMED_GONE // its host is unreachable, its self-fence time is over: the end, unless the host comes back
 };
 #define INSTANCE_STATE_COUNT 13

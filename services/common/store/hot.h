@@ -1,5 +1,6 @@
-// The hot calls: submit, and work (report and/or poll). A lane collects what has queued up since its last commit and runs it as
-// one transaction with merged statements: the number of statements does not depend on the number of operations.
+// The hot calls: submit, and work (report and/or poll). A lane collects what has queued up since its last commit and
+// runs it as one transaction with merged statements: the number of statements does not depend on the number of
+// operations.
 //
 // Each operation carries its own outcome. An operation that is wrong (unknown worker, stale token) never fails its
 // neighbours; when the database refuses the batch as a whole, it is run again operation by operation.
@@ -25,8 +26,8 @@ struct submit_operation {
     const char *fingerprint;     // of the body, hexadecimal
     int64_t job;                 // in: a fresh id_new(); out: the job's id (an earlier one's when the key was known)
     // out
-    bool created;                // false: the key was known, same body
-    struct err err;              // ERR_CONFLICT: same key, another body; ERR_NOT_FOUND: the bundle is not there
+    bool created;   // false: the key was known, same body
+    struct err err; // ERR_CONFLICT: same key, another body; ERR_NOT_FOUND: the bundle is not there
     bool failed;
 };
 
@@ -63,10 +64,10 @@ struct instance_observation {
     int64_t job;
     const char *service; // name
     int epoch;
-    int state; // enum instance_state
+    int state;                                                      // enum instance_state
     const char *object, *host, *ports, *boundary, *error, *signals; // NULL: not said; ports and signals are JSON
-    int exit_code, exit_signal; // -1: none
-    int grade;                  // enum grade, -1: none
+    int exit_code, exit_signal;                                     // -1: none
+    int grade;                                                      // enum grade, -1: none
 };
 
 struct log_chunk {
@@ -97,7 +98,7 @@ struct instance_order {
     int64_t job;
     const char *service;
     int epoch;
-    const char *reason;   // stop
+    const char *reason;                  // stop
     const char *run, *bundle, *services; // start
 };
 
@@ -155,8 +156,8 @@ struct hot_settings {
 int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out, struct err *err) WARN_UNUSED;
 void hot_free(struct hot *hot);
 
-// Runs the operations as one transaction. 0: it is committed (look at each operation's `failed`). Failure: nothing is known to
-// be recorded: ERR_UNAVAILABLE when the database is away or the commit's outcome is unknown (the client resolves that with
-// its key or token). Wakes are added for what was committed.
-int hot_run(struct hot *hot, struct submit_operation **submits, size_t submit_count, struct work_operation **works, size_t work_count,
-            struct wakes *wakes, struct err *err) WARN_UNUSED;
+// Runs the operations as one transaction. 0: it is committed (look at each operation's `failed`). Failure: nothing is
+// known to be recorded: ERR_UNAVAILABLE when the database is away or the commit's outcome is unknown (the client
+// resolves that with its key or token). Wakes are added for what was committed.
+int hot_run(struct hot *hot, struct submit_operation **submits, size_t submit_count, struct work_operation **works,
+            size_t work_count, struct wakes *wakes, struct err *err) WARN_UNUSED;

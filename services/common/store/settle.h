@@ -1,5 +1,5 @@
-// Settles jobs in the database: loads the views of many jobs at once, asks settle_decide() for each plan, applies all plans
-// with merged statements. See services/common/model/settle.h for what that means.
+// Settles jobs in the database: loads the views of many jobs at once, asks settle_decide() for each plan, applies all
+// plans with merged statements. See services/common/model/settle.h for what that means.
 #pragma once
 
 #include "services/common/base/err.h"
@@ -10,8 +10,8 @@
 
 struct db;
 
-// To be called inside a transaction that holds the row locks of all these jobs (ids rising, no duplicates) and has already
-// written its own facts. The number of statements does not depend on the number of jobs; jobs without services cost no
-// statements on services and instances. Adds wakes for the jobs that changed, for workers that have instances to stop or tasks
-// to cancel, and for demands that got ready tasks or pending instances.
+// To be called inside a transaction that holds the row locks of all these jobs (ids rising, no duplicates) and has
+// already written its own facts. The number of statements does not depend on the number of jobs; jobs without services
+// cost no statements on services and instances. Adds wakes for the jobs that changed, for workers that have instances
+// to stop or tasks to cancel, and for demands that got ready tasks or pending instances.
 int settle_jobs(struct db *db, const int64_t *jobs, size_t count, struct wakes *wakes, struct err *err) WARN_UNUSED;

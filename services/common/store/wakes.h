@@ -1,5 +1,5 @@
-// Who has to look again after a transaction: collected inside it, delivered after its commit. A lost wake costs one poll
-// interval, nothing else.
+// Who has to look again after a transaction: collected inside it, delivered after its commit. A lost wake costs one
+// poll interval, nothing else.
 #pragma once
 
 #include "services/common/base/err.h"
@@ -20,7 +20,10 @@ struct wakes {
     struct wake *items;
     size_t count, capacity;
 };
-#define WAKES_INIT {0}
+#define WAKES_INIT \
+    {              \
+        0          \
+    }
 #define AUTO_WAKES CLEANUP(wakes_release)
 
 void wakes_release(struct wakes *wakes);
