@@ -2,7 +2,6 @@
 
 #include "services/common/base/macros.h"
 
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
