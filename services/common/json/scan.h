@@ -16,7 +16,7 @@
 
 // A zero means the default.
 struct json_limits {
-    size_t bytes_max;        // of the text; 16 MiB; never above 4 GiB
+    size_t bytes_max;        // of the text; 16 MiB; never above 2 GiB
     unsigned depth_max;      // of nested arrays and objects; 32
     size_t values_max;       // values of all kinds in all; 1,000,000
     size_t members_max;      // of all objects that are open at one place; 10,000

@@ -13,5 +13,5 @@
 int problem_status(enum err_code code);        // 400 ... 503
 const char *problem_title(enum err_code code); // a short sentence for people, the same for each of its kind
 // Appends the document. `faults` and `request_id` may be NULL. Texts that are not valid UTF-8 are mended. Details of
-// ERR_INTERNAL and ERR_NO_MEMORY stay in the log: the document says only the title.
+// ERR_INTERNAL, ERR_IO and ERR_NO_MEMORY stay in the log: the document says only the title.
 void problem_write(const struct err *err, const struct faults *faults, const char *request_id, struct strbuf *out);
