@@ -38,9 +38,9 @@ struct faults {
     size_t capacity;
     size_t dropped; // beyond FAULTS_MAX
 };
-#define FAULTS_INIT                                                                                                    \
-    {                                                                                                                  \
-        0                                                                                                              \
+#define FAULTS_INIT \
+    {               \
+        0           \
     }
 #define AUTO_FAULTS CLEANUP(faults_release)
 

@@ -197,7 +197,8 @@ enum field_outcome field_as_duration_ms(const struct field *field, int64_t min_m
         return outcome;
     int64_t ms = 0;
     if (parse_duration_ms(text, "duration", &ms, NULL) < 0) {
-        field_fault(field, FAULT_FORMAT, "has to be a duration such as \"250ms\", \"10s\" or \"1h30m\", not \"%s\"", text);
+        field_fault(field, FAULT_FORMAT, "has to be a duration such as \"250ms\", \"10s\" or \"1h30m\", not \"%s\"",
+                    text);
         return FIELD_WRONG;
     }
     if (ms < min_ms || ms > max_ms) {

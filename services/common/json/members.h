@@ -1,7 +1,8 @@
-// The keys of the objects that are open at one place of a text, to find duplicates: a stack with the innermost object on top.
+// The keys of the objects that are open at one place of a text, to find duplicates: a stack with the innermost object
+// on top.
 //
-// Keys are kept as places in the text, 16 bytes each. An object is checked when it ends, by sorting on (hash, decoded key):
-// no choice of keys makes that slower than n log n comparisons.
+// Keys are kept as places in the text, 16 bytes each. An object is checked when it ends, by sorting on (hash, decoded
+// key): no choice of keys makes that slower than n log n comparisons.
 #pragma once
 
 #include <stdbool.h>

@@ -16,9 +16,9 @@ static size_t distance(const char *a, const char *b)
         size_t diagonal = row[0];
         row[0] = i;
         for (size_t j = 1; j <= b_length; j++) {
-            size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+            size_t replaced = diagonal + (a[i - 1] != b[j - 1]), moved = MIN(row[j], row[j - 1]) + 1;
             diagonal = row[j];
-            row[j] = MIN(replaced, MIN(row[j], row[j - 1]) + 1);
+            row[j] = MIN(replaced, moved);
         }
     }
     return row[b_length];

@@ -307,9 +307,8 @@ int json_scan(const char *text, size_t length, const struct json_limits *limits,
 {
     struct scan scan = {.text = text, .at = text, .end = text + length, .limits = with_defaults(limits), .err = err};
     json_members_init(&scan.members);
-    int outcome = length > scan.limits.bytes_max
-                      ? refuse(&scan, ERR_TOO_LARGE, text, "the text is too long")
-                      : scan_text(&scan);
+    int outcome =
+        length > scan.limits.bytes_max ? refuse(&scan, ERR_TOO_LARGE, text, "the text is too long") : scan_text(&scan);
     json_members_release(&scan.members);
     if (out)
         *out = scan.found;

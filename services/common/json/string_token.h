@@ -1,14 +1,16 @@
-// JSON string literals as they stand in a text, quotes and escapes included: checking, comparing and decoding without a copy.
+// JSON string literals as they stand in a text, quotes and escapes included: checking, comparing and decoding without a
+// copy.
 //
-// All functions but the first want a literal that json_string_check has accepted, given by the address of its opening quote.
+// All functions but the first want a literal that json_string_check has accepted, given by the address of its opening
+// quote.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-// Checks the literal whose opening quote is at `at`. NULL: it is fine and *end is behind its closing quote. Otherwise what
-// is wrong with it, and *end is the place.
+// Checks the literal whose opening quote is at `at`. NULL: it is fine and *end is behind its closing quote. Otherwise
+// what is wrong with it, and *end is the place.
 const char *json_string_check(const char *at, const char *limit, const char **end);
 
 // Decoding, one character at a time. `at` starts behind the opening quote.

@@ -64,11 +64,6 @@ size_t utf8_prefix(const char *text, size_t length, size_t max)
     return valid;
 }
 
-bool utf8_valid(const char *text, size_t length)
-{
-    return utf8_prefix(text, length, length) == length;
-}
-
 size_t utf8_encode(uint32_t code_point, char out[static 4])
 {
     if (code_point < 0x80) {

@@ -1,6 +1,6 @@
 // The job spec: what a user submits, read, checked and with every default filled in.
 //
-// Plain structs that own their memory. Reading collects every fault with its JSON pointer; a struct job_spec that
+// Plain structs in one arena. Reading collects every fault with its JSON pointer; a struct job_spec that
 // job_spec_parse returned is valid throughout: names are unique, references exist, nothing waits for itself. The
 // fields, their defaults and their meaning are tables (job_spec_fields.c) from which docs/reference/job-spec.md is
 // printed. Pure; thread-safe as long as each struct belongs to one thread at a time.
@@ -10,11 +10,15 @@
 #include "services/common/base/sha256.h"
 #include "services/common/base/strbuf.h"
 #include "services/common/json/faults.h"
+#include "services/common/model/states.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+struct arena;
+struct field;
 
 #define SPEC_BYTES_MAX ((size_t)16 << 20) // of the whole text
 #define SPEC_NAME_MAX 63                  // of a job, stage, service, port or queue: [a-z][a-z0-9-]{0,62}
@@ -59,16 +63,12 @@ struct run_spec {
     struct text_pairs where;  // labels that the worker must have
 };
 
-enum autostop_on {
-    AUTOSTOP_SUCCEEDED = 1,
-    AUTOSTOP_FAILED = 2,
-    AUTOSTOP_STOPPED = 4,
-    AUTOSTOP_TIMED_OUT = 8,
-    AUTOSTOP_ALWAYS = 15,
-};
+// A bit for each outcome.
+#define AUTOSTOP_ON(outcome) (1u << (outcome))
+#define AUTOSTOP_ALWAYS ((1u << OUTCOME_COUNT) - 1)
 struct autostop_spec {
-    unsigned on;       // of enum autostop_on: the outcomes whose services stop by themselves; true is ALWAYS, false 0
-    int64_t linger_ms; // services of a job that succeeded live this much longer
+    unsigned on;                // of AUTOSTOP_ON(outcome) whose services stop by themselves; true is ALWAYS, false 0
+    int64_t linger_ms;          // services of a job that succeeded live this much longer
     int64_t keep_on_failure_ms; // services of a job that failed or timed out live this much longer
 };
 
@@ -102,7 +102,6 @@ struct stop_policy {
     int64_t grace_ms; // until SIGKILL
 };
 
-enum service_failure { SERVICE_FAILURE_FAIL_JOB, SERVICE_FAILURE_RESTART, SERVICE_FAILURE_IGNORE };
 struct restart_policy {
     int64_t max; // restarts within the window
     int64_t window_ms;
@@ -117,7 +116,7 @@ struct service_spec {
     struct ready_spec ready;
     struct text_list depends_on; // names of services
     enum service_failure on_failure;
-    struct restart_policy restart; // with SERVICE_FAILURE_RESTART
+    struct restart_policy restart; // with SERVICE_RESTART
     struct stop_policy stop;
 };
 
@@ -173,10 +172,11 @@ struct job_spec {
     size_t service_count;
     struct stage_spec *stages; // at least one
     size_t stage_count;
+    struct arena *arena; // owns everything above
 };
-#define JOB_SPEC_INIT                                                                                                  \
-    {                                                                                                                  \
-        0                                                                                                              \
+#define JOB_SPEC_INIT \
+    {                 \
+        0             \
     }
 #define AUTO_JOB_SPEC CLEANUP(job_spec_release)
 
@@ -191,15 +191,15 @@ void job_spec_release(struct job_spec *spec);
 // are written as {"count": n}: that is what is kept when the items are stored apart. job_spec_parse reads both.
 void job_spec_write(const struct job_spec *spec, bool with_items, struct strbuf *out);
 
-// One stage (without its items) or service on its own: what a worker is told to run, written and read back.
-// Reading checks the fields but not references to other stages and services.
+// One stage (without its items) or service on its own: what a worker is told to run, written and read back. What was
+// read belongs to `arena`. Reading checks the fields but not references to other stages and services.
 void stage_spec_write(const struct stage_spec *stage, struct strbuf *out);
 void service_spec_write(const struct service_spec *service, struct strbuf *out);
-struct field;
-bool stage_spec_read(const struct field *field, struct stage_spec *out);     // false: faults were added, *out is empty
-bool service_spec_read(const struct field *field, struct service_spec *out); // the same
-void stage_spec_release(struct stage_spec *stage);
-void service_spec_release(struct service_spec *service);
+// Outcome 0. Errors: ERR_INVALID (faults were added to the field's list), ERR_NO_MEMORY.
+int stage_spec_read(const struct field *field, struct arena *arena, struct stage_spec *out,
+                    struct err *err) WARN_UNUSED;
+int service_spec_read(const struct field *field, struct arena *arena, struct service_spec *out,
+                      struct err *err) WARN_UNUSED;
 
 // The number of a service or stage by its name; -1 when there is none.
 int job_spec_service(const struct job_spec *spec, const char *name);

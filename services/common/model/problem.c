@@ -109,8 +109,9 @@ static bool stays_in_the_log(enum err_code code)
 void problem_write(const struct err *err, const struct faults *faults, const char *request_id, struct strbuf *out)
 {
     const char *code = err_code_name(err->code), *title = problem_title(err->code);
-    strbuf_add_format(out, "{\"type\":\"urn:curfew:problem:%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":",
-                      code, title, problem_status(err->code), code);
+    strbuf_add_format(
+        out, "{\"type\":\"urn:curfew:problem:%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":", code,
+        title, problem_status(err->code), code);
     add_text(out, stays_in_the_log(err->code) ? title : err->text);
     if (request_id) {
         strbuf_add_text(out, ",\"request_id\":");

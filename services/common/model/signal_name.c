@@ -10,16 +10,16 @@ static const struct signal_row {
     int number;
     bool may_stop;
 } signals[] = {
-    {"SIGHUP", SIGHUP, true},      {"SIGINT", SIGINT, true},       {"SIGQUIT", SIGQUIT, true},
-    {"SIGILL", SIGILL, false},     {"SIGTRAP", SIGTRAP, false},    {"SIGABRT", SIGABRT, false},
-    {"SIGBUS", SIGBUS, false},     {"SIGFPE", SIGFPE, false},      {"SIGKILL", SIGKILL, true},
-    {"SIGUSR1", SIGUSR1, true},    {"SIGSEGV", SIGSEGV, false},    {"SIGUSR2", SIGUSR2, true},
-    {"SIGPIPE", SIGPIPE, false},   {"SIGALRM", SIGALRM, false},    {"SIGTERM", SIGTERM, true},
-    {"SIGCHLD", SIGCHLD, false},   {"SIGCONT", SIGCONT, false},    {"SIGSTOP", SIGSTOP, false},
-    {"SIGTSTP", SIGTSTP, false},   {"SIGTTIN", SIGTTIN, false},    {"SIGTTOU", SIGTTOU, false},
-    {"SIGURG", SIGURG, false},     {"SIGXCPU", SIGXCPU, false},    {"SIGXFSZ", SIGXFSZ, false},
-    {"SIGVTALRM", SIGVTALRM, false}, {"SIGPROF", SIGPROF, false},  {"SIGWINCH", SIGWINCH, true},
-    {"SIGIO", SIGIO, false},       {"SIGPWR", SIGPWR, true},       {"SIGSYS", SIGSYS, false},
+    {"SIGHUP", SIGHUP, true},        {"SIGINT", SIGINT, true},    {"SIGQUIT", SIGQUIT, true},
+    {"SIGILL", SIGILL, false},       {"SIGTRAP", SIGTRAP, false}, {"SIGABRT", SIGABRT, false},
+    {"SIGBUS", SIGBUS, false},       {"SIGFPE", SIGFPE, false},   {"SIGKILL", SIGKILL, true},
+    {"SIGUSR1", SIGUSR1, true},      {"SIGSEGV", SIGSEGV, false}, {"SIGUSR2", SIGUSR2, true},
+    {"SIGPIPE", SIGPIPE, false},     {"SIGALRM", SIGALRM, false}, {"SIGTERM", SIGTERM, true},
+    {"SIGCHLD", SIGCHLD, false},     {"SIGCONT", SIGCONT, false}, {"SIGSTOP", SIGSTOP, false},
+    {"SIGTSTP", SIGTSTP, false},     {"SIGTTIN", SIGTTIN, false}, {"SIGTTOU", SIGTTOU, false},
+    {"SIGURG", SIGURG, false},       {"SIGXCPU", SIGXCPU, false}, {"SIGXFSZ", SIGXFSZ, false},
+    {"SIGVTALRM", SIGVTALRM, false}, {"SIGPROF", SIGPROF, false}, {"SIGWINCH", SIGWINCH, true},
+    {"SIGIO", SIGIO, false},         {"SIGPWR", SIGPWR, true},    {"SIGSYS", SIGSYS, false},
 };
 
 int signal_number(const char *name)
