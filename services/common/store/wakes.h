@@ -1,9 +1,9 @@
 // Who has to look again after a transaction: collected inside it, delivered after its commit. A lost wake costs one
-// poll interval, nothing else.
+// poll interval, nothing else. Not thread-safe.
 #pragma once
 
+#include "services/common/base/cleanup.h"
 #include "services/common/base/err.h"
-#include "services/common/base/strbuf.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -28,8 +28,10 @@ struct wakes {
 
 void wakes_release(struct wakes *wakes);
 void wakes_clear(struct wakes *wakes); // for the rerun of a transaction
-// Merges with an equal one. Running out of memory drops the wake: that is allowed (see above).
+// Merges with an equal one of the last few. Running out of memory drops the wake: that is allowed (see above).
 void wakes_add(struct wakes *wakes, enum wake_kind kind, int64_t id, int64_t tasks);
-// "d3:100 w7 j123" texts of at most 7,900 bytes each, one call of `emit` per text.
-void wakes_format(const struct wakes *wakes, void (*emit)(void *context, const char *payload), void *context);
-int wakes_parse(struct wakes *wakes, const char *payload, struct err *err); // adds; ERR_INVALID on nonsense
+
+// As one item of a notification: "d3:100", "w7", "j123".
+#define WAKE_TEXT_SIZE 48
+void wake_format(const struct wake *wake, char out[static WAKE_TEXT_SIZE]);
+int wake_parse(const char *text, struct wake *out, struct err *err) WARN_UNUSED; // ERR_INVALID on nonsense
