@@ -250,3 +250,71 @@ CREATE TABLE leader (
     epoch      bigint NOT NULL,
     expires_at timestamptz NOT NULL
 );
+
+-- Microseconds since 1970, exactly; null stays null.
+CREATE FUNCTION time_of(microseconds bigint) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT timestamptz 'epoch' + microseconds / 1000000 * interval '1 second'
+                               + microseconds % 1000000 * interval '1 microsecond'
+$$;
+
+-- What must always hold, and does not: the slices of each stage are disjoint and cover [0, total), counters are the sums of
+-- the slices, nothing is claimable that may not be claimed, nothing is left of closed jobs. No rows: all is well.
+-- Of one job, or of all with null.
+CREATE FUNCTION violations(only_job bigint) RETURNS TABLE (job bigint, stage smallint, problem text)
+LANGUAGE sql STABLE AS $$
+    WITH jobs AS (
+        SELECT * FROM job j WHERE only_job IS NULL OR j.id = only_job
+    ), stages AS (
+        SELECT g.*, j.phase, j.outcome, j.closed_at FROM stage g JOIN jobs j ON j.id = g.job
+    ), slices AS (
+        SELECT s.*, lag(s.first + s.count) OVER (PARTITION BY s.job, s.stage ORDER BY s.first) AS previous_end
+          FROM slice s
+         WHERE only_job IS NULL OR s.job = only_job
+    ), sums AS (
+        SELECT s.job, s.stage, max(s.first + s.count) AS end_of_all,
+               coalesce(sum(s.count) FILTER (WHERE s.state <= 3), 0) AS open,
+               coalesce(sum(s.count) FILTER (WHERE s.state = 4), 0) AS succeeded,
+               coalesce(sum(s.count) FILTER (WHERE s.state = 5), 0) AS failed,
+               coalesce(sum(s.count) FILTER (WHERE s.state = 6), 0) AS cancelled,
+               coalesce(sum(s.count) FILTER (WHERE s.state BETWEEN 1 AND 3), 0) AS moving,
+               coalesce(sum(s.count) FILTER (WHERE s.state = 1), 0) AS ready
+          FROM slices s
+         GROUP BY s.job, s.stage
+    )
+    SELECT s.job, s.stage, format('slices before task %s end at %s', s.first, coalesce(s.previous_end, 0))
+      FROM slices s WHERE s.first <> coalesce(s.previous_end, 0)
+    UNION ALL
+    SELECT g.job, g.stage, format('slices end at %s of %s', coalesce(s.end_of_all, 0), g.total)
+      FROM stages g LEFT JOIN sums s USING (job, stage) WHERE coalesce(s.end_of_all, 0) <> g.total
+    UNION ALL
+    SELECT s.job, s.stage, 'slices without a stage'
+      FROM sums s LEFT JOIN stage g USING (job, stage) WHERE g.job IS NULL
+    UNION ALL
+    SELECT g.job, g.stage, format('open, succeeded, failed, cancelled are %s, %s, %s, %s, the slices say %s, %s, %s, %s', g.open,
+                                  g.succeeded, g.failed, g.cancelled, s.open, s.succeeded, s.failed, s.cancelled)
+      FROM stages g JOIN sums s USING (job, stage)
+     WHERE (g.open, g.succeeded, g.failed, g.cancelled) <> (s.open, s.succeeded, s.failed, s.cancelled)
+    UNION ALL
+    SELECT s.job, s.stage, format('leased slice %s has no worker or token', s.first)
+      FROM slices s WHERE s.state = 2 AND (s.worker IS NULL OR s.token IS NULL OR s.leased_at IS NULL)
+    UNION ALL
+    SELECT s.job, s.stage, format('delayed slice %s is never due', s.first)
+      FROM slices s WHERE s.state = 3 AND s.due_at IS NULL
+    UNION ALL
+    SELECT g.job, g.stage, format('%s tasks are ready before their time', s.ready)
+      FROM stages g JOIN sums s USING (job, stage)
+     WHERE s.ready > 0 AND (NOT g.released OR g.phase <> 1 OR g.outcome IS NOT NULL)
+    UNION ALL
+    SELECT g.job, g.stage, format('%s tasks at once, at most %s may', s.moving, g.max_parallel)
+      FROM stages g JOIN sums s USING (job, stage) WHERE g.max_parallel > 0 AND s.moving > g.max_parallel
+    UNION ALL
+    SELECT g.job, g.stage, format('%s tasks are open in what is closed', g.open)
+      FROM stages g WHERE g.open > 0 AND (g.closed OR g.closed_at IS NOT NULL)
+    UNION ALL
+    SELECT i.job, NULL, format('instance %s/%s is in state %s of a closed job', i.name, i.epoch, i.state)
+      FROM instance i JOIN jobs j ON j.id = i.job WHERE j.closed_at IS NOT NULL AND i.state NOT IN (11, 12)
+    UNION ALL
+    SELECT i.job, NULL, format('instance %s/%s is gone without a certificate', i.name, i.epoch)
+      FROM instance i JOIN jobs j ON j.id = i.job
+     WHERE i.state IN (11, 12) AND (i.grade IS NULL OR i.verified_at IS NULL OR i.stopped_at IS NULL)
+$$;
