@@ -1,24 +1,42 @@
 # Curfew: `make help` lists the targets. Everything that is made goes below $(BUILD).
+#
+# pkg-config and the compiler are asked when something is compiled, not when this file is read: `make deps`, `make test`
+# and `make demo` work on a machine that has neither yet.
 
 BUILD ?= build
 CC ?= cc
 SANITIZE ?=
 OPT ?= -O2 -g
+PREFIX ?= /usr/local
+# How many things at a time; test programs and compilers alike.
+JOBS ?= $(shell nproc)
+# `make V=1` shows commands.
+Q := $(if $(V),,@)
+SAY := $(if $(findstring s,$(firstword -$(MAKEFLAGS))),:,echo)
 
-PKGS := libmicrohttpd json-c libpq libcurl yaml-0.1 libarchive gnutls
+PKGS := libmicrohttpd json-c libpq libcurl yaml-0.1 libarchive
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wundef -Werror
-HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -fno-common
-LINK_HARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack
-ifeq ($(SANITIZE),)
-HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
-else
+HARDEN = -fPIE -fstack-protector-strong -fstack-clash-protection -fno-common $(CONTROL_FLOW) $(FORTIFY)
+LINK_HARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+ifneq ($(SANITIZE),)
 OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 endif
 
-CPPFLAGS_ALL = -I. -I$(BUILD)/gen -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS)) $(CPPFLAGS)
+# $(call once,NAME,command): a variable that runs its command when it is first used, and fails when the command does.
+shell_ok = $(shell $(1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error `$(1)` failed: `make deps` installs what is needed))
+once = $(1) = $$(eval $(1) := $$$$(call shell_ok,$(2)))$$($(1))
+$(eval $(call once,PKG_CFLAGS,pkg-config --cflags $(PKGS)))
+$(eval $(call once,PKG_LIBS,pkg-config --libs $(PKGS)))
+$(eval $(call once,MACHINE,$(CC) -dumpmachine))
+$(eval $(call once,FORTIFY_LEVEL,echo '#include <stdio.h>' | $(CC) -x c -O2 -Werror -D_FORTIFY_SOURCE=3 -E - >/dev/null 2>&1 && echo 3 || echo 2))
+FORTIFY = $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY_LEVEL))
+CONTROL_FLOW = $(if $(filter x86_64-%,$(MACHINE)),-fcf-protection)$(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard)
+
+CPPFLAGS_ALL = -I. -I$(BUILD)/gen -D_GNU_SOURCE $(PKG_CFLAGS) $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu17 $(OPT) $(WARN) $(HARDEN) -pthread $(CFLAGS)
 LDFLAGS_ALL = $(LINK_HARDEN) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -pthread $(LDFLAGS)
-LIBS = $(shell pkg-config --libs $(PKGS))
+LIBS = $(PKG_LIBS)
+LINK = $(Q)$(SAY) "LINK  $@"; mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^)
 
 find_c = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -30,7 +48,6 @@ worker_SRC := $(filter-out $(SHIM_SRC),$(call find_c,services/worker))
 reaper_SRC := $(call find_c,services/reaper)
 cli_SRC := $(call find_c,services/cli)
 SUPPORT_SRC := $(call find_c,tests/support)
-BENCH_SRC := $(call find_c,tests/bench)
 
 PROGRAMS := jobmanager worker reaper cli
 bin_jobmanager := $(BUILD)/bin/curfew-jobmanager
@@ -40,7 +57,7 @@ bin_cli := $(BUILD)/bin/curfew
 BINARIES := $(foreach p,$(PROGRAMS),$(if $(wildcard services/$(p)/main.c),$(bin_$(p)))) $(if $(SHIM_SRC),$(BUILD)/bin/curfew-shim)
 
 .PHONY: all
-all: $(BINARIES)
+all: $(BINARIES) ## build the programs into build/bin (the default)
 
 $(BUILD)/lib/libcommon.a: $(call obj,$(COMMON_SRC))
 $(BUILD)/lib/libshim.a: $(call obj,$(filter-out %/main.c,$(SHIM_SRC)))
@@ -48,44 +65,111 @@ $(BUILD)/lib/libsupport.a: $(call obj,$(SUPPORT_SRC))
 define program_rules
 $(BUILD)/lib/lib$(1).a: $$(call obj,$$(filter-out %/main.c,$$($(1)_SRC)))
 $$(bin_$(1)): $$(call obj,services/$(1)/main.c) $(BUILD)/lib/lib$(1).a $(BUILD)/lib/libcommon.a
-	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS)
+	$$(LINK) $$(LIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 
 $(BUILD)/bin/curfew-shim: $(call obj,$(filter %/main.c,$(SHIM_SRC))) $(BUILD)/lib/libshim.a $(BUILD)/lib/libcommon.a
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^
+	$(LINK)
 
 $(BUILD)/lib/%.a:
-	@mkdir -p $(@D)
-	@rm -f $@
-	ar rcs $@ $^
+	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 # Statements and migrations, embedded.
 GEN_SQL := $(BUILD)/gen/statements.h
 $(GEN_SQL): $(wildcard services/common/store/sql/*.sql services/common/store/migrations/*.sql) services/common/store/embed_sql.sh
-	@mkdir -p $(@D)
-	services/common/store/embed_sql.sh services/common/store > $@.tmp
-	mv $@.tmp $@
+	$(Q)$(SAY) "EMBED $@"; mkdir -p $(@D) && services/common/store/embed_sql.sh services/common/store > $@.tmp && mv $@.tmp $@
 
-$(BUILD)/obj/%.o: %.c | $(if $(wildcard services/common/store/embed_sql.sh),$(GEN_SQL))
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+# Changes when the compiler or its flags do, and has everything compiled again then.
+FLAGS := $(BUILD)/obj/flags
+$(FLAGS): FORCE
+	$(Q)mkdir -p $(@D); text='$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL)'; \
+	test "$$(cat $@ 2>/dev/null)" = "$$text" || echo "$$text" > $@
+.PHONY: FORCE
+FORCE:
 
-# Tests: each tests/{unit,integration}/**/test_*.c is a program of its own.
+$(BUILD)/obj/%.o: %.c $(FLAGS) | $(if $(wildcard services/common/store/embed_sql.sh),$(GEN_SQL))
+	$(Q)$(SAY) "CC    $<"; mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# Tests: each tests/{unit,integration}/**/test_*.c is a program of its own; so is each .c file of the other directories.
 TEST_SRC := $(shell find tests/unit tests/integration -name 'test_*.c' 2>/dev/null)
-TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+TOOL_SRC := $(call find_c,tests/bench tests/e2e tests/faults tests/fixtures)
+TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC) $(TOOL_SRC))
 lib_of = $(if $(findstring worker/shim,$(1)),$(BUILD)/lib/libshim.a,$(foreach p,$(PROGRAMS),$(if $(findstring /$(p)/,$(1)),$(BUILD)/lib/lib$(p).a)))
 .SECONDEXPANSION:
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call lib_of,$$@) $(BUILD)/lib/libsupport.a $(BUILD)/lib/libcommon.a
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LIBS)
+	$(LINK) -lcmocka $(LIBS)
 
-.PHONY: tests clean
-tests: $(TEST_BIN)
-clean:
+.PHONY: tests
+tests: $(TEST_BIN) ## build all test programs, run none
+
+# Recursive: what these targets build is described by packages that they install first.
+SUBMAKE = +$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
+RUN_TESTS = JOBS=$(JOBS) tests/support/run_tests.sh
+
+.PHONY: deps deps-ci demo test check asan tsan valgrind coverage faults bench
+deps: ## install what building, testing and the demo need (Debian 12 and 13; nothing is done when nothing is missing)
+	$(Q)tests/support/deps.sh
+deps-ci:
+	$(Q)tests/support/deps.sh --ci
+
+demo: deps ## run the word count example on an embedded stack, and see its services go home
+	$(SUBMAKE) all
+	$(Q)BUILD=$(BUILD) docs/examples/word-count/demo.sh
+
+test: deps ## build everything and run all tests
+	$(SUBMAKE) all tests
+	$(Q)$(RUN_TESTS) $(BUILD) unit integration e2e docs
+
+check: deps-ci ## run all lints
+	$(Q)BUILD=$(BUILD) JOBS=$(JOBS) tests/lint/all.sh
+
+asan: deps ## unit and integration tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(SUBMAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all tests
+	$(Q)TIMEOUT_FACTOR=3 $(RUN_TESTS) $(BUILD)/asan unit integration
+
+tsan: deps ## unit and integration tests under ThreadSanitizer
+	$(SUBMAKE) BUILD=$(BUILD)/tsan SANITIZE=thread all tests
+	$(Q)TIMEOUT_FACTOR=5 $(RUN_TESTS) $(BUILD)/tsan unit integration
+
+valgrind: deps-ci ## unit tests under valgrind
+	$(SUBMAKE) BUILD=$(BUILD)/valgrind OPT='-O1 -g' all tests
+	$(Q)TIMEOUT_FACTOR=20 WRAPPER=tests/support/valgrind.sh $(RUN_TESTS) $(BUILD)/valgrind unit
+
+coverage: deps-ci ## run all tests and print the line coverage; the report is build/coverage/index.html
+	$(SUBMAKE) BUILD=$(BUILD)/coverage OPT='-O0 -g --coverage -fprofile-update=atomic' all tests
+	$(Q)find $(BUILD)/coverage -name '*.gcda' -delete
+	$(Q)$(RUN_TESTS) $(BUILD)/coverage unit integration e2e
+	$(Q)gcovr --root . --object-directory $(BUILD)/coverage --filter services/ --print-summary --html-details $(BUILD)/coverage/index.html
+
+ROUNDS ?= 100
+faults: deps ## kill everything at random moments under load, ROUNDS times each (100), and look for damage
+	$(SUBMAKE) all tests
+	$(Q)BUILD=$(BUILD) tests/faults/run.sh $(ROUNDS)
+
+bench: deps ## measure what DESIGN promises numbers for
+	$(SUBMAKE) all tests
+	$(Q)BUILD=$(BUILD) tests/bench/run.sh
+
+.PHONY: docs format install clean help print-flags
+docs: all ## print the reference pages from the programs' own tables
+	$(Q)BUILD=$(BUILD) docs/generate.sh
+
+format: ## format all C sources
+	$(Q)tests/lint/format.sh --fix
+
+install: all ## install the programs below $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BINARIES) $(DESTDIR)$(PREFIX)/bin
+
+clean: ## remove everything that was made
 	rm -rf $(BUILD)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+print-flags: # for tools that parse the sources
+	@echo '$(CPPFLAGS_ALL) -std=gnu17 -pthread'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .SECONDARY:

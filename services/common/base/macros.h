@@ -9,7 +9,7 @@
 #define UNUSED(x) ((void)(x))
 
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
-#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
 #define MIN(a, b)               \
     ({                          \

@@ -16,10 +16,7 @@ struct strbuf {
     size_t capacity;
     bool failed;
 };
-#define STRBUF_INIT \
-    {               \
-        0           \
-    }
+#define STRBUF_INIT {0}
 #define AUTO_STRBUF CLEANUP(strbuf_release)
 
 void strbuf_release(struct strbuf *buf); // frees the content; the buffer can be used again
