@@ -137,7 +137,7 @@ UPDATE instance i
  WHERE i.job = u.id AND i.service = u.position AND i.epoch = u.number AND i.stop_requested_at IS NULL
 RETURNING i.worker
 
--- name: settle_events
+-- name: event_insert
 -- Arrays: job, seq, kind, data.
 INSERT INTO event (job, seq, at, kind, data)
 SELECT u.id, u.number, clock_timestamp(), u.kind, u.data

@@ -1,0 +1,50 @@
+#include "services/common/store/settle.h"
+
+#include "services/common/store/settle_batch.h"
+
+// A job whose waiting tasks were cancelled or whose unplaced instances ended has a new view that nobody would look at
+// otherwise: it is settled again at once. Each round cancels or ends something, so that there are few.
+#define ROUNDS_MAX 4
+
+static bool needs_another_round(const struct settle_plan *plan)
+{
+    for (size_t i = 0; i < plan->stop_count; i++)
+        if (plan->stops[i].never_placed)
+            return true;
+    return plan->cancel_tasks;
+}
+
+// Settles once; fills `again` (room for `count`) with the jobs that need another round and returns how many.
+static int settle_round(struct db *db, const int64_t *jobs, size_t count, struct wakes *wakes, int64_t *again,
+                        struct err *err)
+{
+    AUTO_SETTLE_BATCH struct settle_batch batch = {.db = db, .wakes = wakes};
+    if (settle_batch_load(&batch, jobs, count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < batch.count; i++)
+        settle_decide(&batch.entries[i].view, &batch.entries[i].plan);
+    if (settle_batch_apply(&batch, err) < 0)
+        return -1;
+    int left = 0;
+    for (size_t i = 0; i < batch.count; i++)
+        if (needs_another_round(&batch.entries[i].plan))
+            again[left++] = batch.entries[i].job;
+    return left;
+}
+
+int settle_jobs(struct db *db, const int64_t *jobs, size_t count, struct wakes *wakes, struct err *err)
+{
+    if (count == 0)
+        return 0;
+    AUTO_FREE int64_t *left = malloc(count * sizeof *left);
+    if (!left)
+        return err_set(err, ERR_NO_MEMORY, "settling %zu jobs", count);
+    for (int round = 0; count > 0 && round < ROUNDS_MAX; round++) {
+        int again = settle_round(db, jobs, count, wakes, left, err);
+        if (again < 0)
+            return -1;
+        jobs = left;
+        count = (size_t)again;
+    }
+    return 0;
+}
