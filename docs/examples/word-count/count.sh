@@ -4,7 +4,7 @@
 set -eu
 file=$(jq -r .file)
 key="words:$file"
-counts=$(tr -cs 'A-Za-z' '\n' <"/usr/share/common-licenses/$file" | tr 'A-Z' 'a-z' | awk 'length > 3' | sort | uniq -c)
+counts=$(tr -cs '[:alpha:]' '\n' <"/usr/share/common-licenses/$file" | tr '[:upper:]' '[:lower:]' | awk 'length > 3' | sort | uniq -c)
 {
     echo MULTI
     echo "DEL $key"
