@@ -1,9 +1,10 @@
-// Helpers of tests: programs with captured output, waiting with deadlines, private directories, free ports.
+// Helpers of tests: programs with captured output, waiting with deadlines, free ports.
 //
 // What goes wrong in a helper itself ends the test program with a message: tests need not check.
 #pragma once
 
 #include "services/common/base/cleanup.h"
+#include "tests/support/temp_dir.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,13 +12,6 @@
 
 // Asks until the predicate holds; false when it did not within timeout_ms. Instead of sleeping.
 bool wait_until(bool (*predicate)(void *context), void *context, int64_t timeout_ms);
-
-// A private directory below /tmp with a short path (sockets in it have room), removed by temp_dir_free() or when the
-// program exits.
-char *temp_dir_new(void);
-void temp_dir_free(char *path); // removes the tree; takes NULL
-DEFINE_CLEANUP(char *, temp_dir_free);
-#define AUTO_TEMP_DIR CLEANUP(cleanup_temp_dir_free)
 
 // A TCP port on 127.0.0.1 that was free a moment ago.
 int free_port(void);
@@ -41,7 +35,8 @@ struct process *process_start(const char *const argv[], const struct process_opt
 pid_t process_pid(const struct process *process);
 void process_signal(struct process *process, int signal_number);
 bool process_is_running(struct process *process);
-// Waits for the end. Exit status 0..255, 256 + signal number, or -1 when it still runs after timeout_ms.
+// Waits for the end. Exit status 0..255, 256 + signal number (256 alone: somebody else reaped it), or -1 when it still
+// runs after timeout_ms.
 int process_wait(struct process *process, int64_t timeout_ms);
 // What it wrote so far; valid until the next call for the same process and stream.
 const char *process_stdout(struct process *process);

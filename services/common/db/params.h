@@ -44,10 +44,7 @@ struct params {
     size_t array_elements;
     const char *problem; // NULL: none
 };
-#define PARAMS_INIT                                                                                                    \
-    {                                                                                                                  \
-        0                                                                                                              \
-    }
+#define PARAMS_INIT {0}
 #define AUTO_PARAMS CLEANUP(params_release)
 
 void params_release(struct params *params);

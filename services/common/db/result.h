@@ -1,7 +1,7 @@
 // Rows that a statement returned.
 //
 // Reading never fails visibly: a column of another type, a null where a value is wanted, a row or column that is not
-// there yield 0 or "" and put the result into `failed`; whoever reads checks once with result_ok() before using what
+// there yield 0 or "" and turn the result `failed`; whoever reads checks once with result_ok() before using what
 // was read for anything that lasts. Works the same on text and binary results unless it says otherwise. Pointers into a
 // result live as long as the result. Not thread-safe.
 #pragma once
@@ -23,13 +23,10 @@ enum result_format {
 struct result {
     struct pg_result *handle; // NULL: nothing
     const char *statement;    // for errors; not owned
-    struct err problem;       // the first one
-    bool failed;
+    const char *problem;      // the first one, NULL: none
+    int row, column;          // where it was; row -1: nowhere in particular
 };
-#define RESULT_INIT                                                                                                    \
-    {                                                                                                                  \
-        0                                                                                                              \
-    }
+#define RESULT_INIT {0}
 #define AUTO_RESULT CLEANUP(result_release)
 
 void result_release(struct result *result);

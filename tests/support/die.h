@@ -1,0 +1,7 @@
+// Ends a test program whose surroundings do not work.
+#pragma once
+
+#include "services/common/base/macros.h"
+
+// Prints to stderr and exits with 99, at_exit functions included.
+_Noreturn void die(const char *format, ...) PRINTF_LIKE(1, 2);
