@@ -26,3 +26,31 @@ bool utf8_valid(const char *text, size_t length)
     }
     return true;
 }
+
+size_t utf8_prefix(const char *text, size_t length, size_t max)
+{
+    size_t valid = 0;
+    while (valid < length) {
+        size_t step = utf8_sequence((const unsigned char *)text + valid, length - valid);
+        if (!step || valid + step > max)
+            break;
+        valid += step;
+    }
+    return valid;
+}
+
+size_t utf8_encode(uint32_t code_point, char out[static 4])
+{
+    if (code_point < 0x80) {
+        out[0] = (char)code_point;
+        return 1;
+    }
+    size_t length = code_point < 0x800 ? 2 : code_point < 0x10000 ? 3 : 4;
+    for (size_t i = length - 1; i > 0; i--) {
+        out[i] = (char)(0x80 | (code_point & 0x3f));
+        code_point >>= 6;
+    }
+    static const unsigned char marks[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    out[0] = (char)(marks[length] | code_point);
+    return length;
+}

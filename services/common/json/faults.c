@@ -1,5 +1,5 @@
 #include "services/common/json/faults.h"
-#include "services/common/json/utf8.h"
+#include "services/common/base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -38,10 +38,7 @@ struct faults {
     size_t capacity;
     size_t dropped; // beyond FAULTS_MAX
 };
-#define FAULTS_INIT \
-    {               \
-        0           \
-    }
+#define FAULTS_INIT {0}
 #define AUTO_FAULTS CLEANUP(faults_release)
 
 void faults_release(struct faults *faults); // the list can be used again

@@ -1,7 +1,7 @@
 #include "services/common/json/field.h"
 #include "services/common/base/parse.h"
+#include "services/common/base/utf8.h"
 #include "services/common/json/nearest.h"
-#include "services/common/json/utf8.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -18,10 +18,7 @@ struct json_document {
     struct json_object *root; // borrowed by readers; freed by json_document_release
     size_t heap_bytes;        // charged to the budget
 };
-#define JSON_DOCUMENT_INIT \
-    {                      \
-        0                  \
-    }
+#define JSON_DOCUMENT_INIT {0}
 #define AUTO_JSON_DOCUMENT CLEANUP(json_document_release)
 
 #define JSON_BUDGET_DEFAULT_BYTES ((size_t)256 << 20)

@@ -1,5 +1,5 @@
 #include "services/common/json/pointer.h"
-#include "services/common/json/utf8.h"
+#include "services/common/base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +24,7 @@ void json_pointer_add_name(struct json_pointer *pointer, const char *name, size_
 {
     add(pointer, "/", 1);
     for (size_t i = 0; i < length;) {
-        size_t step = utf8_length(name + i, length - i);
+        size_t step = utf8_sequence((const unsigned char *)name + i, length - i);
         if (name[i] == '~')
             add(pointer, "~0", 2);
         else if (name[i] == '/')

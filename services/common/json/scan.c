@@ -1,9 +1,9 @@
 #include "services/common/json/scan.h"
 #include "services/common/base/err.h"
+#include "services/common/base/utf8.h"
 #include "services/common/json/members.h"
 #include "services/common/json/number_token.h"
 #include "services/common/json/string_token.h"
-#include "services/common/json/utf8.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 #include "services/common/json/string_token.h"
-#include "services/common/json/utf8.h"
+#include "services/common/base/utf8.h"
 
 #include <string.h>
 
@@ -74,7 +74,7 @@ static const char *check_character(const char **at, const char *limit)
         return check_escape(at, limit);
     if (byte < 0x20)
         return "a control character in a string has to be escaped";
-    size_t step = utf8_length(*at, (size_t)(limit - *at));
+    size_t step = utf8_sequence((const unsigned char *)*at, (size_t)(limit - *at));
     if (!step)
         return "not valid UTF-8";
     *at += step;
@@ -124,7 +124,7 @@ size_t json_string_next(struct json_string_reader *reader, char out[static 4])
         return 0;
     if (*reader->at == '\\')
         return next_escape(reader, out);
-    size_t length = utf8_length(reader->at, 4);
+    size_t length = utf8_sequence((const unsigned char *)reader->at, 4);
     memcpy(out, reader->at, length);
     reader->at += length;
     return length;

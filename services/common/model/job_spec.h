@@ -74,8 +74,7 @@ struct autostop_spec {
 
 struct port_spec {
     char *name;
-    int64_t
-        container; // 0: as the name says nothing, the same as the port that is chosen; needed by docker and kubernetes
+    int64_t container; // in the container; 0: not said, as processes get a free port
 };
 
 enum ready_kind {
@@ -163,8 +162,8 @@ struct stage_spec {
 struct job_spec {
     char *name;
     struct autostop_spec autostop;
-    char *bundle; // "sha256:" and 64 hex digits; NULL: none
-    int priority; // -100..100, higher first
+    char *bundle;     // "sha256:" and 64 hex digits; NULL: none
+    int64_t priority; // -100..100, higher first
     struct text_pairs labels;
     int64_t timeout_ms;      // of the whole job; 0: none
     int64_t max_lifetime_ms; // of each service, whatever autostop says
@@ -174,10 +173,7 @@ struct job_spec {
     size_t stage_count;
     struct arena *arena; // owns everything above
 };
-#define JOB_SPEC_INIT \
-    {                 \
-        0             \
-    }
+#define JOB_SPEC_INIT {0}
 #define AUTO_JOB_SPEC CLEANUP(job_spec_release)
 
 // Reads and checks a JSON text. On failure *out is empty and `faults` has one or more faults; err says how many.

@@ -1,5 +1,5 @@
 #include "services/common/model/problem.h"
-#include "services/common/json/utf8.h"
+#include "services/common/base/utf8.h"
 
 #include <stdbool.h>
 #include <string.h>
