@@ -64,6 +64,9 @@ int exchange_collect(struct db *db, const char *what, PGresult **out, struct err
 int prepare_statement(struct db *db, unsigned statement, struct err *err) WARN_UNUSED;
 
 void pipeline_free(struct pipeline *pipeline); // takes NULL
+// db_query() inside the open pipeline.
+int pipeline_query(struct pipeline *pipeline, unsigned statement, const struct params *params,
+                   enum result_format format, struct result *out, struct err *err) WARN_UNUSED;
 
 static inline void cleanup_pg_result(PGresult **result)
 {

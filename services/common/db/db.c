@@ -126,6 +126,8 @@ int db_query(struct db *db, unsigned statement, const struct params *params, enu
 {
     struct bound bound;
     const char *name = connection_statement_name(db, statement);
+    if (db->exclusive)
+        return pipeline_query(db->pipeline, statement, params, format, out, err);
     if (bind_params(params, &bound, err) < 0)
         return err_prefix(err, "statement '%s'", name);
     if (ready_for_statement(db, err) < 0 || prepare_statement(db, statement, err) < 0)

@@ -284,6 +284,19 @@ int pipeline_add(struct pipeline *pipeline, unsigned statement, const struct par
     return pipeline->count - 1;
 }
 
+int pipeline_query(struct pipeline *pipeline, unsigned statement, const struct params *params,
+                   enum result_format format, struct result *out, struct err *err)
+{
+    int index = pipeline_add(pipeline, statement, params, format, err);
+    if (index < 0 || pipeline_collect(pipeline, err) < 0)
+        return -1;
+    if (out) {
+        *out = pipeline->items[index];
+        pipeline->items[index] = (struct result)RESULT_INIT;
+    }
+    return 0;
+}
+
 struct result *pipeline_result(struct pipeline *pipeline, int index)
 {
     static struct result none;

@@ -9,7 +9,8 @@
 // Any failure rolls everything back, names the first statement that failed and leaves the connection usable: a pipeline
 // is over after its first negative return. Reads while it writes, so batches of any size cannot block both sides.
 // Between two collects the server may end the transaction of a client that sleeps (idle_in_transaction timeout).
-// One at a time per connection, which is used for nothing else meanwhile.
+// One at a time per connection. db_query() and db_execute() on that connection meanwhile are part of the pipeline: they
+// collect what was added before them, so that code for ordinary transactions works in here, too.
 #pragma once
 
 #include "services/common/db/db.h"

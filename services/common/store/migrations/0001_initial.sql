@@ -137,9 +137,10 @@ CREATE TABLE slice (
 CREATE INDEX slice_ready ON slice (demand, priority DESC, rank, job) WHERE state = 1;
 CREATE INDEX slice_leased ON slice (worker, token) WHERE state = 2;
 CREATE INDEX slice_delayed ON slice (due_at) WHERE state = 3;
+CREATE INDEX slice_cancel ON slice (worker) WHERE state = 2 AND cancel;
 
--- Items in chunks of at most 1,000 tasks or 64 KiB, one compact JSON value a line. Never changed. A stage without rows here
--- (count: n) has null items.
+-- Items in chunks of at most 1,000 tasks or 64 KiB, one compact JSON value a line, each line ended by a newline. Never
+-- changed. A stage without rows here (count: n) has null items.
 CREATE TABLE item (
     job   bigint NOT NULL,
     stage smallint NOT NULL,
@@ -265,7 +266,7 @@ LANGUAGE sql STABLE AS $$
     WITH jobs AS (
         SELECT * FROM job j WHERE only_job IS NULL OR j.id = only_job
     ), stages AS (
-        SELECT g.*, j.phase, j.outcome, j.closed_at FROM stage g JOIN jobs j ON j.id = g.job
+        SELECT g.*, j.phase, j.paused, j.outcome, j.closed_at FROM stage g JOIN jobs j ON j.id = g.job
     ), slices AS (
         SELECT s.*, lag(s.first + s.count) OVER (PARTITION BY s.job, s.stage ORDER BY s.first) AS previous_end
           FROM slice s
@@ -277,9 +278,16 @@ LANGUAGE sql STABLE AS $$
                coalesce(sum(s.count) FILTER (WHERE s.state = 5), 0) AS failed,
                coalesce(sum(s.count) FILTER (WHERE s.state = 6), 0) AS cancelled,
                coalesce(sum(s.count) FILTER (WHERE s.state BETWEEN 1 AND 3), 0) AS moving,
-               coalesce(sum(s.count) FILTER (WHERE s.state = 1), 0) AS ready
+               coalesce(sum(s.count) FILTER (WHERE s.state = 0), 0) AS held,
+               coalesce(sum(s.count) FILTER (WHERE s.state = 1), 0) AS ready,
+               coalesce(sum(s.count) FILTER (WHERE s.state = 2), 0) AS leased
           FROM slices s
          GROUP BY s.job, s.stage
+    ), items AS (
+        SELECT m.job, m.stage, m.first, m.count, m.lines,
+               lag(m.first + m.count) OVER (PARTITION BY m.job, m.stage ORDER BY m.first) AS previous_end
+          FROM item m
+         WHERE only_job IS NULL OR m.job = only_job
     )
     SELECT s.job, s.stage, format('slices before task %s end at %s', s.first, coalesce(s.previous_end, 0))
       FROM slices s WHERE s.first <> coalesce(s.previous_end, 0)
@@ -317,4 +325,32 @@ LANGUAGE sql STABLE AS $$
     SELECT i.job, NULL, format('instance %s/%s is gone without a certificate', i.name, i.epoch)
       FROM instance i JOIN jobs j ON j.id = i.job
      WHERE i.state IN (11, 12) AND (i.grade IS NULL OR i.verified_at IS NULL OR i.stopped_at IS NULL)
+    UNION ALL
+    SELECT min(s.job), NULL, format('token %s is leased %s times', s.token, count(*))
+      FROM slices s WHERE s.state = 2 GROUP BY s.token HAVING count(*) > 1
+    UNION ALL
+    SELECT s.job, s.stage, format('slice %s differs from its stage in demand or priority', s.first)
+      FROM slices s JOIN stages g USING (job, stage) WHERE (s.demand, s.priority) <> (g.demand, g.priority)
+    UNION ALL
+    SELECT g.job, g.stage, format('%s tasks are held without reason', s.held)
+      FROM stages g JOIN sums s USING (job, stage)
+     WHERE s.held > 0 AND g.released AND g.phase = 1 AND NOT g.paused AND g.outcome IS NULL
+       AND (g.max_parallel = 0 OR s.moving < g.max_parallel)
+    UNION ALL
+    SELECT g.job, g.stage, format('%s tasks wait in a job that has ended', s.open - s.leased)
+      FROM stages g JOIN sums s USING (job, stage) WHERE g.outcome IS NOT NULL AND s.open > s.leased
+    UNION ALL
+    SELECT m.job, m.stage, format('items before task %s end at %s', m.first, coalesce(m.previous_end, 0))
+      FROM items m WHERE m.first <> coalesce(m.previous_end, 0)
+    UNION ALL
+    SELECT m.job, m.stage, format('items of task %s are not %s lines', m.first, m.count)
+      FROM items m
+     WHERE m.count <> length(m.lines) - length(replace(m.lines, E'\n', '')) OR right(m.lines, 1) <> E'\n'
+    UNION ALL
+    SELECT m.job, m.stage, format('%s of %s tasks have items', sum(m.count), min(g.total))
+      FROM items m JOIN stages g USING (job, stage) GROUP BY m.job, m.stage HAVING sum(m.count) <> min(g.total)
+    UNION ALL
+    SELECT j.id, NULL, format('has %s events, counts %s', count(e.seq), j.event_count)
+      FROM jobs j LEFT JOIN event e ON e.job = j.id
+     GROUP BY j.id, j.event_count HAVING count(e.seq) <> j.event_count OR coalesce(max(e.seq), 0) <> j.event_count
 $$;
