@@ -8,12 +8,14 @@
 #include <stdlib.h>
 
 // Defines cleanup_<function>(type *) that calls function(*p); the function itself must take NULL.
+// NOLINTBEGIN(bugprone-macro-parentheses): a type cannot stand in parentheses
 #define DEFINE_CLEANUP(type, function)             \
     static inline void cleanup_##function(type *p) \
     {                                              \
         function(*p);                              \
     }                                              \
     struct cleanup_##function##_semicolon_
+// NOLINTEND(bugprone-macro-parentheses)
 
 #define TAKE_PTR(pointer)                       \
     ({                                          \

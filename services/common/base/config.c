@@ -284,6 +284,8 @@ static int load_flags(const struct config_table *table, int argc, char **argv, v
     int outcome = 0;
     int at = MIN(argc, 1);
     while ((outcome = next_flag(table, argc, argv, &at, &flag, err)) > 0) {
+        if (!flag.setting)
+            continue;
         char source[NAME_SIZE + 16];
         char name[NAME_SIZE];
         flag_name(flag.setting, name);

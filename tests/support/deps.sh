@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# deps.sh [--ci]: installs the Debian packages (12 and 13) that building, testing and the demo need; with --ci also what
+# the lints, valgrind and the coverage report need.
+#
+# Does nothing, and needs neither root nor a network, when nothing is missing. Packages that bring a service with them do
+# not start it, now or at boot, and PostgreSQL makes no cluster: tests and demo start private ones.
+set -euo pipefail
+
+packages=(
+    gcc libc6-dev make pkg-config
+    libmicrohttpd-dev libjson-c-dev libpq-dev libcurl4-gnutls-dev libyaml-dev libarchive-dev libcmocka-dev
+    postgresql redis-server
+    procps jq curl python3
+)
+ci_packages=(
+    clang clang-format-19 clang-tidy-19 cppcheck shellcheck valgrind libc6-dbg gcovr git
+)
+case "${1:-}" in
+'') ;;
+--ci) packages+=("${ci_packages[@]}") ;;
+*)
+    echo "usage: deps.sh [--ci]" >&2
+    exit 2
+    ;;
+esac
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+missing=()
+for package in "${packages[@]}"; do
+    is_installed "$package" || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "deps: this is not Debian; install what corresponds to: ${missing[*]}" >&2
+    exit 1
+fi
+echo "deps: installing ${missing[*]}"
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "deps: needs root: apt-get install ${missing[*]}" >&2
+        exit 1
+    }
+    exec sudo "$0" "$@"
+fi
+
+# While this script runs, and no longer even when it is killed, no package starts its service. A policy that the machine
+# has already is left alone. PostgreSQL is asked to make no cluster; the file that says so gets its old content back.
+policy=/usr/sbin/policy-rc.d
+cluster=/etc/postgresql-common/createcluster.conf
+saved=$(mktemp -d)
+cleanup() {
+    [ ! -e "$saved/policy" ] || rm -f "$policy"
+    [ ! -e "$saved/cluster" ] || cp -p "$saved/cluster" "$cluster"
+    rm -rf "$saved"
+}
+trap cleanup EXIT
+if [ ! -e "$policy" ]; then
+    touch "$saved/policy"
+    printf '#!/bin/sh\nkill -0 %d 2>/dev/null && exit 101\nexit 0\n' $$ >"$policy"
+    chmod 755 "$policy"
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+# apt-get with these arguments; what it says is shown when it fails.
+apt() {
+    apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >"$saved/log" 2>&1 </dev/null || {
+        cat "$saved/log" >&2
+        echo "deps: apt-get $1 failed" >&2
+        return 1
+    }
+}
+apt update
+had_postgresql=$(is_installed postgresql-common && echo yes || echo no)
+had_redis=$(is_installed redis-server && echo yes || echo no)
+if [[ " ${missing[*]} " == *" postgresql "* ]]; then
+    # The question is asked in a file of this package, so it comes first.
+    [ "$had_postgresql" = yes ] || apt install --no-install-recommends postgresql-common
+    cp -p "$cluster" "$saved/cluster"
+    echo 'create_main_cluster = false' >>"$cluster"
+fi
+apt install --no-install-recommends "${missing[@]}"
+if [ "$had_redis" = no ] && command -v systemctl >/dev/null; then
+    systemctl disable --quiet redis-server || true
+fi
