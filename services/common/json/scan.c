@@ -61,6 +61,7 @@ static int refuse(struct scan *scan, enum err_code code, const char *at, const c
     struct json_scanned *found = &scan->found;
     found->offset = (size_t)(at - scan->text);
     json_line_column(scan->text, (size_t)(scan->end - scan->text), found->offset, &found->line, &found->column);
+    found->problem = problem;
     json_pointer_init(&found->pointer);
     add_frames(scan->top, &found->pointer);
     return err_set(scan->err, code, "line %zu, column %zu%s%s: %s", found->line, found->column,

@@ -35,6 +35,7 @@ struct json_scanned {
     size_t line;   // from 1
     size_t column; // in characters, from 1
     struct json_pointer pointer;
+    const char *problem; // what is wrong there, without the place; a literal
 };
 
 // Checks `length` bytes (no NUL behind them needed). `limits` may be NULL, `out` may be NULL.

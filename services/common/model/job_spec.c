@@ -84,16 +84,16 @@ static int read_document(const struct json_document *document, const struct spec
     return faults_total(faults) == before ? 0 : refuse(faults, before, "the job spec", err);
 }
 
-// The text itself is bounded in length, not in what a tree of it would take: most of it may be items, which are lifted
-// out.
+// The text is bounded in length, not in what a tree of it would take: most of it may be items, which are lifted out.
+const struct json_limits job_spec_limits = {
+    .bytes_max = SPEC_BYTES_MAX, .values_max = SPEC_BYTES_MAX, .heap_bytes_max = SIZE_MAX};
+
 static int scan(const char *text, size_t length, struct faults *faults, struct err *err)
 {
-    static const struct json_limits limits = {
-        .bytes_max = SPEC_BYTES_MAX, .values_max = SPEC_BYTES_MAX, .heap_bytes_max = SIZE_MAX};
     struct json_scanned scanned;
     struct err local;
     struct err *why = err ? err : &local;
-    if (json_scan(text, length, &limits, &scanned, why) == 0)
+    if (json_scan(text, length, &job_spec_limits, &scanned, why) == 0)
         return 0;
     if (why->code == ERR_INVALID || why->code == ERR_TOO_LARGE)
         faults_add(faults, why->code == ERR_INVALID ? FAULT_SYNTAX : FAULT_RANGE, scanned.pointer.text, "%s",

@@ -19,6 +19,7 @@
 
 struct arena;
 struct field;
+struct json_limits;
 
 #define SPEC_BYTES_MAX ((size_t)16 << 20) // of the whole text
 #define SPEC_NAME_MAX 63                  // of a job, stage, service, port or queue: [a-z][a-z0-9-]{0,62}
@@ -175,6 +176,9 @@ struct job_spec {
 };
 #define JOB_SPEC_INIT {0}
 #define AUTO_JOB_SPEC CLEANUP(job_spec_release)
+
+// The limits for the text of a spec, for whoever reads it before (json/source.h).
+extern const struct json_limits job_spec_limits;
 
 // Reads and checks a JSON text. On failure *out is empty and `faults` has one or more faults; err says how many.
 // Errors: ERR_INVALID, ERR_TOO_LARGE (the text or its tree), ERR_UNAVAILABLE (the budget of json/parse.h),
