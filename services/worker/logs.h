@@ -39,8 +39,8 @@ struct log_piece {
     const char *bytes;
     size_t length;
 };
-// Fills in pieces of at most max_bytes in all for one report, and marks them as under way; they stay valid until the
-// next call of logs_shipped() or logs_not_shipped(). Returns how many.
+// Fills in pieces of at most max_bytes in all for one report, and marks them as under way until logs_shipped() or
+// logs_not_shipped(); their bytes are valid until the next call of any function here. Returns how many.
 size_t logs_collect(struct logs *logs, struct log_piece *pieces, size_t capacity, size_t max_bytes);
 void logs_shipped(struct logs *logs);     // the report was accepted
 void logs_not_shipped(struct logs *logs); // it may have been: the same pieces come again
