@@ -2,7 +2,7 @@
 #pragma once
 
 #include "services/common/store/hot.h"
-#include "services/jobmanager/wire.h"
+#include "services/common/json/wire.h"
 
 struct observation_list {
     struct instance_observation *items; // in the arena

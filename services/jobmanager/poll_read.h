@@ -2,7 +2,7 @@
 #pragma once
 
 #include "services/jobmanager/observation_read.h"
-#include "services/jobmanager/wire.h"
+#include "services/common/json/wire.h"
 #include "services/jobmanager/work_read.h"
 
 // What is being read: a body and the lists that grow meanwhile.

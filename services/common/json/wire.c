@@ -1,4 +1,4 @@
-#include "services/jobmanager/wire.h"
+#include "services/common/json/wire.h"
 
 #include "services/common/base/id.h"
 #include "services/common/base/strbuf.h"
