@@ -5,7 +5,7 @@
 #include "services/common/json/number_token.h"
 #include "services/common/json/pointer.h"
 #include "services/common/json/string_token.h"
-#include "services/common/json/utf8.h"
+#include "services/common/base/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
