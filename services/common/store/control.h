@@ -28,9 +28,9 @@ int control_stop(struct db *db, int64_t job, struct wakes *wakes, struct err *er
 int control_pause(struct db *db, int64_t job, struct wakes *wakes, struct err *err) WARN_UNUSED;
 int control_resume(struct db *db, int64_t job, struct wakes *wakes, struct err *err) WARN_UNUSED;
 // Failed tasks again. On a job that goes on: in place, CONTROL_DONE and *retried is the job itself. On an ended one,
-// whose outcome never changes: a new job of its failed and cancelled tasks, CONTROL_CREATED and *retried is its id;
-// `fresh` is the id that it gets. Repeating the call with the same `fresh` id finds the job that it made. ERR_CONFLICT:
-// nothing to retry.
+// whose outcome never changes: a new job of its failed and cancelled tasks, CONTROL_CREATED and *retried is its id,
+// which is `fresh` (of id_new()). An ended job has one retry at most, which can be retried in turn: asking again finds
+// it, CONTROL_UNCHANGED. ERR_CONFLICT: nothing to retry, or its tasks are still being ended.
 int control_retry(struct db *db, int64_t job, int64_t fresh, int64_t *retried, struct wakes *wakes,
                   struct err *err) WARN_UNUSED;
 // Kept services live for `more_ms` from now, never shorter than before. ERR_CONFLICT when the job keeps none.
