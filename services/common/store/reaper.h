@@ -45,10 +45,13 @@ int sweep_workers(const struct sweep *sweep, int64_t skew_ms, struct err *err) W
 int sweep_leases(const struct sweep *sweep, struct err *err) WARN_UNUSED;
 // Settles jobs whose attention is due: timeouts, start deadlines, lifetimes, linger, restarts.
 int sweep_deadlines(const struct sweep *sweep, struct err *err) WARN_UNUSED;
+// Settles jobs that have ended and are not closed, kept ones left out: a second look at what settling does by itself.
+// Begins behind the id *after, which it moves, and starts over with 0 when it has seen them all.
+int sweep_services(const struct sweep *sweep, int64_t *after, struct err *err) WARN_UNUSED;
 // Instances whose worker was asked to stop or to verify them `patience_ms` ago and has not answered: wakes it. Writes
 // nothing.
 int sweep_verify(const struct sweep *sweep, int64_t patience_ms, struct err *err) WARN_UNUSED;
-// Deletes jobs that were closed `retention_ms` ago, and those that users wanted deleted.
+// Deletes jobs that were closed `retention_ms` ago, those that users wanted deleted, and workers that are long gone.
 int sweep_retention(const struct sweep *sweep, int64_t retention_ms, struct err *err) WARN_UNUSED;
 // Deletes bundles that no job refers to and that were not used for `retention_ms`.
 int sweep_bundles(const struct sweep *sweep, int64_t retention_ms, struct err *err) WARN_UNUSED;

@@ -47,8 +47,9 @@ enum worker_absence {
     ABSENCE_UNKNOWN,  // nobody yet: they become lost
 };
 
-// Takes back what the worker has: leased slices become ready again (a counted failure, the attempt is kept), or failed
-// when they are out of retries, or cancelled when their job has ended; instances become lost, and those of the process
-// runtime gone as `absence` says. Settles the jobs. Returns how many slices and instances it took.
-int workers_take_back(struct db *db, int64_t worker, enum worker_absence absence, struct wakes *wakes,
-                      struct err *err) WARN_UNUSED;
+// Takes back what the worker's incarnations before `before` have: leased slices become ready again (a counted failure,
+// the attempt is kept), or failed when they are out of retries, or cancelled when their job has ended; instances become
+// lost, and those of the process runtime gone as `absence` says. Settles the jobs. `why` is what the tasks' errors say.
+// Returns how many slices and instances it took.
+int workers_take_back(struct db *db, int64_t worker, int before, enum worker_absence absence, const char *why,
+                      struct wakes *wakes, struct err *err) WARN_UNUSED;

@@ -222,6 +222,7 @@ CREATE TABLE instance (
 ) WITH (fillfactor = 50);
 CREATE INDEX instance_pending ON instance (demand, not_before) WHERE state = 0;
 CREATE INDEX instance_worker ON instance (worker) WHERE state BETWEEN 1 AND 10;
+CREATE INDEX instance_presumed ON instance (worker) WHERE state = 12;
 
 -- Numbered under the job's lock: a reader who has seen n has seen all before n.
 CREATE TABLE event (

@@ -1,0 +1,130 @@
+-- Workers come and go: see services/common/store/workers.h.
+
+-- name: worker_lock_by_name
+SELECT id, incarnation, state, host, boot,
+       greatest(0, ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000))::bigint AS lease_left_ms
+  FROM worker
+ WHERE name = $1
+   FOR NO KEY UPDATE
+
+-- name: worker_insert
+-- No row when the name exists by now.
+INSERT INTO worker (name, incarnation, state, host, boot, runtimes, queues, labels, slots, registered_at, lease_until)
+VALUES ($1, 1, 0, $2, $3, $4, $5, $6, $7, clock_timestamp(), clock_timestamp() + $8::bigint * interval '1 millisecond')
+ON CONFLICT (name) DO NOTHING
+RETURNING id, incarnation
+
+-- name: worker_update
+-- The next incarnation.
+UPDATE worker
+   SET incarnation = incarnation + 1, state = 0, host = $2, boot = $3, runtimes = $4, queues = $5, labels = $6, slots = $7,
+       registered_at = clock_timestamp(), lease_until = clock_timestamp() + $8::bigint * interval '1 millisecond',
+       drain = false, note = NULL
+ WHERE name = $1
+RETURNING id, incarnation
+
+-- name: worker_deployment
+SELECT value FROM setting WHERE name = 'deployment'
+
+-- name: worker_jobs
+-- Jobs that the worker's incarnations before $2 have something of, presumed certificates with $3.
+SELECT job FROM slice WHERE worker = $1 AND state = 2 AND incarnation < $2
+UNION
+SELECT job FROM instance WHERE worker = $1 AND state BETWEEN 1 AND 10 AND incarnation < $2
+UNION
+SELECT job FROM instance WHERE worker = $1 AND state = 12 AND $3
+
+-- name: worker_take_slices
+-- $3 is the error of the tasks that are out of attempts. Per slice: its job, demand, tasks, new state and stage, first task and attempt.
+WITH taken AS (
+    SELECT s.job, s.stage, s.first,
+           CASE WHEN j.outcome IS NOT NULL THEN 6
+                WHEN s.failures >= g.retries_max THEN 5
+                WHEN j.phase = 1 THEN 1
+                ELSE 0
+           END AS state,
+           coalesce((SELECT h.rank
+                       FROM slice h
+                      WHERE h.state = 1 AND h.demand = s.demand AND h.priority = s.priority
+                      ORDER BY h.rank
+                      LIMIT 1), 0) AS rank,
+           s.leased_at
+      FROM slice s
+      JOIN job j ON j.id = s.job
+      JOIN stage g ON g.job = s.job AND g.stage = s.stage
+     WHERE s.worker = $1 AND s.state = 2 AND s.incarnation < $2
+), moved AS (
+    UPDATE slice s
+       SET state = t.state, failures = s.failures + 1, rank = t.rank, worker = NULL, incarnation = NULL, token = NULL,
+           leased_at = NULL, cancel = false
+      FROM taken t
+     WHERE s.job = t.job AND s.stage = t.stage AND s.first = t.first
+    RETURNING s.job, s.stage, s.first, s.count, s.state, s.attempt, s.demand
+), counted AS (
+    UPDATE stage g
+       SET open = g.open - m.failed - m.cancelled, failed = g.failed + m.failed, cancelled = g.cancelled + m.cancelled
+      FROM (SELECT job, stage, coalesce(sum(count) FILTER (WHERE state = 5), 0)::bigint AS failed,
+                   coalesce(sum(count) FILTER (WHERE state = 6), 0)::bigint AS cancelled
+              FROM moved
+             WHERE state IN (5, 6)
+             GROUP BY job, stage) m
+     WHERE g.job = m.job AND g.stage = m.stage
+), errors AS (
+    INSERT INTO task_error AS e (job, stage, task, attempt, error, at)
+    SELECT m.job, m.stage, n.task, m.attempt, $3, clock_timestamp()
+      FROM moved m
+     CROSS JOIN LATERAL generate_series(m.first, m.first + m.count - 1) AS n (task)
+     WHERE m.state = 5
+    ON CONFLICT (job, stage, task)
+    DO UPDATE SET attempt = excluded.attempt, error = excluded.error, exit = NULL, at = excluded.at
+), started AS (
+    UPDATE job j SET started_at = t.at
+      FROM (SELECT job AS id, min(leased_at) AS at FROM taken GROUP BY job) t
+     WHERE j.id = t.id AND j.started_at IS NULL AND j.services = 0
+)
+SELECT m.job, m.demand, m.count, m.state, g.name, m.first, m.attempt
+  FROM moved m
+  JOIN stage g ON g.job = m.job AND g.stage = m.stage
+
+-- name: worker_take_instances
+-- $3: the process runtime's instances are presumed gone (12), verified to be gone (11), or lost like all others (10).
+-- $4: presumed certificates are upgraded. Each change is an event.
+WITH taken AS (
+    SELECT i.job, i.service, i.epoch,
+           CASE WHEN coalesce(i.runtime, 'process') = 'process' THEN $3::smallint ELSE 10 END AS state
+      FROM instance i
+     WHERE i.worker = $1 AND i.state BETWEEN 1 AND 10 AND i.incarnation < $2
+    UNION ALL
+    SELECT i.job, i.service, i.epoch, 11
+      FROM instance i
+     WHERE i.worker = $1 AND i.state = 12 AND $4
+), moved AS (
+    UPDATE instance i
+       SET state = t.state,
+           failed = i.failed OR i.stop_requested_at IS NULL,
+           stopped_at = CASE WHEN t.state = 10 THEN i.stopped_at ELSE coalesce(i.stopped_at, clock_timestamp()) END,
+           verified_at = CASE WHEN t.state = 10 THEN NULL ELSE clock_timestamp() END,
+           grade = CASE t.state WHEN 11 THEN 2 WHEN 12 THEN 3 ELSE i.grade END,
+           error = coalesce(i.error, $5)
+      FROM taken t
+     WHERE i.job = t.job AND i.service = t.service AND i.epoch = t.epoch AND i.state <> t.state
+    RETURNING i.job, i.name, i.epoch, i.state
+), happened AS (
+    SELECT m.job, e.kind, format('{"service":"%s","epoch":%s%s}', m.name, m.epoch, e.grade) AS data,
+           row_number() OVER (PARTITION BY m.job ORDER BY m.name, m.epoch, e.kind) AS number
+      FROM moved m
+      JOIN (VALUES (10, 'service.lost', ''),
+                   (11, 'service.verified', ',"grade":"verified"'),
+                   (12, 'service.lost', ''),
+                   (12, 'service.verified', ',"grade":"presumed"')) AS e (state, kind, grade) ON e.state = m.state
+), counted AS (
+    UPDATE job j SET event_count = j.event_count + h.events
+      FROM (SELECT job AS id, count(*)::integer AS events FROM happened GROUP BY job) h
+     WHERE j.id = h.id
+), recorded AS (
+    INSERT INTO event (job, seq, at, kind, data)
+    SELECT h.job, j.event_count + h.number, clock_timestamp(), h.kind, h.data
+      FROM happened h
+      JOIN job j ON j.id = h.job
+)
+SELECT job FROM moved

@@ -1,0 +1,130 @@
+#include "services/common/db/db.h"
+#include "services/common/model/states.h"
+#include "services/common/store/change.h"
+#include "services/common/store/embedded.h"
+#include "services/common/store/workers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct arrival {
+    const struct worker_registration *registration;
+    int64_t lease_ms;
+    struct worker_registered *out;
+};
+
+// The former incarnation of a name, under its row lock.
+struct former {
+    int64_t worker;
+    int incarnation;
+    int state;
+    int64_t lease_left_ms;
+    bool same_host, same_boot;
+};
+
+static int lock_former(struct db *db, const struct worker_registration *registration, struct former *former,
+                       struct err *err)
+{
+    AUTO_PARAMS struct params params = PARAMS_INIT;
+    AUTO_RESULT struct result row = RESULT_INIT;
+    params_text(&params, registration->name);
+    if (db_query(db, STATEMENT_WORKER_LOCK_BY_NAME, &params, RESULT_BINARY, &row, err) < 0)
+        return -1;
+    if (result_rows(&row) == 0)
+        return 0;
+    *former = (struct former){
+        .worker = result_i64(&row, 0, 0),
+        .incarnation = result_i32(&row, 0, 1),
+        .state = result_i32(&row, 0, 2),
+        .same_host = strcmp(result_text(&row, 0, 3), registration->host) == 0,
+        .same_boot = strcmp(result_text(&row, 0, 4), registration->boot) == 0,
+        .lease_left_ms = result_i64(&row, 0, 5),
+    };
+    return result_ok(&row, err) < 0 ? -1 : 1;
+}
+
+// What the registration proves about the processes of the former incarnation. A machine that was booted again has none.
+static enum worker_absence absence_of(const struct former *former, const struct worker_registration *registration)
+{
+    bool gone = former->same_host && (!former->same_boot || registration->recovered);
+    return gone ? ABSENCE_VERIFIED : ABSENCE_UNKNOWN;
+}
+
+static bool name_is_taken(const struct former *former, const struct worker_registration *registration)
+{
+    bool over = former->state == WORKER_LOST || former->state == WORKER_GONE || former->lease_left_ms == 0;
+    return !over && absence_of(former, registration) != ABSENCE_VERIFIED;
+}
+
+// Inserts the worker or makes it the next incarnation. 1 when the row was written, 0 when an insert came too late.
+static int write_worker(struct db *db, enum statement statement, const struct arrival *arrival, struct err *err)
+{
+    const struct worker_registration *registration = arrival->registration;
+    AUTO_PARAMS struct params params = PARAMS_INIT;
+    AUTO_RESULT struct result row = RESULT_INIT;
+    params_text(&params, registration->name);
+    params_text(&params, registration->host);
+    params_text(&params, registration->boot);
+    params_text_array(&params, registration->runtimes, registration->runtime_count);
+    params_text_array(&params, registration->queues, registration->queue_count);
+    params_json(&params, registration->labels, strlen(registration->labels));
+    params_i32(&params, registration->slots);
+    params_i64(&params, arrival->lease_ms);
+    if (db_query(db, statement, &params, RESULT_BINARY, &row, err) < 0)
+        return -1;
+    if (result_rows(&row) == 0)
+        return 0;
+    arrival->out->worker = result_i64(&row, 0, 0);
+    arrival->out->incarnation = result_i32(&row, 0, 1);
+    return result_ok(&row, err) < 0 ? -1 : 1;
+}
+
+static int replace_former(struct db *db, const struct arrival *arrival, const struct former *former,
+                          struct wakes *wakes, struct err *err)
+{
+    const char *why = former->same_host ? "the worker was restarted" : "the worker's name moved to another host";
+    if (name_is_taken(former, arrival->registration)) {
+        arrival->out->retry_ms = former->lease_left_ms;
+        return REGISTER_NAME_TAKEN;
+    }
+    if (write_worker(db, STATEMENT_WORKER_UPDATE, arrival, err) < 0 ||
+        workers_take_back(db, former->worker, former->incarnation + 1, absence_of(former, arrival->registration), why,
+                          wakes, err) < 0)
+        return -1;
+    return REGISTER_DONE;
+}
+
+static int read_deployment(struct db *db, struct worker_registered *out, struct err *err)
+{
+    AUTO_RESULT struct result row = RESULT_INIT;
+    if (db_query(db, STATEMENT_WORKER_DEPLOYMENT, NULL, RESULT_BINARY, &row, err) < 0)
+        return -1;
+    snprintf(out->deployment, sizeof out->deployment, "%s", result_text(&row, 0, 0));
+    return result_ok(&row, err);
+}
+
+static int arrive(struct db *db, void *context, struct wakes *wakes, struct err *err)
+{
+    const struct arrival *arrival = context;
+    struct former former;
+    if (read_deployment(db, arrival->out, err) < 0)
+        return -1;
+    int known = lock_former(db, arrival->registration, &former, err);
+    if (known == 0) {
+        int written = write_worker(db, STATEMENT_WORKER_INSERT, arrival, err);
+        if (written != 0)
+            return written < 0 ? -1 : REGISTER_DONE;
+        known = lock_former(db, arrival->registration, &former, err); // somebody was faster
+    }
+    if (known <= 0)
+        return known < 0 ? -1 : err_set(err, ERR_UNAVAILABLE, "worker '%s' came and went", arrival->registration->name);
+    return replace_former(db, arrival, &former, wakes, err);
+}
+
+int workers_register(struct db *db, const struct worker_registration *registration, int64_t lease_ms,
+                     struct worker_registered *out, struct wakes *wakes, struct err *err)
+{
+    *out = (struct worker_registered){0};
+    struct arrival arrival = {.registration = registration, .lease_ms = lease_ms, .out = out};
+    return change_run(db, arrive, &arrival, wakes, err);
+}
