@@ -40,9 +40,9 @@ int sweep_retries(const struct sweep *sweep, struct err *err) WARN_UNUSED;
 // Workers whose lease is over become suspect; `skew_ms` later lost, and what they had is taken back
 // (workers_take_back). One lost worker per transaction, `limit` per call.
 int sweep_workers(const struct sweep *sweep, int64_t skew_ms, struct err *err) WARN_UNUSED;
-// Slices that are leased to lost or former incarnations are taken back; leased slices of ended jobs get their cancel
-// flag.
-int sweep_leases(const struct sweep *sweep, struct err *err) WARN_UNUSED;
+// What former incarnations and lost workers still have is taken back, process instances of theirs are presumed gone
+// `skew_ms` after the next incarnation came; leased slices of ended jobs get their cancel flag.
+int sweep_leases(const struct sweep *sweep, int64_t skew_ms, struct err *err) WARN_UNUSED;
 // Settles jobs whose attention is due: timeouts, start deadlines, lifetimes, linger, restarts.
 int sweep_deadlines(const struct sweep *sweep, struct err *err) WARN_UNUSED;
 // Settles jobs that have ended and are not closed, kept ones left out: a second look at what settling does by itself.

@@ -25,7 +25,7 @@ SELECT DISTINCT job
           FROM slice
          WHERE state = 3 AND due_at <= (SELECT clock_timestamp())
          ORDER BY due_at
-         LIMIT $1) due
+         LIMIT $1::bigint) due
  ORDER BY job
 
 -- name: sweep_promote
@@ -41,7 +41,7 @@ WITH due AS (
       JOIN job j ON j.id = s.job
      WHERE s.job = ANY ($1::bigint[]) AND s.state = 3 AND s.due_at <= (SELECT clock_timestamp())
      ORDER BY s.due_at
-     LIMIT $2
+     LIMIT $2::bigint
 ), moved AS (
     UPDATE slice s SET state = d.state, rank = d.rank, due_at = NULL
       FROM due d
@@ -52,7 +52,7 @@ SELECT demand, sum(count)::bigint, count(*) FROM moved GROUP BY demand
 
 -- name: sweep_suspect
 UPDATE worker SET state = 1
- WHERE id IN (SELECT id FROM worker WHERE state IN (0, 2) AND lease_until <= (SELECT clock_timestamp()) ORDER BY id LIMIT $1)
+ WHERE id IN (SELECT id FROM worker WHERE state IN (0, 2) AND lease_until <= (SELECT clock_timestamp()) ORDER BY id LIMIT $1::bigint)
    AND state IN (0, 2) AND lease_until <= (SELECT clock_timestamp())
 RETURNING id
 
@@ -61,7 +61,7 @@ SELECT id
   FROM worker
  WHERE state <= 3 AND lease_until <= (SELECT clock_timestamp()) - $1::bigint * interval '1 millisecond'
  ORDER BY id
- LIMIT $2
+ LIMIT $2::bigint
 
 -- name: sweep_lose_worker
 -- No row: it has renewed its lease meanwhile.
@@ -81,7 +81,7 @@ SELECT w.id
                  WHERE i.worker = w.id AND i.state BETWEEN 1 AND 10 AND coalesce(i.runtime, 'process') = 'process'
                    AND (i.incarnation < w.incarnation OR w.state IN (4, 5))))
  ORDER BY w.id
- LIMIT $2
+ LIMIT $2::bigint
 
 -- name: sweep_lock_worker
 SELECT incarnation, state IN (4, 5), registered_at <= clock_timestamp() - $2::bigint * interval '1 millisecond'
@@ -96,7 +96,7 @@ SELECT DISTINCT s.job
   JOIN job j ON j.id = s.job
  WHERE s.state = 2 AND NOT s.cancel AND j.outcome IS NOT NULL
  ORDER BY s.job
- LIMIT $1
+ LIMIT $1::bigint
 
 -- name: sweep_flag
 UPDATE slice SET cancel = true WHERE job = ANY ($1::bigint[]) AND state = 2 AND NOT cancel
@@ -107,7 +107,7 @@ SELECT id
   FROM job
  WHERE attention_at <= (SELECT clock_timestamp())
  ORDER BY attention_at
- LIMIT $1
+ LIMIT $1::bigint
    FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: sweep_cleaning_jobs
@@ -115,17 +115,17 @@ SELECT id
   FROM job
  WHERE closed_at IS NULL AND outcome IS NOT NULL AND cleanup <> 4 AND id > $1
  ORDER BY id
- LIMIT $2
+ LIMIT $2::bigint
    FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: sweep_silent_workers
 -- Workers that were asked to stop an instance, or have yet to verify that it is gone, $1 milliseconds ago.
 SELECT worker, count(*)
   FROM instance
- WHERE state BETWEEN 5 AND 10 AND state BETWEEN 1 AND 10 AND worker IS NOT NULL
+ WHERE state BETWEEN 5 AND 10 AND worker IS NOT NULL
    AND coalesce(stopped_at, stop_requested_at) <= (SELECT clock_timestamp()) - $1::bigint * interval '1 millisecond'
  GROUP BY worker
- LIMIT $2
+ LIMIT $2::bigint
 
 -- name: sweep_waiting_demands
 -- Demands of instances that may be placed now.
@@ -133,14 +133,14 @@ SELECT demand, count(*)
   FROM instance
  WHERE state = 0 AND not_before <= (SELECT clock_timestamp())
  GROUP BY demand
- LIMIT $1
+ LIMIT $1::bigint
 
 -- name: sweep_expired_jobs
 SELECT id
   FROM job
  WHERE closed_at <= (SELECT clock_timestamp()) - $1::bigint * interval '1 millisecond'
  ORDER BY closed_at
- LIMIT $2
+ LIMIT $2::bigint
    FOR UPDATE SKIP LOCKED
 
 -- name: sweep_unwanted_jobs
@@ -148,7 +148,7 @@ SELECT id
   FROM job
  WHERE delete_requested AND closed_at IS NOT NULL
  ORDER BY id
- LIMIT $1
+ LIMIT $1::bigint
    FOR UPDATE SKIP LOCKED
 
 -- name: sweep_gone_workers
@@ -160,7 +160,7 @@ DELETE FROM worker
                  AND NOT EXISTS (SELECT FROM slice s WHERE s.worker = w.id AND s.state = 2)
                  AND NOT EXISTS (SELECT FROM instance i WHERE i.worker = w.id AND i.state BETWEEN 1 AND 10)
                ORDER BY w.id
-               LIMIT $2
+               LIMIT $2::bigint
                  FOR UPDATE SKIP LOCKED)
 
 -- name: sweep_bundles
@@ -169,5 +169,5 @@ DELETE FROM bundle
                   FROM bundle b
                  WHERE b.last_used_at <= (SELECT clock_timestamp()) - $1::bigint * interval '1 millisecond'
                    AND NOT EXISTS (SELECT FROM job j WHERE j.bundle = b.hash)
-                 LIMIT $2
+                 LIMIT $2::bigint
                    FOR UPDATE SKIP LOCKED)

@@ -1,0 +1,41 @@
+#include "services/common/store/bundles.h"
+
+#include "services/common/db/db.h"
+#include "services/common/store/embedded.h"
+
+int bundles_put(struct db *db, const char *hash, const void *content, size_t length, struct err *err)
+{
+    AUTO_PARAMS struct params params = PARAMS_INIT;
+    AUTO_RESULT struct result row = RESULT_INIT;
+    params_text(&params, hash);
+    params_bytea(&params, content, length);
+    if (db_query(db, STATEMENT_BUNDLE_PUT, &params, RESULT_BINARY, &row, err) < 0)
+        return -1;
+    bool created = result_bool(&row, 0, 0);
+    if (result_ok(&row, err) < 0)
+        return -1;
+    return created ? BUNDLE_CREATED : BUNDLE_EXISTS;
+}
+
+int bundles_touch(struct db *db, const char *hash, struct err *err)
+{
+    AUTO_PARAMS struct params params = PARAMS_INIT;
+    int64_t touched = 0;
+    params_text(&params, hash);
+    if (db_execute(db, STATEMENT_BUNDLE_TOUCH, &params, &touched, err) < 0)
+        return -1;
+    return touched == 1 ? 0 : err_set(err, ERR_NOT_FOUND, "bundle '%s' is not here", hash);
+}
+
+int bundles_get(struct db *db, const char *hash, struct result *owner, const void **content, size_t *length,
+                struct err *err)
+{
+    AUTO_PARAMS struct params params = PARAMS_INIT;
+    params_text(&params, hash);
+    if (db_query(db, STATEMENT_BUNDLE_GET, &params, RESULT_BINARY, owner, err) < 0)
+        return -1;
+    if (result_rows(owner) == 0)
+        return err_set(err, ERR_NOT_FOUND, "bundle '%s' is not here", hash);
+    *content = result_bytea(owner, 0, 0, length);
+    return result_ok(owner, err);
+}

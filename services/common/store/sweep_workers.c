@@ -1,0 +1,57 @@
+// Workers that do not renew their lease become suspect, then lost; what they had is taken back, one worker per
+// transaction.
+#include "services/common/store/sweep.h"
+#include "services/common/store/workers.h"
+
+struct overdue {
+    int64_t worker, skew_ms;
+};
+
+static int suspect(const struct sweep *sweep, void *argument, struct wakes *wakes, struct err *err)
+{
+    UNUSED(argument);
+    UNUSED(wakes);
+    AUTO_PARAMS struct params params = PARAMS_INIT;
+    AUTO_FREE int64_t *workers = NULL;
+    params_i64(&params, sweep->limit);
+    return sweep_ids(sweep, STATEMENT_SWEEP_SUSPECT, &params, &workers, err);
+}
+
+// 1 when the worker is lost now; 0 when it has renewed its lease meanwhile.
+static int lose(const struct sweep *sweep, void *argument, struct wakes *wakes, struct err *err)
+{
+    const struct overdue *overdue = argument;
+    AUTO_PARAMS struct params params = PARAMS_INIT;
+    AUTO_RESULT struct result row = RESULT_INIT;
+    params_i64(&params, overdue->worker);
+    params_i64(&params, overdue->skew_ms);
+    if (db_query(sweep->db, STATEMENT_SWEEP_LOSE_WORKER, &params, RESULT_BINARY, &row, err) < 0)
+        return -1;
+    if (result_rows(&row) == 0)
+        return 0;
+    int incarnation = result_i32(&row, 0, 0);
+    if (result_ok(&row, err) < 0)
+        return -1;
+    int taken = workers_take_back(sweep->db, overdue->worker, incarnation + 1, ABSENCE_PRESUMED, "its worker was lost",
+                                  wakes, err);
+    return taken < 0 ? -1 : 1;
+}
+
+int sweep_workers(const struct sweep *sweep, int64_t skew_ms, struct err *err)
+{
+    AUTO_PARAMS struct params params = PARAMS_INIT;
+    AUTO_FREE int64_t *workers = NULL;
+    params_i64(&params, skew_ms);
+    params_i64(&params, sweep->limit);
+    int suspects = sweep_run(sweep, suspect, NULL, err);
+    int count = suspects < 0 ? -1 : sweep_ids(sweep, STATEMENT_SWEEP_OVERDUE_WORKERS, &params, &workers, err);
+    int handled = 0;
+    for (int i = 0; i < count; i++) {
+        struct overdue overdue = {.worker = workers[i], .skew_ms = skew_ms};
+        int lost = sweep_run(sweep, lose, &overdue, err);
+        if (lost < 0)
+            return -1;
+        handled += lost;
+    }
+    return count < 0 ? -1 : MAX(handled, suspects);
+}
