@@ -17,7 +17,7 @@ struct pipeline {
     int syncs;         // sent and not answered yet
     bool open;         // between begin and commit or abort
     bool begin_unread; // the answer to BEGIN is outstanding
-    bool refused;      // a statement of ours was refused: nothing can have been committed
+    bool refused;      // the server refused a statement: nothing can have been committed
 };
 
 static void forget_results(struct pipeline *pipeline)
@@ -37,20 +37,16 @@ void pipeline_free(struct pipeline *pipeline)
     free(pipeline);
 }
 
-// Reads the answer of one statement. NULL in *out and no error when none is there and `wait` is not set.
-static int read_answer(struct pipeline *pipeline, const char *what, int64_t deadline_ms, PGresult **out,
-                       struct err *err)
+// Reads the answer of one statement.
+static int read_answer(struct db *db, const char *what, int64_t deadline_ms, PGresult **out, struct err *err)
 {
-    struct db *db = pipeline->db;
     PGresult *answer AUTO_PG_RESULT = NULL;
     PGresult *end AUTO_PG_RESULT = NULL;
     if (exchange_next(db, deadline_ms, &answer, err) < 0 || exchange_next(db, deadline_ms, &end, err) < 0)
         return -1;
     ExecStatusType status = PQresultStatus(answer);
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-        pipeline->refused = true;
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
         return connection_fail(db, answer, what, err);
-    }
     *out = TAKE_PTR(answer);
     return 0;
 }
@@ -61,21 +57,26 @@ static int read_begin(struct pipeline *pipeline, int64_t deadline_ms, struct err
     if (!pipeline->begin_unread)
         return 0;
     pipeline->begin_unread = false;
-    return read_answer(pipeline, "BEGIN", deadline_ms, &answer, err);
+    return read_answer(pipeline->db, "BEGIN", deadline_ms, &answer, err);
 }
 
 static int read_item(struct pipeline *pipeline, int64_t deadline_ms, struct err *err)
 {
     struct result *item = &pipeline->items[pipeline->collected++];
-    return read_answer(pipeline, item->statement, deadline_ms, &item->handle, err);
+    if (read_answer(pipeline->db, item->statement, deadline_ms, &item->handle, err) < 0) {
+        pipeline->refused = pipeline->db->error.sqlstate[0] != '\0'; // without one nobody knows how far it came
+        return -1;
+    }
+    return 0;
 }
 
-static int read_items(struct pipeline *pipeline, int64_t deadline_ms, struct err *err)
+// Each statement may take as long as one alone.
+static int read_items(struct pipeline *pipeline, struct err *err)
 {
-    if (read_begin(pipeline, deadline_ms, err) < 0)
+    if (read_begin(pipeline, exchange_deadline(pipeline->db), err) < 0)
         return -1;
     while (pipeline->collected < pipeline->count)
-        if (read_item(pipeline, deadline_ms, err) < 0)
+        if (read_item(pipeline, exchange_deadline(pipeline->db), err) < 0)
             return -1;
     return 0;
 }
@@ -86,7 +87,7 @@ static int read_sync(struct pipeline *pipeline, int64_t deadline_ms, struct err 
     if (exchange_next(pipeline->db, deadline_ms, &answer, err) < 0)
         return -1;
     if (PQresultStatus(answer) != PGRES_PIPELINE_SYNC)
-        return connection_lose(pipeline->db, "the pipeline lost its order", err);
+        return connection_lose(pipeline->db, "the database connection is lost", err);
     pipeline->syncs--;
     return 0;
 }
@@ -115,7 +116,7 @@ static int drain(struct pipeline *pipeline)
             return -1;
         nothing = answer ? 0 : nothing + 1;
         if (nothing > 2) // every statement ends with one: nothing more will come
-            return connection_lose(db, "the pipeline lost its order", NULL);
+            return -1;
         if (PQresultStatus(answer) == PGRES_PIPELINE_SYNC)
             pipeline->syncs--;
     }
@@ -230,12 +231,12 @@ static int pump(struct pipeline *pipeline, struct err *err)
 
 static int collect(struct pipeline *pipeline, struct err *err)
 {
-    int64_t deadline_ms = exchange_deadline(pipeline->db);
-    if (send_sync(pipeline, err) < 0 || exchange_flush(pipeline->db, deadline_ms, err) < 0)
+    struct db *db = pipeline->db;
+    if (send_sync(pipeline, err) < 0 || exchange_flush(db, exchange_deadline(db), err) < 0)
         return -1;
-    if (read_items(pipeline, deadline_ms, err) < 0)
+    if (read_items(pipeline, err) < 0)
         return -1;
-    return read_sync(pipeline, deadline_ms, err);
+    return read_sync(pipeline, exchange_deadline(db), err);
 }
 
 int pipeline_collect(struct pipeline *pipeline, struct err *err)
@@ -309,11 +310,12 @@ struct result *pipeline_result(struct pipeline *pipeline, int index)
 static int commit(struct pipeline *pipeline, struct err *err)
 {
     PGresult *answer AUTO_PG_RESULT = NULL;
-    int64_t deadline_ms = exchange_deadline(pipeline->db);
+    struct db *db = pipeline->db;
     if (queue_command(pipeline, "COMMIT", err) < 0 || send_sync(pipeline, err) < 0 ||
-        exchange_flush(pipeline->db, deadline_ms, err) < 0 || read_items(pipeline, deadline_ms, err) < 0)
+        exchange_flush(db, exchange_deadline(db), err) < 0 || read_items(pipeline, err) < 0)
         return -1;
-    if (read_answer(pipeline, "COMMIT", deadline_ms, &answer, err) < 0)
+    int64_t deadline_ms = exchange_deadline(db);
+    if (read_answer(db, "COMMIT", deadline_ms, &answer, err) < 0)
         return -1;
     if (strcmp(PQcmdStatus(answer), "COMMIT") != 0)
         return err_set(err, ERR_INTERNAL, "a transaction was committed in which a statement had failed");

@@ -1,9 +1,8 @@
 #include "services/common/db/db.h"
 
 #include "services/common/base/clock.h"
-#include "tests/support/pg.h"
+#include "tests/support/db_test.h"
 #include "tests/support/process.h"
-#include "tests/support/test.h"
 
 #include <limits.h>
 #include <string.h>
@@ -21,27 +20,12 @@ static const struct db_statement statements[] = {
     [SLEEP] = {"sleep", "SELECT pg_sleep($1)"},
 };
 
-static struct pg *pg;
 static const char *conninfo;
-
-static int start(void **state)
-{
-    UNUSED(state);
-    pg = pg_start(0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    UNUSED(state);
-    pg_stop(pg);
-    return 0;
-}
 
 static int fresh(void **state)
 {
     UNUSED(state);
-    conninfo = pg_database_empty(pg);
+    conninfo = pg_database_empty(test_pg);
     return 0;
 }
 
@@ -60,12 +44,6 @@ static struct db *open_db(void)
     return open_with((struct db_options){0});
 }
 
-static void sql(struct db *db, const char *text)
-{
-    struct err err = {0};
-    assert_ok(db_sql(db, text, NULL, RESULT_TEXT, NULL, &err), err);
-}
-
 static int64_t query_i64(struct db *db, unsigned statement)
 {
     struct err err = {0};
@@ -74,16 +52,6 @@ static int64_t query_i64(struct db *db, unsigned statement)
     int64_t value = result_i64(&result, 0, 0);
     assert_ok(result_ok(&result, &err), err);
     return value;
-}
-
-static void terminate(int64_t backend)
-{
-    struct err err = {0};
-    struct params params AUTO_PARAMS = PARAMS_INIT;
-    struct db *admin AUTO_DB = NULL;
-    assert_ok(db_open(pg_admin(pg), NULL, &admin, &err), err);
-    params_i32(&params, (int32_t)backend);
-    assert_ok(db_sql(admin, "SELECT pg_terminate_backend($1, 10000)", &params, RESULT_TEXT, NULL, &err), err);
 }
 
 static void executes_statements_by_index(void **state)
@@ -143,7 +111,7 @@ static void prepares_all_and_names_what_does_not_prepare(void **state)
     UNUSED(state);
     struct err err = {0};
     struct db *db AUTO_DB = open_db();
-    sql(db, "CREATE SCHEMA curfew; CREATE TABLE thing (id bigint PRIMARY KEY, name text)");
+    db_test_sql(db, "CREATE SCHEMA curfew; CREATE TABLE thing (id bigint PRIMARY KEY, name text)");
     assert_error(db_prepare_all(db, &err), err, ERR_INTERNAL, "broken: relation \"nowhere\" does not exist (42P01)");
     assert_int_equal(query_i64(db, ONE), 1);
 }
@@ -173,7 +141,7 @@ static void reports_constraints(void **state)
     int64_t affected = 0;
     struct params params AUTO_PARAMS = PARAMS_INIT;
     struct db *db AUTO_DB = open_db();
-    sql(db, "CREATE SCHEMA curfew; CREATE TABLE thing (id bigint PRIMARY KEY, name text)");
+    db_test_sql(db, "CREATE SCHEMA curfew; CREATE TABLE thing (id bigint PRIMARY KEY, name text)");
     params_i64(&params, 1);
     params_null(&params);
     assert_ok(db_execute(db, INSERT, &params, &affected, &err), err);
@@ -206,7 +174,7 @@ static void an_ended_connection_is_replaced(void **state)
     struct db *db AUTO_DB = open_db();
     int64_t backend = query_i64(db, BACKEND);
     assert_int_equal(query_i64(db, ONE), 1);
-    terminate(backend);
+    db_test_terminate(backend);
     assert_int_not_equal(query_i64(db, BACKEND), backend); // prepared again
     assert_int_equal(query_i64(db, ONE), 1);
 }
@@ -216,10 +184,10 @@ static void a_lost_transaction_is_not_continued_on_a_new_connection(void **state
     UNUSED(state);
     struct err err = {0};
     struct db *db AUTO_DB = open_db();
-    sql(db, "CREATE SCHEMA curfew; CREATE TABLE thing (id bigint PRIMARY KEY, name text)");
+    db_test_sql(db, "CREATE SCHEMA curfew; CREATE TABLE thing (id bigint PRIMARY KEY, name text)");
     int64_t backend = query_i64(db, BACKEND);
-    sql(db, "BEGIN");
-    terminate(backend);
+    db_test_sql(db, "BEGIN");
+    db_test_terminate(backend);
     assert_error(db_sql(db, "INSERT INTO thing VALUES (1)", NULL, RESULT_TEXT, NULL, &err), err, ERR_UNAVAILABLE,
                  "in a transaction");
     assert_true(db_last_error(db)->connection_lost);
@@ -247,8 +215,8 @@ static void a_lock_that_is_held_too_long_is_given_up(void **state)
     struct err err = {0};
     struct db *holder AUTO_DB = open_db();
     struct db *waiter AUTO_DB = open_with((struct db_options){.lock_timeout_ms = 50});
-    sql(holder, "CREATE SCHEMA curfew; CREATE TABLE thing (id bigint PRIMARY KEY, name text)");
-    sql(holder, "BEGIN; LOCK TABLE thing");
+    db_test_sql(holder, "CREATE SCHEMA curfew; CREATE TABLE thing (id bigint PRIMARY KEY, name text)");
+    db_test_sql(holder, "BEGIN; LOCK TABLE thing");
     assert_error(db_sql(waiter, "SELECT * FROM thing", NULL, RESULT_TEXT, NULL, &err), err, ERR_UNAVAILABLE, "55P03");
 }
 
@@ -257,12 +225,12 @@ static void a_killed_server_is_noticed_and_found_again(void **state)
     UNUSED(state);
     struct err err = {0};
     struct db *db AUTO_DB = open_db();
-    sql(db, "CREATE SCHEMA curfew; CREATE TABLE thing (id bigint PRIMARY KEY, name text)");
+    db_test_sql(db, "CREATE SCHEMA curfew; CREATE TABLE thing (id bigint PRIMARY KEY, name text)");
     assert_int_equal(query_i64(db, COUNT), 0);
-    pg_kill(pg);
+    pg_kill(test_pg);
     assert_int_equal(db_query(db, COUNT, NULL, RESULT_TEXT, NULL, &err), -1);
     assert_int_equal(err.code, ERR_UNAVAILABLE);
-    pg_restart(pg);
+    pg_restart(test_pg);
     assert_ok(db_wait_connected(db, 30000, &err), err);
     assert_int_equal(query_i64(db, COUNT), 0);
 }
@@ -274,11 +242,11 @@ static void a_frozen_server_costs_a_bounded_time(void **state)
     struct err err = {0};
     struct db *db AUTO_DB = open_with((struct db_options){.statement_timeout_ms = 200, .network_timeout_ms = 300});
     assert_int_equal(query_i64(db, ONE), 1);
-    pg_freeze(pg);
+    pg_freeze(test_pg);
     int64_t before = clock_boot_ms();
     int outcome = db_query(db, ONE, NULL, RESULT_TEXT, NULL, &err);
     int64_t took = clock_boot_ms() - before;
-    pg_thaw(pg);
+    pg_thaw(test_pg);
     assert_int_equal(outcome, -1);
     assert_int_equal(err.code, ERR_UNAVAILABLE);
     assert_true(db_last_error(db)->outcome_unknown);
@@ -294,9 +262,9 @@ static void a_changed_table_costs_one_failure_at_most(void **state)
     static const struct db_statement star[] = {{"star", "SELECT * FROM thing"}};
     struct db *db AUTO_DB = NULL;
     assert_ok(db_open(conninfo, &(struct db_options){.statements = star, .statement_count = 1}, &db, &err), err);
-    sql(db, "CREATE SCHEMA curfew; CREATE TABLE thing (id bigint PRIMARY KEY)");
+    db_test_sql(db, "CREATE SCHEMA curfew; CREATE TABLE thing (id bigint PRIMARY KEY)");
     assert_ok(db_query(db, 0, NULL, RESULT_TEXT, NULL, &err), err);
-    sql(db, "ALTER TABLE thing ADD COLUMN more text");
+    db_test_sql(db, "ALTER TABLE thing ADD COLUMN more text");
     assert_int_equal(db_query(db, 0, NULL, RESULT_TEXT, NULL, &err), -1);
     assert_int_equal(err.code, ERR_UNAVAILABLE);
     assert_true(db_last_error(db)->retryable);
@@ -332,5 +300,5 @@ int main(void)
         cmocka_unit_test_setup(a_changed_table_costs_one_failure_at_most, fresh),
         cmocka_unit_test_setup(copy_is_refused, fresh),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, db_test_start, db_test_stop);
 }
