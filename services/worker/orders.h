@@ -52,6 +52,17 @@ struct service_order {
 };
 void service_order_free(struct service_order *order); // takes NULL
 
+struct instance_name {
+    const char *job, *service;
+    int epoch;
+    const char *reason; // of a stop; NULL otherwise
+};
+
+struct slice_name {
+    const char *slice;
+    int64_t token;
+};
+
 // The whole reply. Whoever takes an order out of it sets the entry to NULL.
 struct poll_reply {
     int64_t lease_ms;
@@ -60,15 +71,9 @@ struct poll_reply {
     size_t slice_count;
     struct service_order **starts;
     size_t start_count;
-    struct {
-        const char *job, *service, *reason; // reason: NULL for verify
-        int epoch;
-    } *stops, *verifies;
+    struct instance_name *stops, *verifies;
     size_t stop_count, verify_count;
-    struct {
-        const char *slice;
-        int64_t token;
-    } *cancels;
+    struct slice_name *cancels;
     size_t cancel_count;
     const char **stale; // slices of the report that had no lease any more
     size_t stale_count;

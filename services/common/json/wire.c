@@ -2,10 +2,10 @@
 
 #include "services/common/base/id.h"
 #include "services/common/base/strbuf.h"
+#include "services/common/base/utf8.h"
 #include "services/common/json/number_token.h"
 #include "services/common/json/pointer.h"
 #include "services/common/json/string_token.h"
-#include "services/common/base/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -291,7 +291,7 @@ void wire_object(struct wire *wire, const struct wire_place *place, const struct
     for (bool more = json_walk_enter(&wire->walk); more; more = json_walk_next(&wire->walk)) {
         struct wire_place member = {place, json_walk_key(&wire->walk), 0};
         size_t i = field_find(fields, count, member.key);
-        if (i == count)
+        if (i == count && !wire->lenient)
             wire_fault(wire, &member, FAULT_UNKNOWN, "is not a field of this object");
         if (i == count || wire_is_null(wire)) {
             wire_skip(wire);
@@ -314,6 +314,19 @@ static int scan_failed(const struct json_scanned *scanned, struct faults *faults
     return -1;
 }
 
+static int read_document(struct wire *wire, const struct wire_field *fields, size_t count, void *object,
+                         struct err *err)
+{
+    struct wire_place root = {0};
+    wire_object(wire, &root, fields, count, object);
+    if (wire->no_memory)
+        return err_set(err, ERR_NO_MEMORY, "the body does not fit into memory");
+    size_t wrong = faults_total(wire->faults);
+    if (wrong)
+        return err_set(err, ERR_INVALID, "the body has %zu %s", wrong, wrong == 1 ? "fault" : "faults");
+    return 0;
+}
+
 int wire_read(const char *text, size_t length, const struct json_limits *limits, const struct wire_field *fields,
               size_t count, void *object, struct arena *arena, struct faults *faults, struct err *err)
 {
@@ -321,12 +334,15 @@ int wire_read(const char *text, size_t length, const struct json_limits *limits,
     if (json_scan(text, length, limits, &scanned, err) < 0)
         return scan_failed(&scanned, faults, err);
     struct wire wire = {.walk = json_walk_start(text, length), .arena = arena, .faults = faults};
-    struct wire_place root = {0};
-    wire_object(&wire, &root, fields, count, object);
-    if (wire.no_memory)
-        return err_set(err, ERR_NO_MEMORY, "the body does not fit into memory");
-    size_t wrong = faults_total(faults);
-    if (wrong)
-        return err_set(err, ERR_INVALID, "the body has %zu %s", wrong, wrong == 1 ? "fault" : "faults");
-    return 0;
+    return read_document(&wire, fields, count, object, err);
+}
+
+int wire_read_answer(const char *text, size_t length, const struct json_limits *limits, const struct wire_field *fields,
+                     size_t count, void *object, struct arena *arena, struct faults *faults, struct err *err)
+{
+    struct json_scanned scanned;
+    if (json_scan(text, length, limits, &scanned, err) < 0)
+        return scan_failed(&scanned, faults, err);
+    struct wire wire = {.walk = json_walk_start(text, length), .arena = arena, .faults = faults, .lenient = true};
+    return read_document(&wire, fields, count, object, err);
 }

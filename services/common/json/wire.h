@@ -26,6 +26,7 @@ struct wire {
     struct json_walk walk; // at the value to be read next
     struct arena *arena;   // borrowed
     struct faults *faults; // borrowed
+    bool lenient;          // unknown members are skipped instead of refused
     bool no_memory;
 };
 
@@ -55,6 +56,12 @@ struct wire_field {
 // ERR_TOO_LARGE with faults added; ERR_NO_MEMORY.
 int wire_read(const char *text, size_t length, const struct json_limits *limits, const struct wire_field *fields,
               size_t count, void *object, struct arena *arena, struct faults *faults, struct err *err) WARN_UNUSED;
+
+// The same for what a server answers: members that this program does not know are skipped, because a newer one may say
+// more.
+int wire_read_answer(const char *text, size_t length, const struct json_limits *limits, const struct wire_field *fields,
+                     size_t count, void *object, struct arena *arena, struct faults *faults,
+                     struct err *err) WARN_UNUSED;
 
 // For wire_fn: the value at hand as an object of these fields, or as an array of at most `items_max` items that `each`
 // reads. A value of another type adds a fault.
