@@ -14,7 +14,7 @@ JOBS ?= $(shell nproc)
 Q := $(if $(V),,@)
 SAY := $(if $(findstring s,$(firstword -$(MAKEFLAGS))),:,echo)
 
-PKGS := libmicrohttpd json-c libpq libcurl yaml-0.1 libarchive
+PKGS := libmicrohttpd json-c libpq libcurl yaml-0.1 libarchive gnutls
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wundef -Werror
 HARDEN = -fPIE -fstack-protector-strong -fstack-clash-protection -fno-common $(CONTROL_FLOW) $(FORTIFY)
 LINK_HARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
@@ -35,7 +35,7 @@ CONTROL_FLOW = $(if $(filter x86_64-%,$(MACHINE)),-fcf-protection)$(if $(filter 
 CPPFLAGS_ALL = -I. -I$(BUILD)/gen -D_GNU_SOURCE $(PKG_CFLAGS) $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu17 $(OPT) $(WARN) $(HARDEN) -pthread $(CFLAGS)
 LDFLAGS_ALL = $(LINK_HARDEN) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -pthread $(LDFLAGS)
-LIBS = $(PKG_LIBS)
+LIBS = $(PKG_LIBS) -lm
 LINK = $(Q)$(SAY) "LINK  $@"; mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^)
 
 find_c = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))

@@ -131,21 +131,28 @@ static int read_service(const struct field *field, struct arena *arena, void *ou
     return service_spec_read(field, arena, out, err);
 }
 
+// The faults inside keep their own pointers, behind the place of the whole.
+static void run_faults(struct wire *wire, const struct wire_place *place, const struct faults *faults)
+{
+    if (faults->count > 0)
+        wire_fault(wire, place, FAULT_FORMAT, "%.100s: %.140s", faults->list[0].pointer, faults->list[0].detail);
+    else
+        wire_fault(wire, place, FAULT_FORMAT, "cannot be read");
+}
+
 static void run_read(struct wire *wire, const struct wire_place *place, spec_reader *reader, void *out)
 {
     AUTO_JSON_DOCUMENT struct json_document document = JSON_DOCUMENT_INIT;
+    AUTO_FAULTS struct faults faults = FAULTS_INIT;
     const char *json;
     size_t length;
     struct err err;
     if (!wire_raw(wire, place, RUN_MAX_BYTES, &json, &length))
         return;
-    if (json_parse(json, length, NULL, &document, wire->faults, &err) < 0) {
-        wire_fault(wire, place, FAULT_FORMAT, "%s", err.text);
-        return;
-    }
-    struct field root = field_root(document.root, wire->faults);
-    if (reader(&root, wire->arena, out, &err) < 0)
-        wire_fault(wire, place, FAULT_FORMAT, "%s", err.text);
+    bool parsed = json_parse(json, length, NULL, &document, &faults, &err) >= 0;
+    struct field root = field_root(document.root, &faults);
+    if (!parsed || reader(&root, wire->arena, out, &err) < 0)
+        run_faults(wire, place, &faults);
 }
 
 // ---- slices
