@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Every services/**/x.c has its test: tests/unit/**/test_x.c, or tests/integration/**/test_x.c when it needs a database or
-# a process. Exceptions stand in mirror.allow with the reason. Tests without a source are refused as well.
+# Every services/**/x.c that has a header x.h has its test: tests/unit/**/test_x.c, or tests/integration/**/test_x.c when
+# it needs a database or processes. A file without a header of its own is a part of what another header promises, and is
+# tested there. Exceptions stand in mirror.allow with the reason. A test whose source is gone is refused as well.
 set -euo pipefail
 
 allow=tests/lint/mirror.allow
@@ -8,7 +9,7 @@ failed=0
 while read -r source; do
     path=${source#services/}
     test="${path%/*}/test_$(basename "$path")"
-    if [ -e "tests/unit/$test" ] || [ -e "tests/integration/$test" ] || grep -q "^$source " "$allow"; then
+    if [ ! -e "${source%.c}.h" ] || [ -e "tests/unit/$test" ] || [ -e "tests/integration/$test" ] || grep -q "^$source " "$allow"; then
         continue
     fi
     echo "$source: no tests/unit/$test or tests/integration/$test"
@@ -21,7 +22,7 @@ while read -r test; do
     name=${path##*/test_}
     source="services/${path%/*}/$name"
     directory=$(basename "$(dirname "$source")")
-    if [ -e "$source" ] || [ -e "${source%.c}.h" ] || [ -d "${source%.c}" ] || [ "$directory.c" = "$name" ] ||
+    if [ -e "$source" ] || [ -e "tests/${path%/*}/$name" ] || [ -e "${source%.c}.h" ] || [ -d "${source%.c}" ] || [ "$directory.c" = "$name" ] ||
         grep -q "^$test " "$allow"; then
         continue
     fi
