@@ -61,10 +61,7 @@ struct http_response {
     char request_id[72];
     struct strbuf body; // empty when on_body took it
 };
-#define HTTP_RESPONSE_INIT                                                                                             \
-    {                                                                                                                  \
-        0                                                                                                              \
-    }
+#define HTTP_RESPONSE_INIT {0}
 #define AUTO_HTTP_RESPONSE CLEANUP(http_response_release)
 void http_response_release(struct http_response *response);
 

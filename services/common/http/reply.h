@@ -21,10 +21,7 @@ struct http_reply {
     struct http_stream *stream; // instead of the body; use http_reply_stream()
     bool close;                 // close the connection after the reply
 };
-#define HTTP_REPLY_INIT                                                                                                \
-    {                                                                                                                  \
-        0                                                                                                              \
-    }
+#define HTTP_REPLY_INIT {0}
 #define AUTO_HTTP_REPLY CLEANUP(http_reply_release)
 
 #define HTTP_TYPE_JSON "application/json"

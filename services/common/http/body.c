@@ -1,0 +1,65 @@
+#include "services/common/base/fd.h"
+#include "services/common/http/server_internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FIRST_RESERVE_BYTES (64 * 1024)
+#define DROP_LIMIT_BYTES (1024 * 1024)
+
+// A file without a name, so that nothing is left behind however the process ends.
+static int open_spool(const char *directory)
+{
+    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        return fd;
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/curfew-body-XXXXXX", directory);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return -1;
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
+void http_body_begin(struct http_request *request, const char *spool_directory)
+{
+    const struct http_route *route = request->match.route;
+    if (route->flags & HTTP_ROUTE_BODY_FILE) {
+        request->body_fd = open_spool(spool_directory);
+        if (request->body_fd < 0)
+            request->body_error_status = 500;
+    } else if (request->framing.content_length > 0) {
+        strbuf_reserve(&request->body, MIN((size_t)request->framing.content_length, (size_t)FIRST_RESERVE_BYTES));
+    }
+}
+
+static bool drop(struct http_request *request, size_t length)
+{
+    request->body_received += (int64_t)length;
+    return request->body_received <= DROP_LIMIT_BYTES;
+}
+
+bool http_body_add(struct http_request *request, const char *bytes, size_t length)
+{
+    if (request->refused || request->body_error_status != 0)
+        return drop(request, length);
+    size_t limit = request->match.route->body_limit_bytes;
+    if (length > limit || (size_t)request->body_received > limit - length) {
+        request->body_error_status = 413;
+        strbuf_release(&request->body);
+        request->body_received = 0;
+        return drop(request, length);
+    }
+    request->body_received += (int64_t)length;
+    if (request->body_fd < 0)
+        strbuf_add(&request->body, bytes, length);
+    else if (fd_write_all(request->body_fd, bytes, length, NULL) < 0)
+        request->body_error_status = 500;
+    if (request->body.failed)
+        request->body_error_status = 503;
+    return true;
+}

@@ -1,0 +1,43 @@
+#include "services/common/http/server_internal.h"
+
+void http_request_park(struct http_request *request, http_cancel_fn cancel, void *owner)
+{
+    request->mhd = request->connection->mhd;
+    request->cancel = cancel;
+    request->cancel_owner = owner;
+    http_request_ref(request);
+    atomic_store(&request->park_state, HTTP_PARK_WAITING);
+    MHD_suspend_connection(request->mhd);
+    http_connection_publish(request->connection, request, NULL);
+}
+
+// Whoever wins this move resumes the connection; it cannot go away before that.
+static bool leave_waiting(struct http_request *request, enum http_park_state state)
+{
+    enum http_park_state expected = HTTP_PARK_WAITING;
+    if (!atomic_compare_exchange_strong(&request->park_state, &expected, state))
+        return false;
+    MHD_resume_connection(request->mhd);
+    return true;
+}
+
+void http_request_complete(struct http_request *request, struct http_reply *reply)
+{
+    if (!http_request_cancelled(request)) {
+        request->reply = *reply;
+        *reply = (struct http_reply)HTTP_REPLY_INIT;
+        leave_waiting(request, HTTP_PARK_COMPLETED);
+    }
+    http_reply_release(reply);
+    http_request_unref(request);
+}
+
+bool http_request_cancelled(const struct http_request *request)
+{
+    return atomic_load(&request->park_state) == HTTP_PARK_DETACHED;
+}
+
+bool http_request_detach(struct http_request *request)
+{
+    return leave_waiting(request, HTTP_PARK_DETACHED);
+}
