@@ -1,0 +1,20 @@
+// The reaper's settings.
+#pragma once
+
+#include "services/common/base/config.h"
+
+#include <stdint.h>
+
+struct reaper_settings {
+    char *database_url;
+    int64_t term_ms;
+    int64_t skew_ms;
+    int64_t patience_ms;
+    int64_t retention_ms;
+    int64_t bundle_retention_ms;
+    int64_t limit;
+    char *log_level;
+    bool log_json;
+};
+
+extern const struct config_table reaper_settings_table;
