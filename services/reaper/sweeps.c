@@ -21,8 +21,7 @@ static int run_workers(const struct sweep *sweep, const struct reaper_settings *
 
 static int run_leases(const struct sweep *sweep, const struct reaper_settings *settings, struct err *err)
 {
-    UNUSED(settings);
-    return sweep_leases(sweep, err);
+    return sweep_leases(sweep, settings->skew_ms, err);
 }
 
 // It writes nothing, so finding something is no reason to run again at once.
