@@ -4,4 +4,4 @@
 #include "services/common/base/macros.h"
 
 // Prints to stderr and exits with 99, at_exit functions included.
-_Noreturn void die(const char *format, ...) PRINTF_LIKE(1, 2);
+__attribute__((noreturn)) void die(const char *format, ...) PRINTF_LIKE(1, 2);
