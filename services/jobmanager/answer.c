@@ -1,0 +1,41 @@
+#include "services/jobmanager/answer.h"
+
+#include "services/common/base/log.h"
+#include "services/common/model/problem.h"
+
+#define RETRY_AFTER_MS 1000
+
+enum http_handled answer_json(const struct http_request *request, struct http_reply *reply, int status, struct strbuf *body)
+{
+    struct err err;
+    if (strbuf_ok(body, &err) < 0)
+        return answer_error(request, reply, &err, NULL);
+    return http_reply_bytes(reply, status, HTTP_TYPE_JSON, body);
+}
+
+static void log_defect(const struct http_request *request, const struct err *err)
+{
+    if (err->code != ERR_INTERNAL && err->code != ERR_IO && err->code != ERR_NO_MEMORY)
+        return;
+    log_event(LOG_ERROR, "request failed", "request_id", http_request_id(request), "method", http_request_method(request),
+              "path", http_request_path(request), "code", err_code_name(err->code), "error", err->text, NULL);
+}
+
+enum http_handled answer_error(const struct http_request *request, struct http_reply *reply, const struct err *err,
+                               const struct faults *faults)
+{
+    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    log_defect(request, err);
+    problem_write(err, faults, http_request_id(request), &body);
+    int status = problem_status(err->code);
+    http_reply_bytes(reply, status, PROBLEM_MEDIA_TYPE, &body);
+    if (status == 503 || status == 429)
+        http_reply_retry_after(reply, RETRY_AFTER_MS);
+    return HTTP_REPLY;
+}
+
+enum http_handled answer_problem(const struct http_request *request, struct http_reply *reply, int status, const char *code,
+                                 const char *detail)
+{
+    return http_reply_problem(reply, request, status, code, detail);
+}

@@ -1,0 +1,19 @@
+// Replies that all handlers share: JSON and problem documents. The only place where an error of a request is logged.
+#pragma once
+
+#include "services/common/base/err.h"
+#include "services/common/base/strbuf.h"
+#include "services/common/http/reply.h"
+#include "services/common/http/request.h"
+#include "services/common/json/faults.h"
+
+#include <stdbool.h>
+
+// Moves `body` into the reply. A body that ran out of memory becomes a problem.
+enum http_handled answer_json(const struct http_request *request, struct http_reply *reply, int status, struct strbuf *body);
+// The problem document of an error; `faults` may be NULL. Adds Retry-After where trying again helps.
+enum http_handled answer_error(const struct http_request *request, struct http_reply *reply, const struct err *err,
+                               const struct faults *faults);
+// A problem with a code of its own, such as stale_incarnation.
+enum http_handled answer_problem(const struct http_request *request, struct http_reply *reply, int status, const char *code,
+                                 const char *detail);

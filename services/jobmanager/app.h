@@ -1,0 +1,32 @@
+// What all handlers share. Made by serve.c before the server starts, ended after it has drained.
+#pragma once
+
+#include "services/jobmanager/lanes.h"
+#include "services/jobmanager/meters.h"
+#include "services/jobmanager/polls.h"
+#include "services/jobmanager/pool.h"
+#include "services/jobmanager/settings.h"
+#include "services/jobmanager/waiters.h"
+#include "services/jobmanager/wakeup.h"
+#include "services/jobmanager/watches.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct http_server;
+
+struct app {
+    const struct settings *settings;
+    const char *deployment; // names the objects of this installation
+    struct lanes *lanes;
+    struct pool *pool;
+    struct polls *polls;
+    struct watches *watches;
+    struct waiters *waiters;
+    struct wakeup *wakeup;
+    struct meters *meters;
+    _Atomic(struct http_server *) server; // NULL until it has started
+    _Atomic bool draining;
+    _Atomic uint64_t arrivals; // numbers polls as they come
+};

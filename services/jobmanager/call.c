@@ -1,0 +1,54 @@
+#include "services/jobmanager/call.h"
+
+#include "services/common/base/cleanup.h"
+#include "services/jobmanager/answer.h"
+
+static void call_free(void *context)
+{
+    struct call *call = context;
+    wakes_release(&call->wakes);
+    free(call);
+}
+
+void *call_new(void *app, struct http_request *request, size_t size, struct http_reply *reply)
+{
+    struct call *call = calloc(1, size);
+    if (!call) {
+        struct err err;
+        err_set(&err, ERR_NO_MEMORY, "no memory for a call");
+        answer_error(request, reply, &err, NULL);
+        return NULL;
+    }
+    call->app = app;
+    call->request = request;
+    http_request_set_context(request, call, call_free);
+    return call;
+}
+
+static void call_run(struct pool_task *task, struct db *db)
+{
+    struct call *call = CONTAINER_OF(task, struct call, task);
+    AUTO_HTTP_REPLY struct http_reply reply = HTTP_REPLY_INIT;
+    struct err err = {0};
+    if (http_request_cancelled(call->request))
+        http_reply_empty(&reply, 503);
+    else if (call->run(call, db, &reply, &err) < 0)
+        answer_error(call->request, &reply, &err, NULL);
+    wakeup_deliver(call->app->wakeup, &call->wakes);
+    http_request_complete(call->request, &reply); // frees the call
+}
+
+enum http_handled call_start(struct call *call, call_fn run, struct http_reply *reply)
+{
+    struct err err;
+    call->run = run;
+    call->task.run = call_run;
+    http_request_park(call->request, NULL, NULL);
+    if (pool_add(call->app->pool, &call->task, &err) == 0)
+        return HTTP_PARKED;
+    AUTO_HTTP_REPLY struct http_reply refusal = HTTP_REPLY_INIT;
+    UNUSED(reply);
+    answer_error(call->request, &refusal, &err, NULL);
+    http_request_complete(call->request, &refusal);
+    return HTTP_PARKED;
+}

@@ -1,0 +1,230 @@
+#include "services/jobmanager/lanes.h"
+
+#include "services/common/base/cleanup.h"
+#include "services/common/base/log.h"
+#include "services/common/db/db.h"
+#include "services/common/store/embedded.h"
+
+#include <pthread.h>
+#include <string.h>
+
+struct lane {
+    struct lanes *lanes;
+    pthread_t thread;
+    struct db *db;
+    struct hot *hot;
+    struct lane_entry **batch; // taken from the queue
+    struct submit_operation **submits;
+    struct work_operation **works;
+    size_t batch_count, submit_count, work_count;
+    bool was_down; // so that the log says it once
+};
+
+struct lanes {
+    struct lanes_settings settings;
+    pthread_mutex_t mutex; // guards the queue and the stats
+    pthread_cond_t filled;
+    struct lane_entry *first, *last;
+    bool stopping;
+    struct lanes_stats stats;
+    struct lane *lanes;
+    int started;
+};
+
+// ---- the queue
+
+int lanes_add(struct lanes *lanes, struct lane_entry *entry, struct err *err)
+{
+    entry->next = NULL;
+    pthread_mutex_lock(&lanes->mutex);
+    bool full = (size_t)lanes->stats.queued >= lanes->settings.queue_max;
+    if (full) {
+        lanes->stats.refused++;
+    } else {
+        *(lanes->last ? &lanes->last->next : &lanes->first) = entry;
+        lanes->last = entry;
+        lanes->stats.queued++;
+    }
+    bool was_empty = lanes->stats.queued == 1;
+    pthread_mutex_unlock(&lanes->mutex);
+    if (full)
+        return err_set(err, ERR_UNAVAILABLE, "too many requests are waiting for the database");
+    if (was_empty)
+        pthread_cond_signal(&lanes->filled);
+    return 0;
+}
+
+// Takes what is queued, at most a batch; false when there is nothing and the lanes stop.
+static bool batch_take(struct lane *lane)
+{
+    struct lanes *lanes = lane->lanes;
+    lane->batch_count = 0;
+    pthread_mutex_lock(&lanes->mutex);
+    while (!lanes->first && !lanes->stopping)
+        pthread_cond_wait(&lanes->filled, &lanes->mutex);
+    while (lanes->first && lane->batch_count < lanes->settings.batch_max) {
+        lane->batch[lane->batch_count++] = lanes->first;
+        lanes->first = lanes->first->next;
+    }
+    if (!lanes->first)
+        lanes->last = NULL;
+    lanes->stats.queued -= (int64_t)lane->batch_count;
+    bool more = lanes->first;
+    pthread_mutex_unlock(&lanes->mutex);
+    if (more)
+        pthread_cond_signal(&lanes->filled);
+    return lane->batch_count > 0;
+}
+
+// ---- running a batch
+
+// Sorts the batch into operations and drops what nobody waits for.
+static void batch_sort(struct lane *lane, uint64_t mark)
+{
+    size_t kept = 0;
+    lane->submit_count = lane->work_count = 0;
+    for (size_t i = 0; i < lane->batch_count; i++) {
+        struct lane_entry *entry = lane->batch[i];
+        if (entry->wanted && !entry->wanted(entry)) {
+            entry->done(entry, 1, NULL);
+            continue;
+        }
+        entry->mark = mark;
+        if (entry->submit)
+            lane->submits[lane->submit_count++] = entry->submit;
+        else
+            lane->works[lane->work_count++] = entry->work;
+        lane->batch[kept++] = entry;
+    }
+    lane->batch_count = kept;
+}
+
+static void outcome_note(struct lane *lane, int outcome, const struct err *err)
+{
+    struct lanes *lanes = lane->lanes;
+    pthread_mutex_lock(&lanes->mutex);
+    lanes->stats.transactions++;
+    lanes->stats.operations += (int64_t)lane->batch_count;
+    lanes->stats.failures += outcome < 0;
+    pthread_mutex_unlock(&lanes->mutex);
+    if (outcome < 0 && !(lane->was_down && err->code == ERR_UNAVAILABLE))
+        log_event(LOG_ERROR, "a lane's transaction failed", "error", err->text, "requests",
+                  LOG_NUMBER(lane->batch_count), NULL);
+    else if (outcome >= 0 && lane->was_down)
+        log_event(LOG_INFO, "the database is back", NULL);
+    lane->was_down = outcome < 0 && err->code == ERR_UNAVAILABLE;
+}
+
+static void batch_run(struct lane *lane)
+{
+    struct lanes *lanes = lane->lanes;
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    struct err err = {0};
+    batch_sort(lane, lanes->settings.mark(lanes->settings.context));
+    if (!lane->batch_count)
+        return;
+    int outcome = hot_run(lane->hot, lane->submits, lane->submit_count, lane->works, lane->work_count, &wakes, &err);
+    outcome_note(lane, outcome, &err);
+    for (size_t i = 0; i < lane->batch_count; i++)
+        lane->batch[i]->done(lane->batch[i], outcome < 0 ? -1 : 0, &err);
+    if (outcome >= 0)
+        lanes->settings.deliver(lanes->settings.context, &wakes);
+}
+
+static void *lane_main(void *context)
+{
+    struct lane *lane = context;
+    while (batch_take(lane))
+        batch_run(lane);
+    return NULL;
+}
+
+// ---- start and stop
+
+static void lane_release(struct lane *lane)
+{
+    hot_free(lane->hot);
+    db_close(lane->db);
+    free(lane->batch);
+    free(lane->submits);
+    free(lane->works);
+}
+
+static int lane_init(struct lane *lane, struct lanes *lanes, struct err *err)
+{
+    const struct lanes_settings *settings = &lanes->settings;
+    struct db_options options = {.application_name = "curfew-jobmanager lane",
+                                 .statements = store_statements,
+                                 .statement_count = STATEMENT_COUNT};
+    lane->lanes = lanes;
+    lane->batch = calloc(settings->batch_max, sizeof(struct lane_entry *));
+    lane->submits = calloc(settings->batch_max, sizeof(struct submit_operation *));
+    lane->works = calloc(settings->batch_max, sizeof(struct work_operation *));
+    if (!lane->batch || !lane->submits || !lane->works)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a lane");
+    if (db_open(settings->database_url, &options, &lane->db, err) < 0)
+        return -1;
+    return hot_new(lane->db, &settings->hot, &lane->hot, err);
+}
+
+static int lane_start(struct lane *lane, struct lanes *lanes, struct err *err)
+{
+    int failed = -1;
+    if (lane_init(lane, lanes, err) == 0) {
+        failed = pthread_create(&lane->thread, NULL, lane_main, lane);
+        if (failed)
+            err_errno(err, ERR_UNAVAILABLE, failed, "cannot start a lane");
+    }
+    if (failed)
+        lane_release(lane);
+    return failed ? -1 : 0;
+}
+
+int lanes_start(const struct lanes_settings *settings, struct lanes **out, struct err *err)
+{
+    struct lanes *lanes = calloc(1, sizeof(*lanes));
+    if (!lanes)
+        return err_set(err, ERR_NO_MEMORY, "no memory for lanes");
+    lanes->settings = *settings;
+    pthread_mutex_init(&lanes->mutex, NULL);
+    pthread_cond_init(&lanes->filled, NULL);
+    lanes->lanes = calloc((size_t)settings->count, sizeof(*lanes->lanes));
+    if (!lanes->lanes) {
+        lanes_stop(lanes);
+        return err_set(err, ERR_NO_MEMORY, "no memory for lanes");
+    }
+    for (int i = 0; i < settings->count; i++) {
+        if (lane_start(&lanes->lanes[i], lanes, err) < 0) {
+            lanes_stop(lanes);
+            return -1;
+        }
+        lanes->started++;
+    }
+    *out = lanes;
+    return 0;
+}
+
+void lanes_stop(struct lanes *lanes)
+{
+    if (!lanes)
+        return;
+    pthread_mutex_lock(&lanes->mutex);
+    lanes->stopping = true;
+    pthread_cond_broadcast(&lanes->filled);
+    pthread_mutex_unlock(&lanes->mutex);
+    for (int i = 0; i < lanes->started; i++) {
+        pthread_join(lanes->lanes[i].thread, NULL);
+        lane_release(&lanes->lanes[i]);
+    }
+    free(lanes->lanes);
+    pthread_cond_destroy(&lanes->filled);
+    pthread_mutex_destroy(&lanes->mutex);
+    free(lanes);
+}
+
+void lanes_stats(struct lanes *lanes, struct lanes_stats *out)
+{
+    pthread_mutex_lock(&lanes->mutex);
+    *out = lanes->stats;
+    pthread_mutex_unlock(&lanes->mutex);
+}

@@ -1,0 +1,66 @@
+// Parked polls: who waits for which demand, and who is woken for new tasks: just enough of them, the longest waiting
+// first.
+//
+// Thread-safe. A poll that was woken looks again by going through its lane; one that has waited long enough is answered
+// empty. Wakes that arrive between a poll's look and its parking are not lost: see polls_mark().
+#pragma once
+
+#include "services/common/base/err.h"
+#include "services/common/store/wakes.h"
+#include "services/jobmanager/deadlines.h"
+#include "services/jobmanager/int_map.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum poll_end {
+    POLL_WOKEN,     // look again
+    POLL_DUE,       // it has waited long enough
+    POLL_DISPLACED, // its worker has sent a newer one
+    POLL_GONE,      // its client has gone
+    POLL_STOPPING,  // the manager drains
+};
+
+struct poll_link;
+
+// Part of its owner, who fills in the first members before parking.
+struct parked_poll {
+    int64_t worker;
+    uint64_t serial;    // of its arrival: the newer poll of a worker wins
+    int64_t capacity;   // how many tasks it would take
+    int64_t due_ms;     // clock_boot_ms: then it ends with POLL_DUE
+    const int *demands; // copied when it is parked
+    size_t demand_count;
+    void (*ended)(struct parked_poll *poll, enum poll_end end); // on any thread, no lock held; once per parking
+    // private
+    struct int_node by_worker;
+    struct deadline deadline;
+    struct poll_link *links;
+    size_t link_count;
+    bool parked;
+    enum poll_end end;
+    struct parked_poll *next_ended;
+};
+
+struct polls;
+
+int polls_new(struct polls **out, struct err *err) WARN_UNUSED;
+void polls_free(struct polls *polls); // nothing may be parked any more; takes NULL
+
+// A point in the sequence of wakes. Taken before the transaction in which a poll looks for tasks.
+uint64_t polls_mark(const struct polls *polls);
+
+enum park_outcome {
+    PARK_PARKED,    // `ended` will be called
+    PARK_AGAIN,     // something was woken since the mark: look again first
+    PARK_DISPLACED, // a newer poll of the same worker is parked already
+};
+// Parks it. An older poll of the same worker ends as displaced.
+int polls_park(struct polls *polls, struct parked_poll *poll, uint64_t mark, struct err *err) WARN_UNUSED;
+// Ends one that is parked; nothing when it is not (any more).
+void polls_end(struct polls *polls, struct parked_poll *poll, enum poll_end end);
+
+void polls_wake(struct polls *polls, const struct wake *wake); // of a demand or a worker
+void polls_wake_all(struct polls *polls);                      // after notifications may have been missed
+size_t polls_count(const struct polls *polls);

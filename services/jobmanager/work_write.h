@@ -1,0 +1,17 @@
+// Writes the replies of poll and report, without a tree. Pure.
+#pragma once
+
+#include "services/common/base/strbuf.h"
+#include "services/common/store/hot.h"
+
+#include <stdbool.h>
+
+// What a poll found, as the members of an object.
+void poll_reply_write(struct strbuf *out, const struct work_operation *operation, const char *deployment);
+// The reply to a report: the stale slices, and what its poll found if it carried one.
+void report_reply_write(struct strbuf *out, const struct work_operation *operation, const char *deployment);
+// The problem of a report of which every slice was stale.
+void report_stale_write(struct strbuf *out, const struct work_operation *operation, const char *request_id);
+// True when the worker has to hear something now; otherwise its poll may wait.
+bool work_has_news(const struct work_operation *operation);
+size_t work_stale_count(const struct work_operation *operation);
