@@ -94,14 +94,14 @@ enum event_format {
 int read_events(struct db *db, int64_t job, enum event_format format, int limit, int64_t *seq, bool *end,
                 struct strbuf *out, struct err *err) WARN_UNUSED;
 
-enum log_format {
-    LOG_RAW,  // the bytes as they came
-    LOG_JSON, // NDJSON: {"offset", "at", "source", "position", "text"} a line; what is not UTF-8 becomes U+FFFD
+enum log_page_format {
+    LOG_PAGE_RAW,  // the bytes as they came
+    LOG_PAGE_JSON, // NDJSON: {"offset", "at", "source", "position", "text"} a line; what is not UTF-8 becomes U+FFFD
 };
 // Log chunks at or behind *offset of the job's merged log (only those of `source` unless NULL), about `bytes` at most.
 // *end: the job is closed and there are no more.
-int read_logs(struct db *db, int64_t job, const char *source, enum log_format format, int64_t bytes, int64_t *offset,
-              bool *end, struct strbuf *out, struct err *err) WARN_UNUSED;
+int read_logs(struct db *db, int64_t job, const char *source, enum log_page_format format, int64_t bytes,
+              int64_t *offset, bool *end, struct strbuf *out, struct err *err) WARN_UNUSED;
 
 // NDJSON: {"stage", "task", "output"} a line, of the stages that no other stage reads, behind `cursor` ("" at first),
 // which is moved. *end: the job has ended and there are no more.
