@@ -5,7 +5,8 @@
 
 #define RETRY_AFTER_MS 1000
 
-enum http_handled answer_json(const struct http_request *request, struct http_reply *reply, int status, struct strbuf *body)
+enum http_handled answer_json(const struct http_request *request, struct http_reply *reply, int status,
+                              struct strbuf *body)
 {
     struct err err;
     if (strbuf_ok(body, &err) < 0)
@@ -17,8 +18,9 @@ static void log_defect(const struct http_request *request, const struct err *err
 {
     if (err->code != ERR_INTERNAL && err->code != ERR_IO && err->code != ERR_NO_MEMORY)
         return;
-    log_event(LOG_ERROR, "request failed", "request_id", http_request_id(request), "method", http_request_method(request),
-              "path", http_request_path(request), "code", err_code_name(err->code), "error", err->text, NULL);
+    log_event(LOG_ERROR, "request failed", "request_id", http_request_id(request), "method",
+              http_request_method(request), "path", http_request_path(request), "code", err_code_name(err->code),
+              "error", err->text, NULL);
 }
 
 enum http_handled answer_error(const struct http_request *request, struct http_reply *reply, const struct err *err,
@@ -34,8 +36,8 @@ enum http_handled answer_error(const struct http_request *request, struct http_r
     return HTTP_REPLY;
 }
 
-enum http_handled answer_problem(const struct http_request *request, struct http_reply *reply, int status, const char *code,
-                                 const char *detail)
+enum http_handled answer_problem(const struct http_request *request, struct http_reply *reply, int status,
+                                 const char *code, const char *detail)
 {
     return http_reply_problem(reply, request, status, code, detail);
 }

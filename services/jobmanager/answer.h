@@ -10,10 +10,11 @@
 #include <stdbool.h>
 
 // Moves `body` into the reply. A body that ran out of memory becomes a problem.
-enum http_handled answer_json(const struct http_request *request, struct http_reply *reply, int status, struct strbuf *body);
+enum http_handled answer_json(const struct http_request *request, struct http_reply *reply, int status,
+                              struct strbuf *body);
 // The problem document of an error; `faults` may be NULL. Adds Retry-After where trying again helps.
 enum http_handled answer_error(const struct http_request *request, struct http_reply *reply, const struct err *err,
                                const struct faults *faults);
 // A problem with a code of its own, such as stale_incarnation.
-enum http_handled answer_problem(const struct http_request *request, struct http_reply *reply, int status, const char *code,
-                                 const char *detail);
+enum http_handled answer_problem(const struct http_request *request, struct http_reply *reply, int status,
+                                 const char *code, const char *detail);

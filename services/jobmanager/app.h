@@ -6,6 +6,7 @@
 #include "services/jobmanager/polls.h"
 #include "services/jobmanager/pool.h"
 #include "services/jobmanager/settings.h"
+#include "services/jobmanager/told.h"
 #include "services/jobmanager/waiters.h"
 #include "services/jobmanager/wakeup.h"
 #include "services/jobmanager/watches.h"
@@ -26,6 +27,7 @@ struct app {
     struct waiters *waiters;
     struct wakeup *wakeup;
     struct meters *meters;
+    struct told told;
     _Atomic(struct http_server *) server; // NULL until it has started
     _Atomic bool draining;
     _Atomic uint64_t arrivals; // numbers polls as they come

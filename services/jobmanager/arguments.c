@@ -23,13 +23,15 @@ int path_worker(const struct http_request *request, int64_t *out, struct err *er
     return 0;
 }
 
-int query_i64(const struct http_request *request, const char *name, int64_t min, int64_t max, int64_t *out, struct err *err)
+int query_i64(const struct http_request *request, const char *name, int64_t min, int64_t max, int64_t *out,
+              struct err *err)
 {
     const char *text = http_request_query(request, name);
     return text ? parse_i64(text, min, max, name, out, err) : 0;
 }
 
-int query_duration_ms(const struct http_request *request, const char *name, int64_t max_ms, int64_t *out, struct err *err)
+int query_duration_ms(const struct http_request *request, const char *name, int64_t max_ms, int64_t *out,
+                      struct err *err)
 {
     const char *text = http_request_query(request, name);
     int64_t value;

@@ -16,6 +16,7 @@ int query_i64(const struct http_request *request, const char *name, int64_t min,
               struct err *err) WARN_UNUSED;
 int query_duration_ms(const struct http_request *request, const char *name, int64_t max_ms, int64_t *out,
                       struct err *err) WARN_UNUSED;
-int query_boolean(const struct http_request *request, const char *name, bool *out, struct err *err) WARN_UNUSED; // true, false
+int query_boolean(const struct http_request *request, const char *name, bool *out,
+                  struct err *err) WARN_UNUSED; // true, false
 // RFC 3339 in UTC, to microseconds since 1970.
 int query_time_us(const struct http_request *request, const char *name, int64_t *out, struct err *err) WARN_UNUSED;

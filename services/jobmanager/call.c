@@ -3,14 +3,15 @@
 #include "services/common/base/cleanup.h"
 #include "services/jobmanager/answer.h"
 
-static void call_free(void *context)
+void call_free(void *context)
 {
     struct call *call = context;
     wakes_release(&call->wakes);
     free(call);
 }
 
-void *call_new(void *app, struct http_request *request, size_t size, struct http_reply *reply)
+void *call_new_with(void *app, struct http_request *request, size_t size, void (*destroy)(void *call),
+                    struct http_reply *reply)
 {
     struct call *call = calloc(1, size);
     if (!call) {
@@ -21,8 +22,13 @@ void *call_new(void *app, struct http_request *request, size_t size, struct http
     }
     call->app = app;
     call->request = request;
-    http_request_set_context(request, call, call_free);
+    http_request_set_context(request, call, destroy);
     return call;
+}
+
+void *call_new(void *app, struct http_request *request, size_t size, struct http_reply *reply)
+{
+    return call_new_with(app, request, size, call_free, reply);
 }
 
 static void call_run(struct pool_task *task, struct db *db)

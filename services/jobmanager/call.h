@@ -1,7 +1,8 @@
-// Calls that the pool answers: the request is parked, a pool thread runs a function with a connection, and the reply is sent.
+// Calls that the pool answers: the request is parked, a pool thread runs a function with a connection, and the reply is
+// sent.
 //
-// A handler makes a call (a struct of its own with a struct call as first member), reads its arguments into it, and starts
-// it. The call belongs to the request and is freed with it.
+// A handler makes a call (a struct of its own with a struct call as first member), reads its arguments into it, and
+// starts it. The call belongs to the request and is freed with it.
 #pragma once
 
 #include "services/common/base/err.h"
@@ -30,5 +31,9 @@ struct call {
 
 // Zeroed, of `size` bytes; NULL when memory runs out (the reply then says so).
 void *call_new(void *app, struct http_request *request, size_t size, struct http_reply *reply);
+// The same with a function that frees it; that one calls call_free() in the end.
+void *call_new_with(void *app, struct http_request *request, size_t size, void (*destroy)(void *call),
+                    struct http_reply *reply);
+void call_free(void *call);
 // Parks the request and queues the call. `call` must come from call_new().
 enum http_handled call_start(struct call *call, call_fn run, struct http_reply *reply);

@@ -1,8 +1,8 @@
 // Streaming replies that are filled page by page from the database, and that may follow a job as it goes on.
 //
-// A feed runs on the pool, one page at a time; it rests while its client cannot take more and, when it follows, while there
-// is nothing new. What is buffered for a slow client is bounded. A feed that cannot go on breaks the connection off, so that
-// an end always means the end.
+// A feed runs on the pool, one page at a time; it rests while its client cannot take more and, when it follows, while
+// there is nothing new. What is buffered for a slow client is bounded. A feed that cannot go on breaks the connection
+// off, so that an end always means the end.
 #pragma once
 
 #include "services/common/base/err.h"

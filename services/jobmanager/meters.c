@@ -107,7 +107,7 @@ void meters_write(const struct meters *meters, struct strbuf *out)
     strbuf_add_text(out, "# HELP curfew_http_requests_total Answered requests by route and class of status.\n"
                          "# TYPE curfew_http_requests_total counter\n");
     for (size_t i = 0; i <= meters->routes.count; i++)
-        for (size_t class = 0; class < CLASSES; class++) {
+        for (size_t class = 0; class < CLASSES; class ++) {
             int64_t answered = value(&meters->list[i].by_class[class]);
             if (!answered)
                 continue;

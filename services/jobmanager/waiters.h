@@ -1,4 +1,5 @@
-// Requests that wait until a job has its outcome or is closed: looked at in batches, one statement for all that were woken.
+// Requests that wait until a job has its outcome or is closed: looked at in batches, one statement for all that were
+// woken.
 #pragma once
 
 #include "services/common/base/err.h"

@@ -1,4 +1,5 @@
-// Delivers wakes: to the polls and watches that are parked here, and by NOTIFY to those of other replicas; hears theirs.
+// Delivers wakes: to the polls and watches that are parked here, and by NOTIFY to those of other replicas; hears
+// theirs.
 //
 // Lost notifications cost one poll interval: after an interruption everything is looked at once.
 #pragma once

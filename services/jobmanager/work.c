@@ -54,6 +54,7 @@ static void complete_found(struct work *work)
     size_t stale = work_stale_count(operation);
     strbuf_reserve(&body, 512);
     // With a poll the grants have to arrive, so it is a 200 even when everything was stale.
+    told_set(&work->app->told, operation);
     bool refused = stale && stale == operation->result_count && !operation->polls;
     if (refused)
         report_stale_write(&body, operation, http_request_id(work->request));
@@ -67,7 +68,8 @@ static void complete_found(struct work *work)
     complete(work, &reply);
 }
 
-// An empty reply to a poll; what it found before it was parked (nothing but the lease) still holds.
+// An empty reply to a poll: the lease that was found before it was parked still holds; orders are repeated another
+// time.
 static void complete_empty(struct work *work)
 {
     struct work_operation *operation = &work->body.operation;
@@ -104,16 +106,24 @@ static void look_again(struct work *work)
 static void parked_ended(struct parked_poll *poll, enum poll_end end)
 {
     struct work *work = CONTAINER_OF(poll, struct work, parked);
-    if (end == POLL_WOKEN)
+    // Orders that it knows are repeated when the wait is over, as they are then.
+    if (end == POLL_WOKEN || (end == POLL_DUE && work_has_orders(&work->body.operation)))
         look_again(work);
     else
         complete_empty(work);
 }
 
+static bool has_news(const struct work *work)
+{
+    const struct work_operation *operation = &work->body.operation;
+    return operation->grant_count || (operation->drain && !operation->draining) || work_stale_count(operation) ||
+           told_is_news(&work->app->told, operation);
+}
+
 static bool may_park(const struct work *work)
 {
-    return work->body.operation.polls && !work_has_news(&work->body.operation) && work->due_ms > clock_boot_ms() &&
-           !work->app->draining && !http_request_cancelled(work->request);
+    return work->body.operation.polls && !has_news(work) && work->due_ms > clock_boot_ms() &&
+           !atomic_load(&work->app->draining) && !http_request_cancelled(work->request);
 }
 
 static void park(struct work *work)

@@ -11,8 +11,8 @@
 
 struct work;
 
-typedef int (*work_read_fn)(const char *text, size_t length, struct arena *arena, struct work_body *out, struct faults *faults,
-                            struct err *err);
+typedef int (*work_read_fn)(const char *text, size_t length, struct arena *arena, struct work_body *out,
+                            struct faults *faults, struct err *err);
 // Reads the request's body with `read` and runs what it says; `reports`: the reply names stale slices.
 enum http_handled work_start(struct app *app, struct http_request *request, bool reports, work_read_fn read,
                              struct http_reply *reply);

@@ -209,9 +209,3 @@ size_t work_stale_count(const struct work_operation *operation)
         count += operation->results[i].stale;
     return count;
 }
-
-bool work_has_news(const struct work_operation *operation)
-{
-    return operation->grant_count || operation->start_count || operation->stop_count || operation->verify_count ||
-           operation->cancel_count || operation->drain || work_stale_count(operation);
-}

@@ -4,7 +4,7 @@
 #include "services/common/base/strbuf.h"
 #include "services/common/store/hot.h"
 
-#include <stdbool.h>
+#include <stddef.h>
 
 // What a poll found, as the members of an object.
 void poll_reply_write(struct strbuf *out, const struct work_operation *operation, const char *deployment);
@@ -12,6 +12,4 @@ void poll_reply_write(struct strbuf *out, const struct work_operation *operation
 void report_reply_write(struct strbuf *out, const struct work_operation *operation, const char *deployment);
 // The problem of a report of which every slice was stale.
 void report_stale_write(struct strbuf *out, const struct work_operation *operation, const char *request_id);
-// True when the worker has to hear something now; otherwise its poll may wait.
-bool work_has_news(const struct work_operation *operation);
 size_t work_stale_count(const struct work_operation *operation);

@@ -1,0 +1,138 @@
+// Workers and the services of all jobs.
+#include "services/jobmanager/api/handlers.h"
+
+#include "services/common/store/control.h"
+#include "services/common/store/read.h"
+#include "services/jobmanager/answer.h"
+#include "services/jobmanager/api/body.h"
+#include "services/jobmanager/arguments.h"
+#include "services/jobmanager/call.h"
+
+static const char *const no_query[] = {NULL};
+
+struct fleet_call {
+    struct call call;
+    int64_t worker;
+    const char *cursor;
+    int limit;
+    bool drain;
+};
+
+static int reply_with(struct call *call, int outcome, struct strbuf *body, struct http_reply *reply)
+{
+    if (outcome >= 0)
+        answer_json(call->request, reply, 200, body);
+    return outcome < 0 ? -1 : 0;
+}
+
+static int services_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
+{
+    struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
+    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    return reply_with(call, read_live_services(db, fleet->cursor, fleet->limit, &body, err), &body, reply);
+}
+
+enum http_handled services_list(void *app, struct http_request *request, struct http_reply *reply)
+{
+    static const char *const allowed[] = {"limit", "cursor", NULL};
+    struct err err;
+    int64_t limit = 100;
+    struct fleet_call *fleet = call_new(app, request, sizeof(*fleet), reply);
+    if (!fleet)
+        return HTTP_REPLY;
+    fleet->cursor = http_request_query(request, "cursor");
+    if (http_request_query_only(request, allowed, &err) < 0 ||
+        query_i64(request, "limit", 1, READ_LIMIT_MAX, &limit, &err) < 0)
+        return answer_error(request, reply, &err, NULL);
+    fleet->limit = (int)limit;
+    return call_start(&fleet->call, services_run, reply);
+}
+
+// Calls without arguments.
+static enum http_handled plain_start(void *app, struct http_request *request, call_fn run, struct http_reply *reply)
+{
+    struct err err;
+    struct fleet_call *fleet = call_new(app, request, sizeof(*fleet), reply);
+    if (!fleet)
+        return HTTP_REPLY;
+    if (http_request_query_only(request, no_query, &err) < 0)
+        return answer_error(request, reply, &err, NULL);
+    return call_start(&fleet->call, run, reply);
+}
+
+static int leaks_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
+{
+    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    return reply_with(call, read_leaks(db, call->app->settings->leak_after_ms, &body, err), &body, reply);
+}
+
+enum http_handled leaks_list(void *app, struct http_request *request, struct http_reply *reply)
+{
+    return plain_start(app, request, leaks_run, reply);
+}
+
+static int workers_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
+{
+    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    return reply_with(call, read_workers(db, &body, err), &body, reply);
+}
+
+enum http_handled workers_list(void *app, struct http_request *request, struct http_reply *reply)
+{
+    return plain_start(app, request, workers_run, reply);
+}
+
+static int worker_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
+{
+    struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
+    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    return reply_with(call, read_worker(db, fleet->worker, &body, err), &body, reply);
+}
+
+enum http_handled worker_show(void *app, struct http_request *request, struct http_reply *reply)
+{
+    struct err err;
+    struct fleet_call *fleet = call_new(app, request, sizeof(*fleet), reply);
+    if (!fleet)
+        return HTTP_REPLY;
+    if (path_worker(request, &fleet->worker, &err) < 0 || http_request_query_only(request, no_query, &err) < 0)
+        return answer_error(request, reply, &err, NULL);
+    return call_start(&fleet->call, worker_run, reply);
+}
+
+static int drain_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
+{
+    struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
+    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    if (control_drain(db, fleet->worker, fleet->drain, &call->wakes, err) < 0)
+        return -1;
+    return reply_with(call, read_worker(db, fleet->worker, &body, err), &body, reply);
+}
+
+static const struct wire_field drain_fields[] = {
+    {"drain", WIRE_BOOLEAN, false, offsetof(struct fleet_call, drain), 0, 0, NULL},
+};
+
+static int drain_read(const struct http_request *request, struct fleet_call *fleet, struct faults *faults,
+                      struct err *err)
+{
+    AUTO_ARENA struct arena *arena = arena_new(0);
+    fleet->drain = true;
+    if (!arena)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a body");
+    if (path_worker(request, &fleet->worker, err) < 0 || http_request_query_only(request, no_query, err) < 0)
+        return -1;
+    return body_read(request, drain_fields, ARRAY_LEN(drain_fields), fleet, arena, faults, err);
+}
+
+enum http_handled worker_drain(void *app, struct http_request *request, struct http_reply *reply)
+{
+    AUTO_FAULTS struct faults faults = FAULTS_INIT;
+    struct err err;
+    struct fleet_call *fleet = call_new(app, request, sizeof(*fleet), reply);
+    if (!fleet)
+        return HTTP_REPLY;
+    if (drain_read(request, fleet, &faults, &err) < 0)
+        return answer_error(request, reply, &err, &faults);
+    return call_start(&fleet->call, drain_run, reply);
+}

@@ -1,0 +1,202 @@
+// What may be long, streamed page by page: results, logs, events.
+#include "services/jobmanager/api/handlers.h"
+
+#include "services/common/base/arena.h"
+#include "services/common/base/parse.h"
+#include "services/common/store/read.h"
+#include "services/jobmanager/answer.h"
+#include "services/jobmanager/arguments.h"
+#include "services/jobmanager/call.h"
+#include "services/jobmanager/feed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_ROWS 500
+#define LOG_PAGE_BYTES (64 << 10)
+
+// ---- starting
+
+struct stream_call {
+    struct call call;
+    struct feed *feed; // becomes the stream's once the job was found
+    const char *content_type;
+};
+
+static void feed_drop(struct feed *feed)
+{
+    arena_free(feed->arena);
+    free(feed);
+}
+
+// A job that does not exist is a 404, not an empty stream.
+static int stream_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
+{
+    struct stream_call *stream = CONTAINER_OF(call, struct stream_call, call);
+    struct feed *feed = TAKE_PTR(stream->feed);
+    struct job_progress progress = {0};
+    if (read_progress(db, &feed->job, 1, &progress, err) < 0) {
+        feed_drop(feed);
+        return -1;
+    }
+    if (progress.found)
+        return feed_start(feed, call->app, stream->content_type, reply, err);
+    feed_drop(feed);
+    return err_set(err, ERR_NOT_FOUND, "job '%s' does not exist", http_request_param(call->request, "id"));
+}
+
+// Takes the feed, whatever happens.
+static enum http_handled stream_start(void *app, struct http_request *request, struct feed *feed,
+                                      const char *content_type, struct http_reply *reply)
+{
+    struct stream_call *stream = call_new(app, request, sizeof(*stream), reply);
+    if (!stream) {
+        feed_drop(feed);
+        return HTTP_REPLY;
+    }
+    stream->feed = feed;
+    stream->content_type = content_type;
+    return call_start(&stream->call, stream_run, reply);
+}
+
+// Zeroed, with an arena; NULL when memory runs out.
+static void *feed_new(size_t size, const struct http_request *request, struct http_reply *reply)
+{
+    struct feed *feed = calloc(1, size);
+    if (feed && (feed->arena = arena_new(0)))
+        return feed;
+    free(feed);
+    struct err err;
+    err_set(&err, ERR_NO_MEMORY, "no memory for a stream");
+    answer_error(request, reply, &err, NULL);
+    return NULL;
+}
+
+static enum http_handled feed_refuse(struct feed *feed, const struct http_request *request, const struct err *err,
+                                     struct http_reply *reply)
+{
+    feed_drop(feed);
+    return answer_error(request, reply, err, NULL);
+}
+
+// ---- results
+
+struct results_feed {
+    struct feed feed;
+    char cursor[READ_CURSOR_SIZE];
+};
+
+static int results_fill(struct feed *feed, struct db *db, struct strbuf *page, bool *end, struct err *err)
+{
+    struct results_feed *results = CONTAINER_OF(feed, struct results_feed, feed);
+    return read_results(db, feed->job, PAGE_ROWS, results->cursor, end, page, err);
+}
+
+enum http_handled job_results(void *app, struct http_request *request, struct http_reply *reply)
+{
+    static const char *const allowed[] = {"follow", NULL};
+    struct err err;
+    struct results_feed *results = feed_new(sizeof(*results), request, reply);
+    if (!results)
+        return HTTP_REPLY;
+    results->feed.fill = results_fill;
+    if (path_job(request, &results->feed.job, &err) < 0 || http_request_query_only(request, allowed, &err) < 0 ||
+        query_boolean(request, "follow", &results->feed.follow, &err) < 0)
+        return feed_refuse(&results->feed, request, &err, reply);
+    return stream_start(app, request, &results->feed, HTTP_TYPE_NDJSON, reply);
+}
+
+// ---- logs
+
+struct logs_feed {
+    struct feed feed;
+    const char *source;
+    enum log_page_format format;
+    int64_t offset;
+};
+
+static int logs_fill(struct feed *feed, struct db *db, struct strbuf *page, bool *end, struct err *err)
+{
+    struct logs_feed *logs = CONTAINER_OF(feed, struct logs_feed, feed);
+    return read_logs(db, feed->job, logs->source, logs->format, LOG_PAGE_BYTES, &logs->offset, end, page, err);
+}
+
+static int logs_read(const struct http_request *request, struct logs_feed *logs, struct err *err)
+{
+    static const char *const allowed[] = {"source", "follow", "format", "offset", NULL};
+    const char *source = http_request_query(request, "source");
+    const char *format = http_request_query(request, "format");
+    if (path_job(request, &logs->feed.job, err) < 0 || http_request_query_only(request, allowed, err) < 0 ||
+        query_boolean(request, "follow", &logs->feed.follow, err) < 0 ||
+        query_i64(request, "offset", 0, INT64_MAX, &logs->offset, err) < 0)
+        return -1;
+    logs->format = format && strcmp(format, "json") == 0 ? LOG_PAGE_JSON : LOG_PAGE_RAW;
+    if (format && logs->format == LOG_PAGE_RAW && strcmp(format, "raw") != 0)
+        return err_set(err, ERR_INVALID, "format must be raw or json, not '%.40s'", format);
+    if (source && !(logs->source = arena_copy(logs->feed.arena, source, strlen(source))))
+        return err_set(err, ERR_NO_MEMORY, "no memory for a stream");
+    return 0;
+}
+
+enum http_handled job_logs(void *app, struct http_request *request, struct http_reply *reply)
+{
+    struct err err;
+    struct logs_feed *logs = feed_new(sizeof(*logs), request, reply);
+    if (!logs)
+        return HTTP_REPLY;
+    logs->feed.fill = logs_fill;
+    if (logs_read(request, logs, &err) < 0)
+        return feed_refuse(&logs->feed, request, &err, reply);
+    const char *type = logs->format == LOG_PAGE_JSON ? HTTP_TYPE_NDJSON : HTTP_TYPE_TEXT;
+    return stream_start(app, request, &logs->feed, type, reply);
+}
+
+// ---- events
+
+struct events_feed {
+    struct feed feed;
+    enum event_format format;
+    int64_t seq;
+};
+
+static int events_fill(struct feed *feed, struct db *db, struct strbuf *page, bool *end, struct err *err)
+{
+    struct events_feed *events = CONTAINER_OF(feed, struct events_feed, feed);
+    return read_events(db, feed->job, events->format, PAGE_ROWS, &events->seq, end, page, err);
+}
+
+static bool wants_sse(const struct http_request *request)
+{
+    const char *accept = http_request_header(request, "Accept");
+    return accept && strstr(accept, HTTP_TYPE_SSE);
+}
+
+// SSE follows unless told otherwise, and resumes behind Last-Event-ID.
+static int events_read(const struct http_request *request, struct events_feed *events, struct err *err)
+{
+    static const char *const allowed[] = {"after", "follow", NULL};
+    const char *last = http_request_header(request, "Last-Event-ID");
+    events->format = wants_sse(request) ? EVENT_SSE : EVENT_JSON;
+    events->feed.follow = events->format == EVENT_SSE;
+    events->feed.keepalive = events->format == EVENT_SSE ? ": still here\n\n" : NULL;
+    if (path_job(request, &events->feed.job, err) < 0 || http_request_query_only(request, allowed, err) < 0 ||
+        query_boolean(request, "follow", &events->feed.follow, err) < 0 ||
+        query_i64(request, "after", 0, INT32_MAX, &events->seq, err) < 0)
+        return -1;
+    if (last && events->format == EVENT_SSE)
+        return parse_i64(last, 0, INT32_MAX, "Last-Event-ID", &events->seq, err);
+    return 0;
+}
+
+enum http_handled job_events(void *app, struct http_request *request, struct http_reply *reply)
+{
+    struct err err;
+    struct events_feed *events = feed_new(sizeof(*events), request, reply);
+    if (!events)
+        return HTTP_REPLY;
+    events->feed.fill = events_fill;
+    if (events_read(request, events, &err) < 0)
+        return feed_refuse(&events->feed, request, &err, reply);
+    const char *type = events->format == EVENT_SSE ? HTTP_TYPE_SSE : HTTP_TYPE_NDJSON;
+    return stream_start(app, request, &events->feed, type, reply);
+}
