@@ -101,7 +101,7 @@ run_one() {
     [ "$((passed + failed))" -gt 0 ] || problem="ran no test"
     [ -z "$problem" ] || [ "$failed" -gt 0 ] || failed=1
     report "$log" "$name" "$passed" "$failed" "$problem" "$((($(date +%s%N) - started) / 1000000))"
-    echo "$passed $failed" >"$results/$number.result"
+    echo "$passed $failed $name" >"$results/$number.result"
 }
 
 report() {
@@ -155,8 +155,9 @@ done
 
 passed=0 failed=0
 for ((i = 1; i <= number; i++)); do
-    read -r p f 2>/dev/null <"$results/$i.result" || p=0 f=1
+    read -r p f name 2>/dev/null <"$results/$i.result" || p=0 f=1 name="program $i"
     passed=$((passed + p)) failed=$((failed + f))
+    [ "$f" -eq 0 ] || echo "failed: $name"
 done
 [ "$number" -gt 0 ] || echo "no test program found in $build for: $*"
 echo "$passed passed, $failed failed"
