@@ -1,5 +1,6 @@
 // Names and references between services, and between stages; that nothing waits for itself.
 #include "services/common/model/job_spec_fields.h"
+#include "services/common/model/spec_text.h"
 
 #include <string.h>
 
@@ -36,6 +37,8 @@ static void check_names(const struct graph *graph, const char *kind)
 static void add_wait(struct graph *graph, size_t i, const char *name, const struct field *field, const char *kind)
 {
     int other = number_of(graph, name);
+    if (spec_name_problem(name) || strlen(name) > SPEC_NAME_MAX) // said already
+        return;
     if (other < 0)
         field_fault(field, FAULT_REFERENCE, "there is no %s '%s'", kind, name);
     else

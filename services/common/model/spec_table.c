@@ -102,7 +102,7 @@ static void read_row(struct spec_reader *reader, const struct field *object, con
 {
     struct field member = field_member(object, row->name ? row->name : "");
     void *at = target + row->offset;
-    if (row->required && !member.value)
+    if (row->required && object->value && !member.value)
         field_fault(&member, FAULT_REQUIRED, "is required");
     switch (row->kind) {
     case SPEC_TEXT:
