@@ -161,7 +161,7 @@ struct runtime_gone {
 // Callbacks of one instance. Any may be NULL. Pointers in arguments are valid during the call only.
 struct runtime_events {
     void (*started)(void *context, struct runtime_instance *instance, const struct runtime_started *started);
-    // 1 to 65536 bytes as they came, no line structure. At most one call per stream and turn of the loop.
+    // 1 to 65536 bytes as they came, no line structure.
     void (*output)(void *context, struct runtime_instance *instance, enum runtime_stream stream, const char *bytes,
                    size_t length);
     // After a runtime_write() that took less than it was given: there is room again.
@@ -248,7 +248,8 @@ static inline int runtime_adopt(struct runtime *runtime, const char *identity, c
     return runtime->ops->adopt(runtime, identity, events, context, out, err);
 }
 
-// Everything of this deployment and worker that has a record, or is found without one.
+// Every instance that has a record or label of this worker: those of this life (live) and what earlier lives left, their probes
+// ("IDENTITY/probe-N") too. Adopt all that are not live, and release them after `gone`.
 static inline int runtime_list(struct runtime *runtime, runtime_list_fn function, void *context, struct err *err)
 {
     return runtime->ops->list(runtime, function, context, err);

@@ -1,0 +1,170 @@
+// Cgroups (version 2, also where it is mounted beside version 1): one per instance, as a second kill boundary, as a
+// witness of absence, and for limits.
+//
+// They are made inside the worker's own cgroup, which needs the right to create directories there: root, or a delegated
+// subtree. Limits work when the controllers can be handed down, which the kernel refuses while processes sit in the
+// worker's cgroup itself (unless it is the root of the hierarchy): then instances run without and `started.limited`
+// says so.
+#include "services/worker/runtime_process_internal.h"
+
+#include "services/common/base/cleanup.h"
+#include "services/common/base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SMALL_FILE_MAX (1024 * 1024)
+
+// Writes one value into a file of a cgroup. 0, or -1 with errno.
+static int put(const char *directory, const char *name, const char *value)
+{
+    AUTO_FREE char *path = NULL;
+    if (asprintf(&path, "%s/%s", directory, name) < 0) {
+        path = NULL;
+        return -1;
+    }
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    return write(fd, value, strlen(value)) < 0 ? -1 : 0;
+}
+
+// Where version 2 is mounted, from a line of mountinfo: "... MOUNTPOINT OPTIONS ... - cgroup2 ...". Paths with spaces
+// are not used by anybody.
+static char *mount_point(void)
+{
+    AUTO_FILE FILE *file = fopen("/proc/self/mountinfo", "re");
+    AUTO_FREE char *line = NULL;
+    size_t size = 0;
+    while (file && getline(&line, &size, file) > 0) {
+        char path[4096];
+        if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %*s %4095s", path) == 1)
+            return strdup(path);
+    }
+    return NULL;
+}
+
+// This process's own cgroup below the mount point, "" for the root; from the line "0::PATH".
+static char *own_path(void)
+{
+    AUTO_FILE FILE *file = fopen("/proc/self/cgroup", "re");
+    AUTO_FREE char *line = NULL;
+    size_t size = 0;
+    while (file && getline(&line, &size, file) > 0) {
+        if (strncmp(line, "0::/", 4) != 0)
+            continue;
+        line[strcspn(line, "\n")] = '\0';
+        return strdup(strcmp(line, "0::/") == 0 ? "" : line + 3);
+    }
+    return NULL;
+}
+
+static bool hand_down(const char *parent, const char *home, const char *controller)
+{
+    return put(parent, "cgroup.subtree_control", controller) == 0 &&
+           put(home, "cgroup.subtree_control", controller) == 0;
+}
+
+void process_cgroups_find(struct process_cgroups *cgroups, const char *deployment)
+{
+    *cgroups = (struct process_cgroups){0};
+    AUTO_FREE char *mount = mount_point();
+    AUTO_FREE char *own = own_path();
+    AUTO_FREE char *parent = NULL;
+    AUTO_FREE char *home = NULL;
+    AUTO_FREE char *kill_file = NULL;
+    if (!mount || !own || asprintf(&parent, "%s%s", mount, own) < 0 ||
+        asprintf(&home, "%s/curfew-%s", parent, deployment) < 0)
+        return;
+    if (mkdir(home, 0755) < 0 && errno != EEXIST)
+        return;
+    if (asprintf(&kill_file, "%s/cgroup.kill", home) < 0 || access(kill_file, W_OK) < 0) {
+        rmdir(home);
+        return;
+    }
+    cgroups->memory = hand_down(parent, home, "+memory");
+    cgroups->cpu = hand_down(parent, home, "+cpu");
+    cgroups->pids = hand_down(parent, home, "+pids");
+    cgroups->home = TAKE_PTR(home);
+}
+
+void process_cgroups_release(struct process_cgroups *cgroups)
+{
+    if (cgroups->home)
+        rmdir(cgroups->home); // stays when another worker uses it
+    free(cgroups->home);
+    *cgroups = (struct process_cgroups){0};
+}
+
+char *process_cgroup_path(const struct process_cgroups *cgroups, const char *identity)
+{
+    char name[RUNTIME_IDENTITY_SIZE];
+    char *path = NULL;
+    if (!cgroups->home)
+        return strdup("");
+    process_identity_to_name(identity, name);
+    return asprintf(&path, "%s/%s", cgroups->home, name) < 0 ? NULL : path;
+}
+
+static bool limit(bool available, const char *directory, const char *name, int64_t value, const char *suffix)
+{
+    if (value <= 0)
+        return true;
+    char text[64];
+    snprintf(text, sizeof(text), "%lld%s", (long long)value, suffix);
+    return available && put(directory, name, text) == 0;
+}
+
+int process_cgroup_make(const struct process_cgroups *cgroups, const char *directory, const struct runtime_spec *spec,
+                        bool *limited, struct err *err)
+{
+    *limited = spec->memory_bytes <= 0 && spec->cpu_millis <= 0 && spec->processes <= 0;
+    if (directory[0] == '\0')
+        return 0;
+    if (mkdir(directory, 0755) < 0 && errno != EEXIST)
+        return err_errno(err, ERR_IO, errno, "cannot make cgroup '%s'", directory);
+    bool memory = limit(cgroups->memory, directory, "memory.max", spec->memory_bytes, "");
+    bool cpu =
+        limit(cgroups->cpu, directory, "cpu.max", spec->cpu_millis * 100, " 100000"); // microseconds of each 100 ms
+    bool pids = limit(cgroups->pids, directory, "pids.max", spec->processes, "");
+    if (cgroups->memory && spec->memory_bytes > 0)
+        put(directory, "memory.oom.group", "1");
+    *limited = memory && cpu && pids;
+    return 0;
+}
+
+void process_cgroup_kill(const char *directory)
+{
+    if (directory[0] != '\0')
+        put(directory, "cgroup.kill", "1");
+}
+
+int64_t process_cgroup_count(const char *directory)
+{
+    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *text = NULL;
+    size_t length;
+    if (directory[0] == '\0')
+        return 0;
+    if (asprintf(&path, "%s/cgroup.procs", directory) < 0) {
+        path = NULL;
+        return 0;
+    }
+    if (file_read(path, SMALL_FILE_MAX, &text, &length, NULL) < 0)
+        return 0;
+    int64_t count = 0;
+    for (size_t i = 0; i < length; i++)
+        count += text[i] == '\n';
+    return count;
+}
+
+void process_cgroup_remove(const char *directory)
+{
+    if (directory[0] != '\0')
+        rmdir(directory);
+}
