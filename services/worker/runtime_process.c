@@ -70,7 +70,7 @@ static void free_strays(struct process_runtime *runtime)
     }
 }
 
-static int process_extend_lease(struct runtime *base, int64_t deadline_boot_ms, struct err *err)
+static int process_runtime_extend_lease(struct runtime *base, int64_t deadline_boot_ms, struct err *err)
 {
     UNUSED(err);
     struct process_runtime *runtime = process_runtime_of(base);
@@ -83,7 +83,7 @@ static int process_extend_lease(struct runtime *base, int64_t deadline_boot_ms, 
     return 0;
 }
 
-static void process_free(struct runtime *base)
+static void process_runtime_free(struct runtime *base)
 {
     struct process_runtime *runtime = process_runtime_of(base);
     while (runtime->instances) {
@@ -104,21 +104,21 @@ static void process_free(struct runtime *base)
 
 static const struct runtime_ops PROCESS_OPS = {
     .name = "process",
-    .choose_ports = process_choose_ports,
-    .extend_lease = process_extend_lease,
-    .start = process_start,
-    .adopt = process_adopt,
-    .list = process_list,
-    .inspect = process_inspect,
-    .free = process_free,
-    .signal = process_signal,
-    .stop = process_stop,
-    .kill = process_kill,
-    .set_output = process_set_output,
-    .write = process_write,
-    .close_stdin = process_close_stdin,
-    .exec = process_exec,
-    .release = process_release,
+    .choose_ports = process_runtime_choose_ports,
+    .extend_lease = process_runtime_extend_lease,
+    .start = process_runtime_start,
+    .adopt = process_runtime_adopt,
+    .list = process_runtime_list,
+    .inspect = process_runtime_inspect,
+    .free = process_runtime_free,
+    .signal = process_runtime_signal,
+    .stop = process_runtime_stop,
+    .kill = process_runtime_kill,
+    .set_output = process_runtime_set_output,
+    .write = process_runtime_write,
+    .close_stdin = process_runtime_close_stdin,
+    .exec = process_runtime_exec,
+    .release = process_runtime_release,
 };
 
 static int check_settings(const struct runtime_process_settings *settings, struct err *err)
@@ -251,7 +251,7 @@ int runtime_process_new(const struct runtime_process_settings *settings, struct 
     if (!runtime)
         return err_set(err, ERR_NO_MEMORY, "no memory for the runtime");
     if (fill(runtime, settings, err) < 0) {
-        process_free(&runtime->base);
+        process_runtime_free(&runtime->base);
         return -1;
     }
     *out = &runtime->base;

@@ -86,7 +86,7 @@ void process_instance_detach(struct process_instance *instance)
     close_control(instance);
     if (instance->shim > 0)
         process_stray_add(runtime, instance->shim);
-    process_close_stdin(&instance->base);
+    process_runtime_close_stdin(&instance->base);
     for (int i = 0; i < RUNTIME_STREAM_COUNT; i++)
         process_stream_close(&instance->streams[i]);
     loop_timer_remove(TAKE_PTR(instance->timer));
@@ -98,7 +98,7 @@ void process_instance_detach(struct process_instance *instance)
         instance->next->previous = instance->previous;
 }
 
-void process_release(struct runtime_instance *base)
+void process_runtime_release(struct runtime_instance *base)
 {
     struct process_instance *instance = process_instance_of(base);
     if (instance->over && instance->record)
@@ -113,7 +113,7 @@ int process_instance_send(const struct process_instance *instance, struct shim_c
     return sent < 0 ? -1 : 0;
 }
 
-int process_signal(struct runtime_instance *base, int signal_number, struct err *err)
+int process_runtime_signal(struct runtime_instance *base, int signal_number, struct err *err)
 {
     struct process_instance *instance = process_instance_of(base);
     if (signal_number <= 0 || signal_number >= NSIG || signal_number == SIGKILL || signal_number == SIGSTOP ||
@@ -137,7 +137,7 @@ static void ask_to_end(struct process_instance *instance, struct shim_command co
     loop_timer_arm(instance->timer, clock_boot_ms() + MAX(command.value, (int64_t)0) + PROCESS_OVERDUE_MS);
 }
 
-int process_stop(struct runtime_instance *base, int64_t grace_ms, struct err *err)
+int process_runtime_stop(struct runtime_instance *base, int64_t grace_ms, struct err *err)
 {
     UNUSED(err);
     struct process_instance *instance = process_instance_of(base);
@@ -146,7 +146,7 @@ int process_stop(struct runtime_instance *base, int64_t grace_ms, struct err *er
     return 0;
 }
 
-int process_kill(struct runtime_instance *base, struct err *err)
+int process_runtime_kill(struct runtime_instance *base, struct err *err)
 {
     UNUSED(err);
     ask_to_end(process_instance_of(base), (struct shim_command){.kind = SHIM_KILL});
@@ -177,6 +177,11 @@ static void on_started(struct process_instance *instance, const struct shim_even
     instance->started = true;
     if (instance->events.started)
         instance->events.started(instance->context, &instance->base, &started);
+    // Not before: output comes after `started`. Should there be no memory for a watch, the instance cannot be served.
+    for (int i = 0; i < RUNTIME_STREAM_COUNT && !instance->released; i++) {
+        if (process_stream_watch(&instance->streams[i], NULL) < 0)
+            ask_to_end(instance, (struct shim_command){.kind = SHIM_KILL});
+    }
 }
 
 static void on_failed(struct process_instance *instance, const struct shim_event *event)
@@ -308,21 +313,15 @@ static void on_timer(void *context)
 int process_instance_watch(struct process_instance *instance, struct err *err)
 {
     struct process_runtime *runtime = process_owner(instance);
-    if (loop_watch_add(runtime->loop, instance->control_fd, EPOLLIN, on_control, instance, &instance->control_watch,
-                       err) < 0)
-        return -1;
-    for (int i = 0; i < RUNTIME_STREAM_COUNT; i++) {
-        if (process_stream_watch(&instance->streams[i], err) < 0)
-            return -1;
-    }
-    return 0;
+    return loop_watch_add(runtime->loop, instance->control_fd, EPOLLIN, on_control, instance, &instance->control_watch,
+                          err);
 }
 
 void process_instance_set_ended(struct process_instance *instance)
 {
     instance->ended = true;
     loop_timer_disarm(instance->timer);
-    process_close_stdin(&instance->base);
+    process_runtime_close_stdin(&instance->base);
     for (int i = 0; i < RUNTIME_STREAM_COUNT && !instance->released; i++)
         process_stream_drain(&instance->streams[i]);
     if (instance->released)

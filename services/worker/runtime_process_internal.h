@@ -120,16 +120,16 @@ void process_instance_detach(struct process_instance *instance); // closes every
 void process_instance_set_ended(
     struct process_instance *instance); // nothing is left: drains, waits for probes, calls gone
 void process_instance_settle(struct process_instance *instance);
-int process_instance_watch(struct process_instance *instance, struct err *err); // control socket and streams
+int process_instance_watch(struct process_instance *instance, struct err *err);                  // its control socket
 int process_instance_send(const struct process_instance *instance, struct shim_command command); // 0, or -1 with errno
-int process_signal(struct runtime_instance *base, int signal_number, struct err *err);
-int process_stop(struct runtime_instance *base, int64_t grace_ms, struct err *err);
-int process_kill(struct runtime_instance *base, struct err *err);
-void process_release(struct runtime_instance *base);
+int process_runtime_signal(struct runtime_instance *base, int signal_number, struct err *err);
+int process_runtime_stop(struct runtime_instance *base, int64_t grace_ms, struct err *err);
+int process_runtime_kill(struct runtime_instance *base, struct err *err);
+void process_runtime_release(struct runtime_instance *base);
 
 // runtime_process_start.c
-int process_start(struct runtime *runtime, const struct runtime_spec *spec, const struct runtime_events *events,
-                  void *context, struct runtime_instance **out, struct err *err);
+int process_runtime_start(struct runtime *runtime, const struct runtime_spec *spec, const struct runtime_events *events,
+                          void *context, struct runtime_instance **out, struct err *err);
 void process_list_free(char **list);
 int process_list_copy(const char *const *list, char ***out, struct err *err);
 
@@ -140,11 +140,12 @@ int process_memory_file(const char *name, const void *bytes, size_t length, stru
 // runtime_process_stream.c
 void process_stream_drain(struct process_stream *stream); // everything that is there, then closes
 void process_stream_close(struct process_stream *stream);
-int process_stream_watch(struct process_stream *stream, struct err *err);
-int process_set_output(struct runtime_instance *base, enum runtime_stream stream, enum runtime_output mode,
-                       struct err *err);
-ssize_t process_write(struct runtime_instance *base, const char *bytes, size_t length, struct err *err);
-void process_close_stdin(struct runtime_instance *base);
+int process_stream_watch(struct process_stream *stream,
+                         struct err *err); // unless it is paused, closed or watched already
+int process_runtime_set_output(struct runtime_instance *base, enum runtime_stream stream, enum runtime_output mode,
+                               struct err *err);
+ssize_t process_runtime_write(struct runtime_instance *base, const char *bytes, size_t length, struct err *err);
+void process_runtime_close_stdin(struct runtime_instance *base);
 
 // runtime_process_record.c
 struct process_record {
@@ -193,21 +194,21 @@ int process_marker(const struct process_runtime *runtime, const char *identity,
 // runtime_process_sweep.c: ends an instance without its shim.
 void process_sweep_begin(struct process_instance *instance, int64_t patience_ms);
 void process_sweep_on_timer(struct process_instance *instance);
-int process_adopt(struct runtime *runtime, const char *identity, const struct runtime_events *events, void *context,
-                  struct runtime_instance **out, struct err *err);
+int process_runtime_adopt(struct runtime *runtime, const char *identity, const struct runtime_events *events,
+                          void *context, struct runtime_instance **out, struct err *err);
 
 // runtime_process_look.c: list and inspect.
-int process_list(struct runtime *runtime, runtime_list_fn function, void *context, struct err *err);
-int process_inspect(struct runtime *runtime, const char *identity, runtime_inspect_fn function, void *context,
-                    struct err *err);
+int process_runtime_list(struct runtime *runtime, runtime_list_fn function, void *context, struct err *err);
+int process_runtime_inspect(struct runtime *runtime, const char *identity, runtime_inspect_fn function, void *context,
+                            struct err *err);
 void process_laters_free(struct process_runtime *runtime);
 
 // runtime_process_ports.c
-int process_choose_ports(struct runtime *runtime, struct runtime_port *ports, size_t count, struct err *err);
+int process_runtime_choose_ports(struct runtime *runtime, struct runtime_port *ports, size_t count, struct err *err);
 
 // runtime_process_probe.c
-int process_exec(struct runtime_instance *base, const char *const *argv, int64_t timeout_ms, runtime_exec_fn function,
-                 void *context, struct err *err);
+int process_runtime_exec(struct runtime_instance *base, const char *const *argv, int64_t timeout_ms,
+                         runtime_exec_fn function, void *context, struct err *err);
 void process_probe_abandon(struct process_probe *probe); // its instance is let go before its end
 void process_probes_kill(struct process_instance *instance);
 void process_probes_forget(struct process_instance *instance); // their callbacks are not called any more

@@ -174,7 +174,7 @@ static struct process_later *later_add(struct process_runtime *runtime, void *co
     return later;
 }
 
-int process_list(struct runtime *base, runtime_list_fn function, void *context, struct err *err)
+int process_runtime_list(struct runtime *base, runtime_list_fn function, void *context, struct err *err)
 {
     struct process_later *later = later_add(process_runtime_of(base), context, err);
     if (!later)
@@ -183,8 +183,8 @@ int process_list(struct runtime *base, runtime_list_fn function, void *context, 
     return 0;
 }
 
-int process_inspect(struct runtime *base, const char *identity, runtime_inspect_fn function, void *context,
-                    struct err *err)
+int process_runtime_inspect(struct runtime *base, const char *identity, runtime_inspect_fn function, void *context,
+                            struct err *err)
 {
     if (!process_identity_valid(identity))
         return err_set(err, ERR_INVALID, "'%s' is no identity of an instance", identity);

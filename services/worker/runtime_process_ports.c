@@ -44,7 +44,7 @@ static int choose(struct process_runtime *runtime)
     return -1;
 }
 
-int process_choose_ports(struct runtime *base, struct runtime_port *ports, size_t count, struct err *err)
+int process_runtime_choose_ports(struct runtime *base, struct runtime_port *ports, size_t count, struct err *err)
 {
     struct process_runtime *runtime = process_runtime_of(base);
     for (size_t i = 0; i < count; i++) {

@@ -73,7 +73,7 @@ static int start_probe(struct process_probe *probe, const char *const *argv, str
         return err_set(err, ERR_INVALID, "the identity '%s' is too long for a probe", parent->identity);
     struct runtime_spec spec = {
         .identity = identity, .argv = argv, .env = (const char *const *)parent->env, .directory = parent->directory};
-    if (process_start(&runtime->base, &spec, &PROBE_EVENTS, probe, &probe->instance, err) < 0)
+    if (process_runtime_start(&runtime->base, &spec, &PROBE_EVENTS, probe, &probe->instance, err) < 0)
         return -1;
     process_instance_of(probe->instance)->as_probe = probe;
     for (int i = 0; i < RUNTIME_STREAM_COUNT; i++)
@@ -81,8 +81,8 @@ static int start_probe(struct process_probe *probe, const char *const *argv, str
     return 0;
 }
 
-int process_exec(struct runtime_instance *base, const char *const *argv, int64_t timeout_ms, runtime_exec_fn function,
-                 void *context, struct err *err)
+int process_runtime_exec(struct runtime_instance *base, const char *const *argv, int64_t timeout_ms,
+                         runtime_exec_fn function, void *context, struct err *err)
 {
     struct process_instance *parent = process_instance_of(base);
     if (!parent->env || parent->ended)

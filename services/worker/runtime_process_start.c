@@ -233,8 +233,8 @@ static int start_instance(struct process_instance *instance, const struct runtim
     return result;
 }
 
-int process_start(struct runtime *base, const struct runtime_spec *spec, const struct runtime_events *events,
-                  void *context, struct runtime_instance **out, struct err *err)
+int process_runtime_start(struct runtime *base, const struct runtime_spec *spec, const struct runtime_events *events,
+                          void *context, struct runtime_instance **out, struct err *err)
 {
     struct process_runtime *runtime = process_runtime_of(base);
     if (check_spec(runtime, spec, err) < 0)

@@ -67,23 +67,24 @@ void process_stream_drain(struct process_stream *stream)
     process_instance_drop(instance);
 }
 
+// A paused stream is not watched at all: the end of a pipe would be reported again and again.
 int process_stream_watch(struct process_stream *stream, struct err *err)
 {
-    struct process_runtime *runtime = process_owner(stream->instance);
-    return loop_watch_add(runtime->loop, stream->fd, EPOLLIN, on_readable, stream, &stream->watch, err);
+    if (stream->watch || stream->fd < 0 || stream->mode == RUNTIME_PAUSE)
+        return 0;
+    struct loop *loop = process_owner(stream->instance)->loop;
+    return loop_watch_add(loop, stream->fd, EPOLLIN, on_readable, stream, &stream->watch, err);
 }
 
-// A paused stream is not watched at all: the end of a pipe would be reported again and again.
-int process_set_output(struct runtime_instance *base, enum runtime_stream which, enum runtime_output mode,
-                       struct err *err)
+int process_runtime_set_output(struct runtime_instance *base, enum runtime_stream which, enum runtime_output mode,
+                               struct err *err)
 {
-    struct process_stream *stream = &process_instance_of(base)->streams[which];
+    struct process_instance *instance = process_instance_of(base);
+    struct process_stream *stream = &instance->streams[which];
     stream->mode = mode;
-    if (mode == RUNTIME_PAUSE) {
+    if (mode == RUNTIME_PAUSE)
         loop_watch_remove(TAKE_PTR(stream->watch));
-        return 0;
-    }
-    return stream->watch || stream->fd < 0 ? 0 : process_stream_watch(stream, err);
+    return instance->started ? process_stream_watch(stream, err) : 0;
 }
 
 static void on_writable(void *context, int fd, uint32_t events)
@@ -106,7 +107,7 @@ static int await_room(struct process_instance *instance, struct err *err)
     return loop_watch_add(loop, instance->stdin_fd, EPOLLOUT, on_writable, instance, &instance->stdin_watch, err);
 }
 
-ssize_t process_write(struct runtime_instance *base, const char *bytes, size_t length, struct err *err)
+ssize_t process_runtime_write(struct runtime_instance *base, const char *bytes, size_t length, struct err *err)
 {
     struct process_instance *instance = process_instance_of(base);
     if (instance->stdin_fd < 0)
@@ -119,7 +120,7 @@ ssize_t process_write(struct runtime_instance *base, const char *bytes, size_t l
         if (count < 0 && errno == EAGAIN)
             break;
         if (count < 0) {
-            process_close_stdin(base);
+            process_runtime_close_stdin(base);
             return err_set(err, ERR_CONFLICT, "'%s' does not read its standard input any more", instance->identity);
         }
         done += (size_t)count;
@@ -129,7 +130,7 @@ ssize_t process_write(struct runtime_instance *base, const char *bytes, size_t l
     return (ssize_t)done;
 }
 
-void process_close_stdin(struct runtime_instance *base)
+void process_runtime_close_stdin(struct runtime_instance *base)
 {
     struct process_instance *instance = process_instance_of(base);
     loop_watch_remove(TAKE_PTR(instance->stdin_watch));

@@ -124,8 +124,8 @@ static int recall(struct process_instance *instance, struct err *err)
     return 0;
 }
 
-int process_adopt(struct runtime *base, const char *identity, const struct runtime_events *events, void *context,
-                  struct runtime_instance **out, struct err *err)
+int process_runtime_adopt(struct runtime *base, const char *identity, const struct runtime_events *events,
+                          void *context, struct runtime_instance **out, struct err *err)
 {
     struct process_runtime *runtime = process_runtime_of(base);
     if (!process_identity_valid(identity))

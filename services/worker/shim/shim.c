@@ -129,10 +129,10 @@ static void on_child_gone(struct shim *shim, pid_t pid, int status)
     read_reports(shim); // all that was said before, so that `started` comes before `exited`
     if (namespaced(shim) || shim->failed)
         return;
-    bool others = others_left();
-    if (others && descendants_signal(SIGTERM) > 0)
+    bool told = shim->phase < SHIM_PHASE_KILLING && others_left() && descendants_signal(SIGTERM) > 0;
+    if (told)
         descendants_signal(SIGCONT);
-    shim_on_exited(shim, status, others);
+    shim_on_exited(shim, status, told);
 }
 
 static void reap(struct shim *shim)

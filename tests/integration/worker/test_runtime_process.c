@@ -1,0 +1,539 @@
+// The process runtime as the supervisor sees it: starts, exits, signals, logs, standard input, probes, ports.
+#include "tests/integration/worker/runtime_fixture.h"
+
+#include "services/common/base/fd.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+static struct rig rig;
+
+static int setup(void **state)
+{
+    rig_open(&rig, *state ? (enum rig_boundary)(intptr_t)*state : RIG_BEST);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    UNUSED(state);
+    rig_close(&rig);
+    return 0;
+}
+
+#define SHELL(script) ((const char *const[]){"sh", "-c", script, NULL})
+
+static void an_exit_code_comes_back(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    seen_run(&seen, &rig, SHELL("echo out; echo err >&2; exit 7"));
+    seen_await_gone(&seen);
+    assert_true(seen.started && seen.exited);
+    assert_true(seen.start.pid > 0 && seen.start.start_time > 0);
+    assert_string_equal(seen.start.boundary, runtime_process_boundary(rig.runtime));
+    assert_string_equal(strbuf_text(&seen.out[RUNTIME_STDOUT]), "out\n");
+    assert_string_equal(strbuf_text(&seen.out[RUNTIME_STDERR]), "err\n");
+    assert_int_equal(seen.end.reason, RUNTIME_EXITED);
+    assert_int_equal(seen.end.grade, RUNTIME_GRADE_EXIT);
+    assert_true(seen.end.exit.known);
+    assert_int_equal(seen.end.exit.code, 7);
+    assert_int_equal(seen.end.exit.signal, 0);
+    assert_int_equal(seen.end.signal_count, 0);
+    assert_true(seen.end.at_wall_us >= seen.end.exit.at_wall_us);
+    seen_finish(&seen);
+}
+
+static void a_fatal_signal_comes_back(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    seen_run(&seen, &rig, SHELL("kill -SEGV $$"));
+    seen_await_gone(&seen);
+    assert_int_equal(seen.end.reason, RUNTIME_EXITED);
+    assert_int_equal(seen.end.exit.code, -1);
+    assert_int_equal(seen.end.exit.signal, SIGSEGV);
+    seen_finish(&seen);
+}
+
+static void assert_not_started(const char *const *argv, const char *directory, enum err_code code)
+{
+    struct seen seen;
+    struct err err = {0};
+    struct runtime_spec spec = rig_spec(&rig, argv);
+    if (directory)
+        spec.directory = directory;
+    assert_ok(seen_start(&seen, &rig, spec, &err), err);
+    seen_await_gone(&seen);
+    assert_false(seen.started);
+    assert_false(seen.exited);
+    assert_int_equal(seen.end.reason, RUNTIME_NOT_STARTED);
+    assert_string_equal(err_code_name(seen.end.start_error.code), err_code_name(code));
+    assert_true(seen.end.start_error.text[0] != '\0');
+    seen_finish(&seen);
+}
+
+static void a_command_that_cannot_run_is_told_apart_from_an_exit(void **state)
+{
+    UNUSED(state);
+    char path[512];
+    struct err err;
+    snprintf(path, sizeof(path), "%s/plain", rig.directory);
+    assert_ok(file_replace(path, "no program", 10, 0755, &err), err);
+    assert_not_started((const char *const[]){"no-such-command", NULL}, NULL, ERR_NOT_FOUND);
+    assert_not_started((const char *const[]){"/no/such/command", NULL}, NULL, ERR_NOT_FOUND);
+    assert_not_started((const char *const[]){"/etc/passwd", NULL}, NULL, ERR_FORBIDDEN);
+    assert_not_started((const char *const[]){path, NULL}, NULL, ERR_INVALID);
+    assert_not_started(SHELL("true"), "/no/such/directory", ERR_NOT_FOUND);
+}
+
+static void wrong_specs_are_refused_before_anything_happens(void **state)
+{
+    UNUSED(state);
+    struct err err;
+    struct seen seen;
+    struct runtime_instance *instance;
+    struct runtime_spec spec = rig_spec(&rig, SHELL("true"));
+    spec.identity = "../evil";
+    assert_error(runtime_start(rig.runtime, &spec, &SEEN_EVENTS, &seen, &instance, &err), err, ERR_INVALID, "identity");
+    spec.identity = "job/x/1";
+    spec.directory = "relative";
+    assert_error(runtime_start(rig.runtime, &spec, &SEEN_EVENTS, &seen, &instance, &err), err, ERR_INVALID,
+                 "directory");
+    spec = rig_spec(&rig, (const char *const[]){NULL});
+    spec.identity = "job/x/1";
+    assert_error(runtime_start(rig.runtime, &spec, &SEEN_EVENTS, &seen, &instance, &err), err, ERR_INVALID, "command");
+    spec = rig_spec(&rig, SHELL("true"));
+    spec.identity = "job/x/1";
+    spec.stop_signal = SIGKILL;
+    assert_error(runtime_start(rig.runtime, &spec, &SEEN_EVENTS, &seen, &instance, &err), err, ERR_INVALID, "signal");
+    assert_ok(runtime_extend_lease(rig.runtime, clock_boot_ms() - 1, &err), err);
+    spec.stop_signal = 0;
+    assert_error(runtime_start(rig.runtime, &spec, &SEEN_EVENTS, &seen, &instance, &err), err, ERR_STALE, "lease");
+}
+
+static void one_identity_is_one_instance(void **state)
+{
+    UNUSED(state);
+    struct seen seen, other;
+    struct err err;
+    seen_run(&seen, &rig, SHELL("sleep 60"));
+    struct runtime_spec spec = rig_spec(&rig, SHELL("true"));
+    spec.identity = seen.identity;
+    assert_error(runtime_start(rig.runtime, &spec, &SEEN_EVENTS, &other, &other.instance, &err), err, ERR_CONFLICT,
+                 "exists");
+    assert_ok(runtime_kill(seen.instance, &err), err);
+    seen_finish(&seen);
+}
+
+static void a_stop_lets_the_command_finish(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err;
+    seen_run_nasty(&seen, &rig, "needs-grace-minus-1s", "700");
+    int64_t before = clock_wall_us();
+    assert_ok(runtime_stop(seen.instance, -1, &err), err);
+    seen_await_gone(&seen);
+    assert_int_equal(seen.end.reason, RUNTIME_STOPPED);
+    assert_int_equal(seen.end.exit.code, 0);
+    assert_int_equal(seen.end.signal_count, 1);
+    assert_int_equal(seen.end.signals[0].signal, SIGTERM);
+    assert_true(seen.end.signals[0].at_wall_us >= before);
+    assert_true(seen.end.exit.at_wall_us - seen.end.signals[0].at_wall_us >= 700 * 1000);
+    seen_finish(&seen);
+}
+
+static void an_exit_after_a_stop_is_stopped_whatever_the_code(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err;
+    seen_run_nasty(&seen, &rig, "exit-nonzero-on-term", NULL);
+    assert_ok(runtime_stop(seen.instance, -1, &err), err);
+    seen_await_gone(&seen);
+    assert_int_equal(seen.end.reason, RUNTIME_STOPPED);
+    assert_int_equal(seen.end.exit.code, 3);
+    seen_finish(&seen);
+}
+
+static void who_ignores_term_is_killed_when_the_grace_is_over(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err;
+    seen_run_nasty(&seen, &rig, "tree", NULL);
+    assert_true(oracle_find(rig.marker, NULL, 0) >= 3);
+    assert_ok(runtime_stop(seen.instance, 300, &err), err);
+    seen_await_gone(&seen);
+    assert_int_equal(seen.end.reason, RUNTIME_STOPPED);
+    assert_int_equal(seen.end.grade, RUNTIME_GRADE_EXIT);
+    assert_int_equal(seen.end.exit.signal, SIGKILL);
+    assert_int_equal(seen.end.signal_count, 2);
+    assert_int_equal(seen.end.signals[0].signal, SIGTERM);
+    assert_int_equal(seen.end.signals[1].signal, SIGKILL);
+    assert_true(seen.end.signals[1].at_wall_us - seen.end.signals[0].at_wall_us >= 290 * 1000);
+    seen_finish(&seen);
+}
+
+static void the_stop_signal_can_be_another_one(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err = {0};
+    struct runtime_spec spec = rig_spec(&rig, SHELL("trap 'exit 5' INT; echo ready; while :; do sleep 0.05; done"));
+    spec.stop_signal = SIGINT;
+    assert_ok(seen_start(&seen, &rig, spec, &err), err);
+    while (!seen.gone && !strstr(strbuf_text(&seen.out[0]), "ready"))
+        rig_await(&rig, &seen.gone, 10);
+    assert_ok(runtime_stop(seen.instance, -1, &err), err);
+    seen_await_gone(&seen);
+    assert_int_equal(seen.end.exit.code, 5);
+    assert_int_equal(seen.end.signals[0].signal, SIGINT);
+    seen_finish(&seen);
+}
+
+static void a_stopped_process_can_be_stopped(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err;
+    seen_run_nasty(&seen, &rig, "well-behaved", NULL);
+    assert_int_equal(kill(seen.start.pid, SIGSTOP), 0);
+    assert_ok(runtime_stop(seen.instance, -1, &err), err);
+    seen_await_gone(&seen);
+    assert_int_equal(seen.end.exit.code, 0);
+    seen_finish(&seen);
+}
+
+static void a_signal_reaches_the_command(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err;
+    seen_run(&seen, &rig, SHELL("trap 'echo got it; exit 4' USR1; echo ready; while :; do sleep 0.05; done"));
+    while (!seen.gone && !strstr(strbuf_text(&seen.out[0]), "ready"))
+        rig_await(&rig, &seen.gone, 10);
+    assert_error(runtime_signal(seen.instance, SIGKILL, &err), err, ERR_INVALID, "signal");
+    assert_ok(runtime_signal(seen.instance, SIGUSR1, &err), err);
+    seen_await_gone(&seen);
+    assert_int_equal(seen.end.reason, RUNTIME_EXITED);
+    assert_int_equal(seen.end.exit.code, 4);
+    assert_non_null(strstr(strbuf_text(&seen.out[0]), "got it"));
+    assert_ok(runtime_signal(seen.instance, SIGUSR1, &err), err); // gone: nothing to do
+    seen_finish(&seen);
+}
+
+static void a_stop_before_the_start_holds(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err;
+    seen_run(&seen, &rig, SHELL("sleep 60"));
+    assert_ok(runtime_stop(seen.instance, 0, &err), err);
+    seen_await_gone(&seen);
+    assert_int_equal(seen.end.reason, RUNTIME_STOPPED);
+    seen_finish(&seen);
+}
+
+static void what_a_command_leaves_behind_goes_after_it(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    int64_t before = clock_boot_ms();
+    seen_run_nasty(&seen, &rig, "fork-daemons", "5");
+    seen_await_gone(&seen);
+    assert_true(clock_boot_ms() - before < 5000);
+    assert_int_equal(seen.end.reason, RUNTIME_EXITED);
+    assert_int_equal(seen.end.exit.code, 0);
+    assert_int_equal(seen.end.signal_count, 2); // SIGTERM to the others, then SIGKILL
+    seen_finish(&seen);
+}
+
+static void the_child_sees_nothing_of_ours(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    AUTO_CLOSE int leaky = open("/dev/null", O_RDONLY); // not close-on-exec
+    signal(SIGHUP, SIG_IGN);
+    sigset_t blocked, before;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &blocked, &before);
+    seen_run(&seen, &rig,
+             SHELL("ls /proc/self/fd | tr '\\n' ' '; echo; env | cut -d= -f1 | sort | tr '\\n' ' '; echo;"
+                   "grep -E 'SigBlk|SigIgn|NoNewPrivs' /proc/self/status | tr -s '\\t\\n' ' '; echo; ulimit -c; pwd"));
+    seen_await_gone(&seen);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    signal(SIGHUP, SIG_DFL);
+    char expected[1024];
+    snprintf(expected, sizeof(expected),
+             "0 1 2 3 \nCURFEW_INSTANCE CURFEW_JOB PATH PWD \n"
+             "SigBlk: 0000000000000000 SigIgn: 0000000000000000 NoNewPrivs: 1 \n0\n%s\n",
+             rig.directory);
+    assert_string_equal(strbuf_text(&seen.out[0]), expected); // 3 is ls's own
+    seen_finish(&seen);
+}
+
+static void it_sees_only_its_own_processes_inside_a_namespace(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    if (strncmp(runtime_process_boundary(rig.runtime), "pidns", 5) != 0)
+        skip();
+    seen_run(&seen, &rig, SHELL("ls /proc | grep -c '^[0-9]*$'; echo $$"));
+    seen_await_gone(&seen);
+    long count = 0, pid = 0;
+    assert_int_equal(sscanf(strbuf_text(&seen.out[0]), "%ld %ld", &count, &pid), 2);
+    assert_true(count >= 3 && count <= 4); // init, sh, ls, grep
+    assert_int_equal(pid, 2);
+    seen_finish(&seen);
+}
+
+static void standard_input_from_bytes(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err = {0};
+    size_t length = 1000 * 1000;
+    AUTO_FREE char *bytes = malloc(length);
+    memset(bytes, 'a', length);
+    struct runtime_spec spec = rig_spec(&rig, SHELL("wc -c"));
+    spec.stdin_mode = RUNTIME_STDIN_BYTES;
+    spec.stdin_bytes = bytes;
+    spec.stdin_length = length;
+    assert_ok(seen_start(&seen, &rig, spec, &err), err);
+    seen_await_gone(&seen);
+    assert_string_equal(strbuf_text(&seen.out[0]), "1000000\n");
+    seen_finish(&seen);
+}
+
+static void standard_input_through_a_pipe(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err = {0};
+    static char bytes[50000];
+    memset(bytes, 'b', sizeof(bytes));
+    struct runtime_spec spec = rig_spec(&rig, SHELL("wc -c"));
+    spec.stdin_mode = RUNTIME_STDIN_PIPE;
+    assert_ok(seen_start(&seen, &rig, spec, &err), err);
+    size_t total = 0, full = 0;
+    while (total < 20 * sizeof(bytes)) {
+        size_t wanted = MIN(sizeof(bytes), 20 * sizeof(bytes) - total);
+        seen.writable = false;
+        ssize_t taken = runtime_write(seen.instance, bytes, wanted, &err);
+        assert_ok((int)taken, err);
+        total += (size_t)taken;
+        if ((size_t)taken < wanted) {
+            full++;
+            assert_true(rig_await(&rig, &seen.writable, RIG_TIMEOUT_MS));
+        }
+    }
+    assert_true(full > 0);
+    runtime_close_stdin(seen.instance);
+    runtime_close_stdin(seen.instance);
+    assert_error((int)runtime_write(seen.instance, "x", 1, &err), err, ERR_CONFLICT, "closed");
+    seen_await_gone(&seen);
+    assert_string_equal(strbuf_text(&seen.out[0]), "1000000\n");
+    seen_finish(&seen);
+}
+
+static void writing_to_who_does_not_read_is_no_accident(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err = {0};
+    struct runtime_spec spec = rig_spec(&rig, SHELL("exec <&-; echo ready; sleep 60"));
+    spec.stdin_mode = RUNTIME_STDIN_PIPE;
+    assert_ok(seen_start(&seen, &rig, spec, &err), err);
+    while (!seen.gone && !strstr(strbuf_text(&seen.out[0]), "ready"))
+        rig_await(&rig, &seen.gone, 10);
+    ssize_t taken = 1; // until the last one who started it has let go of its copy
+    while (taken >= 0 && !seen.gone) {
+        rig_await(&rig, &seen.gone, 10);
+        taken = runtime_write(seen.instance, "x", 1, &err);
+    }
+    assert_non_null(strstr(err.text, "does not read"));
+    assert_ok(runtime_kill(seen.instance, &err), err);
+    seen_finish(&seen);
+}
+
+static int64_t memory_kb(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
+static void a_gigabyte_of_log_costs_nothing(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err;
+    int64_t before = memory_kb();
+    seen_run(&seen, &rig, SHELL("head -c 1073741824 /dev/zero; echo finished >&2"));
+    seen.drop = true;
+    while (seen.bytes < 10 * 1000 * 1000 && !seen.gone)
+        rig_await(&rig, &seen.gone, 10);
+    assert_ok(runtime_set_output(seen.instance, RUNTIME_STDOUT, RUNTIME_DISCARD, &err), err);
+    int64_t delivered = seen.bytes;
+    seen_await_gone(&seen);
+    assert_int_equal(seen.end.exit.code, 0);
+    assert_string_equal(strbuf_text(&seen.out[RUNTIME_STDERR]), "finished\n");
+    assert_int_equal(seen.bytes, delivered + 9);
+    assert_true(memory_kb() - before < 16 * 1024);
+    seen_finish(&seen);
+}
+
+static void a_paused_log_holds_the_writer_and_loses_nothing(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err;
+    seen_run(&seen, &rig, SHELL("head -c 1000000 /dev/zero; echo done >&2"));
+    assert_ok(runtime_set_output(seen.instance, RUNTIME_STDOUT, RUNTIME_PAUSE, &err), err);
+    const bool never = false;
+    rig_await(&rig, &never, 300);
+    assert_int_equal(seen.bytes, 0);
+    assert_false(seen.gone);
+    assert_ok(runtime_set_output(seen.instance, RUNTIME_STDOUT, RUNTIME_DELIVER, &err), err);
+    seen_await_gone(&seen);
+    assert_int_equal(seen.bytes, 1000000 + 5);
+    seen_finish(&seen);
+}
+
+struct probed {
+    bool done;
+    struct runtime_exit exit;
+};
+
+static void on_probed(void *context, const struct runtime_exit *result)
+{
+    struct probed *probed = context;
+    probed->done = true;
+    probed->exit = *result;
+}
+
+static void probes_run_beside_their_instance(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err;
+    struct probed good = {0}, slow = {0}, late = {0}, missing = {0};
+    seen_run_nasty(&seen, &rig, "well-behaved", NULL);
+    assert_ok(runtime_exec(seen.instance, SHELL("test -n \"$CURFEW_JOB\" && exit 6"), 20000, on_probed, &good, &err),
+              err);
+    assert_ok(runtime_exec(seen.instance, SHELL("sleep 60"), 100, on_probed, &slow, &err), err);
+    assert_ok(
+        runtime_exec(seen.instance, (const char *const[]){"no-such-probe", NULL}, 20000, on_probed, &missing, &err),
+        err);
+    assert_false(good.done);
+    assert_true(rig_await(&rig, &good.done, RIG_TIMEOUT_MS));
+    assert_true(good.exit.known);
+    assert_int_equal(good.exit.code, 6);
+    assert_true(rig_await(&rig, &slow.done, RIG_TIMEOUT_MS));
+    assert_false(slow.exit.known);
+    assert_true(rig_await(&rig, &missing.done, RIG_TIMEOUT_MS));
+    assert_false(missing.exit.known);
+    assert_ok(runtime_exec(seen.instance, SHELL("sleep 60"), 60000, on_probed, &late, &err), err);
+    assert_ok(runtime_stop(seen.instance, -1, &err), err);
+    seen_await_gone(&seen);
+    assert_true(late.done); // ended with its instance, and before its `gone`
+    assert_false(late.exit.known);
+    assert_error(runtime_exec(seen.instance, SHELL("true"), 1000, on_probed, &late, &err), err, ERR_CONFLICT, "run");
+    seen_finish(&seen);
+}
+
+static void releasing_early_ends_an_instance_and_its_probes(void **state)
+{
+    UNUSED(state);
+    struct seen seen;
+    struct err err;
+    struct probed probed = {0};
+    seen_run_nasty(&seen, &rig, "tree", NULL);
+    assert_ok(runtime_exec(seen.instance, SHELL("sleep 60"), 60000, on_probed, &probed, &err), err);
+    runtime_release(seen.instance);
+    const bool never = false;
+    int64_t deadline = clock_boot_ms() + RIG_TIMEOUT_MS;
+    while (oracle_find(rig.marker, NULL, 0) > 0 && clock_boot_ms() < deadline)
+        rig_await(&rig, &never, 20);
+    assert_int_equal(oracle_find(rig.marker, NULL, 0), 0);
+    assert_false(seen.gone);
+    assert_false(probed.done);
+    seen_release(&seen);
+}
+
+static void ports_are_free_and_differ(void **state)
+{
+    UNUSED(state);
+    struct err err;
+    struct runtime_port ports[100] = {0};
+    assert_ok(runtime_choose_ports(rig.runtime, ports, ARRAY_LEN(ports), &err), err);
+    for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+        assert_in_range(ports[i].number, 20000, 29999);
+        for (size_t k = 0; k < i; k++)
+            assert_int_not_equal(ports[i].number, ports[k].number);
+    }
+}
+
+static void two_hundred_at_once(void **state)
+{
+    UNUSED(state);
+    enum { COUNT = 200 };
+    static struct seen seen[COUNT];
+    struct err err;
+    for (int i = 0; i < COUNT; i++)
+        seen_run(&seen[i], &rig, SHELL("echo hello; sleep 600 & wait"));
+    for (int i = 0; i < COUNT; i++) {
+        assert_true(rig_await(&rig, &seen[i].started, RIG_TIMEOUT_MS));
+        assert_ok(runtime_extend_lease(rig.runtime, clock_boot_ms() + 600000, &err), err);
+    }
+    for (int i = 0; i < COUNT; i++)
+        assert_ok(runtime_stop(seen[i].instance, -1, &err), err);
+    for (int i = 0; i < COUNT; i++) {
+        assert_true(rig_await(&rig, &seen[i].gone, RIG_TIMEOUT_MS));
+        assert_int_equal(seen[i].end.reason, RUNTIME_STOPPED);
+        assert_false(seen[i].out_of_order);
+        assert_string_equal(strbuf_text(&seen[i].out[0]), "hello\n");
+        runtime_release(seen[i].instance);
+        seen_release(&seen[i]);
+    }
+    assert_int_equal(oracle_find(rig.marker, NULL, 0), 0);
+}
+
+#define IN(boundary, function) {#function " (" #boundary ")", function, setup, teardown, (void *)(intptr_t)(boundary)}
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define EVERYWHERE(function) \
+    IN(RIG_BEST, function), IN(RIG_PIDNS, function), IN(RIG_CGROUP, function), IN(RIG_DESCENDANTS, function)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        EVERYWHERE(an_exit_code_comes_back),
+        EVERYWHERE(a_fatal_signal_comes_back),
+        EVERYWHERE(a_command_that_cannot_run_is_told_apart_from_an_exit),
+        TEST(wrong_specs_are_refused_before_anything_happens),
+        TEST(one_identity_is_one_instance),
+        EVERYWHERE(a_stop_lets_the_command_finish),
+        TEST(an_exit_after_a_stop_is_stopped_whatever_the_code),
+        EVERYWHERE(who_ignores_term_is_killed_when_the_grace_is_over),
+        EVERYWHERE(the_stop_signal_can_be_another_one),
+        EVERYWHERE(a_stopped_process_can_be_stopped),
+        EVERYWHERE(a_signal_reaches_the_command),
+        EVERYWHERE(a_stop_before_the_start_holds),
+        EVERYWHERE(what_a_command_leaves_behind_goes_after_it),
+        EVERYWHERE(the_child_sees_nothing_of_ours),
+        TEST(it_sees_only_its_own_processes_inside_a_namespace),
+        TEST(standard_input_from_bytes),
+        TEST(standard_input_through_a_pipe),
+        TEST(writing_to_who_does_not_read_is_no_accident),
+        TEST(a_gigabyte_of_log_costs_nothing),
+        TEST(a_paused_log_holds_the_writer_and_loses_nothing),
+        TEST(probes_run_beside_their_instance),
+        TEST(releasing_early_ends_an_instance_and_its_probes),
+        TEST(ports_are_free_and_differ),
+        TEST(two_hundred_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
