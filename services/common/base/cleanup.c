@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-// NOLINTNEXTLINE(readability-non-const-parameter): the cleanup attribute passes a pointer to the variable
 void cleanup_close(int *fd)
 {
     if (*fd < 0)

@@ -3,6 +3,7 @@
 
 #include "services/common/base/parse.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct number_case {
@@ -186,6 +187,36 @@ static void formatted_durations_are_read_back(void **state)
     assert_true(strlen(text) < PARSE_DURATION_TEXT_SIZE);
 }
 
+// Texts of random letters: what is accepted is written and read back as the same value, the rest is refused.
+static void random_texts_are_refused_or_mean_one_value(void **state)
+{
+    UNUSED(state);
+    static const char letters[] = "0123456789dhmsKiMGT- x";
+    struct err err = {0};
+    int accepted = 0;
+    srandom(11);
+    for (int i = 0; i < 300000; i++) {
+        char text[12] = "";
+        size_t length = (size_t)random() % (sizeof text - 1);
+        for (size_t at = 0; at < length; at++)
+            text[at] = letters[(size_t)random() % (sizeof letters - 1)];
+        int64_t value = -1, back = -1;
+        char written[PARSE_DURATION_TEXT_SIZE];
+        if (parse_duration_ms(text, "d", &value, &err) == 0) {
+            accepted++;
+            assert_true(value >= 0);
+            duration_format(value, written);
+            assert_ok(parse_duration_ms(written, "d", &back, &err), err);
+            assert_true(back == value);
+        }
+        if (parse_size_bytes(text, "s", &value, &err) == 0)
+            assert_true(value >= 0);
+        if (parse_i64(text, -5, 5, "n", &value, &err) == 0)
+            assert_true(value >= -5 && value <= 5);
+    }
+    assert_true(accepted > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +229,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_size),
         cmocka_unit_test(formats_durations),
         cmocka_unit_test(formatted_durations_are_read_back),
+        cmocka_unit_test(random_texts_are_refused_or_mean_one_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
