@@ -93,7 +93,7 @@ $(BUILD)/obj/%.o: %.c $(FLAGS) | $(if $(wildcard services/common/store/embed_sql
 
 # Tests: each tests/{unit,integration}/**/test_*.c is a program of its own; so is each .c file of the other directories.
 TEST_SRC := $(shell find tests/unit tests/integration -name 'test_*.c' 2>/dev/null)
-TOOL_SRC := $(call find_c,tests/bench tests/e2e tests/faults tests/fixtures)
+TOOL_SRC := $(call find_c,tests/bench tests/docs tests/e2e tests/faults tests/fixtures)
 TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC) $(TOOL_SRC))
 lib_of = $(if $(findstring worker/shim,$(1)),$(BUILD)/lib/libshim.a,$(foreach p,$(PROGRAMS),$(if $(findstring /$(p)/,$(1)),$(BUILD)/lib/lib$(p).a)))
 .SECONDEXPANSION:
