@@ -372,10 +372,15 @@ static const char *type_word(enum config_type type)
     return "";
 }
 
+static const char *arguments_of(const struct config_table *table)
+{
+    return table->arguments ? table->arguments : "[SETTINGS]";
+}
+
 void config_print_help(const struct config_table *table, FILE *out)
 {
-    fprintf(out, "usage: %s\n\nSettings (flags win over the environment; --NAME VALUE or --NAME=VALUE):\n",
-            table->synopsis);
+    fprintf(out, "usage: %s %s\n\n%s\n\n", table->program, arguments_of(table), table->synopsis);
+    fputs("Settings (flags win over the environment; --NAME VALUE or --NAME=VALUE):\n", out);
     for (size_t i = 0; i < table->count; i++) {
         const struct config_setting *setting = &table->settings[i];
         char flag[NAME_SIZE], variable[NAME_SIZE];

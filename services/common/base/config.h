@@ -30,8 +30,9 @@ struct config_setting {
 };
 
 struct config_table {
-    const char *program;  // "curfew-worker"
-    const char *synopsis; // one line for --help
+    const char *program;   // "curfew-worker"
+    const char *synopsis;  // what the program does, one sentence
+    const char *arguments; // what stands behind its name in --help; NULL: "[SETTINGS]"
     const struct config_setting *settings;
     size_t count;
 };
