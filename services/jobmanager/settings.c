@@ -54,7 +54,8 @@ static const struct config_setting settings[] = {
 
 const struct config_table settings_table = {
     .program = "curfew-jobmanager",
-    .synopsis = "serve|migrate|health [SETTINGS]: the HTTP API over PostgreSQL, its schema, and a health check",
+    .synopsis = "The HTTP API over PostgreSQL, its schema, and a health check.",
+    .arguments = "serve|migrate|health [SETTINGS]",
     .settings = settings,
     .count = ARRAY_LEN(settings),
 };

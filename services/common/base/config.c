@@ -397,9 +397,9 @@ void config_print_help(const struct config_table *table, FILE *out)
 
 void config_print_markdown(const struct config_table *table, FILE *out)
 {
-    fprintf(out,
-            "## %s\n\n`%s`\n\n| Flag | Environment | Type | Default | Meaning |\n| --- | --- | --- | --- | --- |\n",
-            table->program, table->synopsis);
+    fprintf(out, "## %s\n\n%s\n\n", table->program, table->synopsis);
+    fprintf(out, "Usage: `%s %s`\n\n", table->program, arguments_of(table));
+    fputs("| Flag | Environment | Type | Default | Meaning |\n| --- | --- | --- | --- | --- |\n", out);
     for (size_t i = 0; i < table->count; i++) {
         const struct config_setting *setting = &table->settings[i];
         char flag[NAME_SIZE], variable[NAME_SIZE];

@@ -58,7 +58,7 @@ static const struct config_setting rows[] = {
 };
 
 static const struct config_table table = {
-    .program = "curfew-test", .synopsis = "curfew-test [settings]", .settings = rows, .count = ARRAY_LEN(rows)};
+    .program = "curfew-test", .synopsis = "Tests.", .settings = rows, .count = ARRAY_LEN(rows)};
 
 static void cleanup_settings(struct settings *settings)
 {
@@ -289,7 +289,7 @@ static void prints_help(void **state)
     AUTO_FREE char *help = printed(state, "--help");
     AUTO_FREE char *short_help = printed(state, "-h");
     assert_string_equal(help, short_help);
-    assert_memory_equal(help, "usage: curfew-test [settings]\n", 30);
+    assert_memory_equal(help, "usage: curfew-test [SETTINGS]\n\nTests.\n", 38);
     assert_non_null(
         strstr(help, "--poll duration\n      Time between polls.\n      environment CURFEW_POLL, default 5s\n"));
     assert_non_null(strstr(help, "environment CURFEW_DATABASE_URL, required\n"));
