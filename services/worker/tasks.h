@@ -39,6 +39,8 @@ void tasks_cancel(struct tasks *tasks, const char *slice, int64_t token);
 // How many more tasks to ask for now: enough to keep the slots busy for about a fifth of a second by what tasks took
 // lately (1 per free slot at first, at most 1,000), 0 when there is enough in hand.
 int64_t tasks_want(const struct tasks *tasks);
+// The same for every slice.
+void tasks_cancel_all(struct tasks *tasks);
 // Tokens of all slices that were accepted and for which on_done was not called yet. Returns how many were written.
 size_t tasks_held(const struct tasks *tasks, int64_t *tokens, size_t capacity);
 // Not started tasks are given back (on_done names only what has ended); what runs may end. For a drain.
