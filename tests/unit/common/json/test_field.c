@@ -23,9 +23,7 @@ static void fixture_read(struct fixture *fixture, const char *text)
     assert_ok(json_parse(text, strlen(text), NULL, &fixture->document, NULL, &err), err);
     fixture->root = field_root(fixture->document.root, &fixture->faults);
 }
-#define FIXTURE(name, text)                             \
-    struct fixture name CLEANUP(fixture_release) = {0}; \
-    fixture_read(&name, text)
+#define AUTO_FIXTURE CLEANUP(fixture_release)
 
 static void assert_fault(const struct fixture *fixture, size_t i, enum fault_code code, const char *pointer,
                          const char *part)
@@ -41,8 +39,10 @@ static void assert_fault(const struct fixture *fixture, size_t i, enum fault_cod
 static void reads_each_type(void **state)
 {
     UNUSED(state);
-    FIXTURE(it, "{\"t\":\"x\",\"i\":-5,\"n\":1.5,\"b\":true,\"d\":\"1m30s\",\"s\":\"2Ki\",\"s2\":77,\"a\":[1,2],\"o\":{"
-                "\"k\":1}}");
+    struct fixture it AUTO_FIXTURE = {0};
+    fixture_read(
+        &it, "{\"t\":\"x\",\"i\":-5,\"n\":1.5,\"b\":true,\"d\":\"1m30s\",\"s\":\"2Ki\",\"s2\":77,\"a\":[1,2],\"o\":{"
+             "\"k\":1}}");
     const char *text = NULL;
     int64_t integer = 0, duration = 0, size = 0, plain_size = 0, inner = 0;
     double number = 0;
@@ -72,7 +72,8 @@ static void reads_each_type(void **state)
 static void leaves_the_default_when_absent_or_null(void **state)
 {
     UNUSED(state);
-    FIXTURE(it, "{\"null\":null}");
+    struct fixture it AUTO_FIXTURE = {0};
+    fixture_read(&it, "{\"null\":null}");
     int64_t value = 7;
     const char *text = "before";
     assert_int_equal(field_i64(&it.root, "none", 0, 9, &value), FIELD_ABSENT);
@@ -89,8 +90,9 @@ static void leaves_the_default_when_absent_or_null(void **state)
 static void looks_at_the_type_first(void **state)
 {
     UNUSED(state);
-    FIXTURE(it,
-            "{\"a\":\"123abc\",\"b\":\"false\",\"c\":1,\"d\":1.0,\"e\":true,\"f\":5,\"g\":{},\"h\":[],\"i\":\"x\"}");
+    struct fixture it AUTO_FIXTURE = {0};
+    fixture_read(
+        &it, "{\"a\":\"123abc\",\"b\":\"false\",\"c\":1,\"d\":1.0,\"e\":true,\"f\":5,\"g\":{},\"h\":[],\"i\":\"x\"}");
     int64_t value = 7;
     bool boolean = false;
     const char *text = "before";
@@ -118,8 +120,10 @@ static void looks_at_the_type_first(void **state)
 static void holds_values_to_their_range(void **state)
 {
     UNUSED(state);
-    FIXTURE(it, "{\"i\":10,\"t\":\"12345\",\"d\":\"2h\",\"s\":\"1Gi\",\"a\":[1,2,3],\"n\":0.5,\"bad\":\"2x\",\"bad2\":"
-                "\"2KB\"}");
+    struct fixture it AUTO_FIXTURE = {0};
+    fixture_read(&it,
+                 "{\"i\":10,\"t\":\"12345\",\"d\":\"2h\",\"s\":\"1Gi\",\"a\":[1,2,3],\"n\":0.5,\"bad\":\"2x\",\"bad2\":"
+                 "\"2KB\"}");
     int64_t value = 0;
     double number = 0;
     const char *text = NULL;
@@ -143,7 +147,8 @@ static void holds_values_to_their_range(void **state)
 static void builds_pointers_while_descending(void **state)
 {
     UNUSED(state);
-    FIXTURE(it, "{\"a/b\":[{\"~\":[[0,\"x\"]]}]}");
+    struct fixture it AUTO_FIXTURE = {0};
+    fixture_read(&it, "{\"a/b\":[{\"~\":[[0,\"x\"]]}]}");
     struct field list = field_member(&it.root, "a/b"), first = field_item(&list, 0);
     struct field tilde = field_member(&first, "~"), inner = field_item(&tilde, 0), item = field_item(&inner, 1);
     struct json_pointer pointer;
@@ -156,7 +161,8 @@ static void builds_pointers_while_descending(void **state)
 static void never_follows_what_is_not_there(void **state)
 {
     UNUSED(state);
-    FIXTURE(it, "{\"t\":\"x\"}");
+    struct fixture it AUTO_FIXTURE = {0};
+    fixture_read(&it, "{\"t\":\"x\"}");
     struct field text = field_member(&it.root, "t"), inside = field_member(&text, "k"), item = field_item(&text, 3);
     assert_null(inside.value);
     assert_null(item.value);
@@ -169,7 +175,8 @@ static void refuses_unknown_names_and_guesses_what_was_meant(void **state)
 {
     UNUSED(state);
     static const char *const names[] = {"command", "tasks", "name"};
-    FIXTURE(it, "{\"tasks\":1,\"comand\":2,\"zebra\":3,\"name\":4}");
+    struct fixture it AUTO_FIXTURE = {0};
+    fixture_read(&it, "{\"tasks\":1,\"comand\":2,\"zebra\":3,\"name\":4}");
     field_reject_unknown(&it.root, names, ARRAY_LEN(names));
     assert_int_equal(faults_total(&it.faults), 2);
     assert_fault(&it, 0, FAULT_UNKNOWN, "/comand", "did you mean 'command'?");

@@ -41,7 +41,8 @@ static void compacts_to_one_line(void **state)
     assert_string_equal(strbuf_text(&out), "{\"a\":[1,\"x,]}\",{\"b\\u0063\":[]}],\"\":{},\"d/e\":-1.5e3}");
     assert_ok(json_scan(out.data, out.length, NULL, NULL, &err), err);
     strbuf_clear(&out);
-    json_compact("\"a b\\\"  c\"", "\"a b\\\"  c\"" + 10, &out);
+    static const char text[] = "\"a b\\\"  c\"";
+    json_compact(text, text + strlen(text), &out);
     assert_string_equal(strbuf_text(&out), "\"a b\\\"  c\"");
 }
 

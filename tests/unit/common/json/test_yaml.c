@@ -155,6 +155,8 @@ static void survives_random_damage(void **state)
     UNUSED(state);
     static const char original[] =
         "name: 'x'\nlist: [1, \"a\\n\", {b: c}]\ntext: |\n  one\n  two\nmap:\n  - k: v\n    l: ~\n";
+    static const char damage[] = "\n -:[]{}#&*!|>'\"%@`,?\x01\xff"
+                                 "abc0~";
     uint64_t seed = 88172645463325252u;
     int accepted = 0;
     for (int round = 0; round < 20000; round++) {
@@ -164,8 +166,7 @@ static void survives_random_damage(void **state)
             seed ^= seed << 13;
             seed ^= seed >> 7;
             seed ^= seed << 17;
-            text[seed % (sizeof original - 1)] = "\n -:[]{}#&*!|>'\"%@`,?\x01\xff"
-                                                 "abc0~"[(seed >> 32) % 30];
+            text[seed % (sizeof original - 1)] = damage[(seed >> 32) % (sizeof damage - 1)];
         }
         struct yaml_document document AUTO_YAML_DOCUMENT = YAML_DOCUMENT_INIT;
         accepted += yaml_to_json(text, sizeof original - 1, NULL, &document, NULL, NULL) == 0;
