@@ -37,7 +37,7 @@ static void run(struct db *db, const char *text, struct result *out)
         fail_msg("%s: %s", text, err.text);
 }
 
-static char *format_text(const char *format, va_list arguments)
+static char *PRINTF_LIKE(1, 0) format_text(const char *format, va_list arguments)
 {
     char *text = NULL;
     if (vasprintf(&text, format, arguments) < 0)
