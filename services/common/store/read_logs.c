@@ -52,13 +52,13 @@ static void write_json(struct strbuf *out, struct result *rows, int row, const v
     out->failed |= text.failed || line.failed;
 }
 
-static int write_chunks(struct result *rows, enum log_format format, int64_t *offset, struct strbuf *out,
+static int write_chunks(struct result *rows, enum log_page_format format, int64_t *offset, struct strbuf *out,
                         struct err *err)
 {
     for (int row = 0; row < result_rows(rows); row++) {
         size_t length = 0;
         const void *content = result_bytea(rows, row, 4, &length);
-        if (format == LOG_RAW)
+        if (format == LOG_PAGE_RAW)
             strbuf_add(out, content, length);
         else
             write_json(out, rows, row, content, length);
@@ -67,8 +67,8 @@ static int write_chunks(struct result *rows, enum log_format format, int64_t *of
     return read_done(rows, out, err);
 }
 
-int read_logs(struct db *db, int64_t job, const char *source, enum log_format format, int64_t bytes, int64_t *offset,
-              bool *end, struct strbuf *out, struct err *err)
+int read_logs(struct db *db, int64_t job, const char *source, enum log_page_format format, int64_t bytes,
+              int64_t *offset, bool *end, struct strbuf *out, struct err *err)
 {
     AUTO_PARAMS struct params params = PARAMS_INIT;
     AUTO_RESULT struct result about = RESULT_INIT;
