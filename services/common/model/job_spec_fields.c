@@ -305,7 +305,7 @@ static const struct spec_row stage_work_rows[] = {
                 "programs outside claim the tasks over HTTP; such a stage has no command."},
     {.name = "tasks",
      .kind = SPEC_CUSTOM,
-     .read = read_tasks,
+     .read = read_task_list,
      .write = write_tasks,
      .type = "list of any values, or `{count: n}`",
      .meaning = "The items, one per task, or how many tasks there are whose item is null (each knows its number). "

@@ -104,7 +104,7 @@ static void read_listed(struct spec_reader *reader, const struct field *member, 
     stage->task_count = (int64_t)stage->items.count;
 }
 
-void read_tasks(struct spec_reader *reader, const struct field *member, void *at)
+void read_task_list(struct spec_reader *reader, const struct field *member, void *at)
 {
     static const char *const names[] = {"count"};
     struct stage_spec *stage = at;
