@@ -1,0 +1,169 @@
+// Gathers the facts that why_decide() wants, in one snapshot, and writes its answer.
+#include "services/common/base/arena.h"
+#include "services/common/model/states.h"
+#include "services/common/model/why.h"
+#include "services/common/store/read_common.h"
+
+struct gathering {
+    struct db *db;
+    int64_t job;
+    struct arena *arena;
+    struct result about, stage, services, fleet;
+    struct why_view view;
+};
+
+static void gathering_release(struct gathering *gathering)
+{
+    arena_free(gathering->arena);
+    result_release(&gathering->about);
+    result_release(&gathering->stage);
+    result_release(&gathering->services);
+    result_release(&gathering->fleet);
+}
+#define AUTO_GATHERING CLEANUP(gathering_release)
+
+static int gather_job(struct gathering *gathering, struct err *err)
+{
+    struct result *row = &gathering->about;
+    if (read_of_job(gathering->db, STATEMENT_WHY_JOB, gathering->job, row, err) < 0)
+        return -1;
+    if (result_rows(row) == 0)
+        return read_no_such_job(gathering->job, err);
+    gathering->view = (struct why_view){
+        .now_us = result_time_us(row, 0, 0),
+        .outcome = (int)result_i64_or(row, 0, 1, OUTCOME_NONE),
+        .cleanup = result_i32(row, 0, 2),
+        .closed = result_bool(row, 0, 3),
+        .paused = result_bool(row, 0, 4),
+        .keep_until_us = row_time(row, 0, 5),
+        .ready = result_i64(row, 0, 6),
+        .leased = result_i64(row, 0, 7),
+        .delayed = result_i64(row, 0, 8),
+        .held = result_i64(row, 0, 9),
+        .due_us = row_time(row, 0, 10),
+        .suspect_worker = result_text_or_null(row, 0, 11),
+        .fleet = {.queue = "", .runtime = "", .labels = "{}"},
+    };
+    return result_ok(row, err);
+}
+
+static int gather_stage(struct gathering *gathering, struct err *err)
+{
+    struct result *row = &gathering->stage;
+    if (read_of_job(gathering->db, STATEMENT_WHY_STAGE, gathering->job, row, err) < 0)
+        return -1;
+    if (result_rows(row) > 0) {
+        gathering->view.waiting_stage = result_text(row, 0, 0);
+        gathering->view.waited_stage = result_text(row, 0, 1);
+    }
+    return result_ok(row, err);
+}
+
+static void read_service(struct result *rows, int row, struct why_service *service)
+{
+    *service = (struct why_service){
+        .name = result_text(rows, row, 0),
+        .epoch = (int)result_i64_or(rows, row, 1, 0),
+        .state = (int)result_i64_or(rows, row, 2, -1),
+        .worker = result_text_or_null(rows, row, 3),
+        .worker_lost = !result_is_null(rows, row, 4) && result_bool(rows, row, 4),
+        .since_us = row_time(rows, row, 5),
+        .not_before_us = row_time(rows, row, 6),
+        .ready_by_us = row_time(rows, row, 7),
+        .depends_on = result_text_or_null(rows, row, 9),
+        .fleet = {.queue = "", .runtime = "", .labels = "{}"},
+    };
+}
+
+static int gather_services(struct gathering *gathering, struct err *err)
+{
+    struct result *rows = &gathering->services;
+    if (read_of_job(gathering->db, STATEMENT_WHY_SERVICES, gathering->job, rows, err) < 0)
+        return -1;
+    size_t count = (size_t)result_rows(rows);
+    struct why_service *services = arena_alloc_zero(gathering->arena, count + 1, sizeof *services);
+    if (!services)
+        return err_set(err, ERR_NO_MEMORY, "facts about %zu services", count);
+    for (size_t i = 0; i < count; i++)
+        read_service(rows, (int)i, &services[i]);
+    gathering->view.services = services;
+    gathering->view.service_count = count;
+    return result_ok(rows, err);
+}
+
+// The demand's row of the fleet, or -1.
+static int find_demand(struct result *fleet, int64_t demand)
+{
+    for (int row = 0; row < result_rows(fleet); row++)
+        if (result_i32(fleet, row, 0) == demand)
+            return row;
+    return -1;
+}
+
+static void read_fleet(struct result *rows, int64_t demand, struct why_fleet *fleet)
+{
+    int row = find_demand(rows, demand);
+    if (row < 0)
+        return;
+    *fleet = (struct why_fleet){
+        .queue = result_text(rows, row, 1),
+        .runtime = result_text(rows, row, 2),
+        .labels = result_text(rows, row, 3),
+        .workers = result_i64(rows, row, 4),
+        .with_queue = result_i64(rows, row, 5),
+        .with_runtime = result_i64(rows, row, 6),
+        .with_labels = result_i64(rows, row, 7),
+        .accepting = result_i64(rows, row, 8),
+    };
+}
+
+static int gather_fleet(struct gathering *gathering, struct err *err)
+{
+    AUTO_PARAMS struct params params = PARAMS_INIT;
+    struct result *rows = &gathering->fleet;
+    int64_t tasks = result_i64_or(&gathering->about, 0, 12, 0);
+    params_array_begin(&params, PARAM_I32);
+    params_add_i32(&params, (int32_t)tasks);
+    for (int row = 0; row < result_rows(&gathering->services); row++)
+        params_add_i32(&params, result_i32(&gathering->services, row, 8));
+    params_array_end(&params);
+    if (db_query(gathering->db, STATEMENT_WHY_FLEET, &params, RESULT_BINARY, rows, err) < 0)
+        return -1;
+    read_fleet(rows, tasks, &gathering->view.fleet);
+    struct why_service *services = (struct why_service *)gathering->view.services; // of our arena
+    for (size_t i = 0; i < gathering->view.service_count; i++)
+        read_fleet(rows, result_i32(&gathering->services, (int)i, 8), &services[i].fleet);
+    return result_ok(rows, err);
+}
+
+static int write_why(const struct why_view *view, struct strbuf *out, struct err *err)
+{
+    AUTO_WHY struct why why = WHY_INIT;
+    why_decide(view, &why);
+    if (strbuf_ok(&why.evidence, err) < 0)
+        return -1;
+    json_open(out, NULL, '{');
+    json_text(out, "code", why_code_name(why.code));
+    json_text(out, "message", why.message);
+    json_raw(out, "evidence", strbuf_text(&why.evidence));
+    json_text(out, "advice", *why.advice ? why.advice : NULL);
+    json_close(out, '}');
+    return strbuf_ok(out, err);
+}
+
+static int gather_and_write(struct db *db, void *context, struct strbuf *out, struct err *err)
+{
+    const int64_t *job = context;
+    AUTO_GATHERING struct gathering gathering = {.db = db, .job = *job, .arena = arena_new(4096)};
+    if (!gathering.arena)
+        return err_set(err, ERR_NO_MEMORY, "facts about a job");
+    if (gather_job(&gathering, err) < 0 || gather_stage(&gathering, err) < 0 || gather_services(&gathering, err) < 0 ||
+        gather_fleet(&gathering, err) < 0)
+        return -1;
+    return write_why(&gathering.view, out, err);
+}
+
+int read_why(struct db *db, int64_t job, struct strbuf *out, struct err *err)
+{
+    return snapshot_run(db, gather_and_write, &job, out, err);
+}
