@@ -1,0 +1,129 @@
+#include "services/cli/stack_program.h"
+
+#include "services/common/base/cleanup.h"
+#include "services/common/base/clock.h"
+#include "services/common/base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LOG_BYTES_MAX (64 << 20)
+
+static int open_log(const struct stack_program *program, const char *log_directory, struct err *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s.log", log_directory, program->name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    return fd >= 0 ? fd : err_errno(err, ERR_IO, errno, "log '%.180s'", path);
+}
+
+// In the child, between fork and exec: nothing but system calls.
+static void become(const struct stack_program *program, int log_fd, pid_t parent)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    int null = open("/dev/null", O_RDONLY);
+    bool ready = null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(log_fd, STDOUT_FILENO) >= 0 &&
+                 dup2(log_fd, STDERR_FILENO) >= 0;
+    if (geteuid() == 0 && program->uid != 0)
+        ready = ready && setgroups(0, NULL) == 0 && setgid(program->gid) == 0 && setuid(program->uid) == 0;
+    ready = ready && setsid() > 0;                 // a signal for the guard's terminal is not for them
+    prctl(PR_SET_PDEATHSIG, program->stop_signal); // after setuid, which clears it
+    if (!ready || getppid() != parent)
+        _exit(127);
+    close_range(STDERR_FILENO + 1, ~0U, 0);
+    for (int i = 1; i < NSIG; i++)
+        signal(i, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execv(program->argv[0], program->argv);
+    _exit(127);
+}
+
+int stack_program_start(struct stack_program *program, const char *log_directory, struct err *err)
+{
+    AUTO_CLOSE int log_fd = open_log(program, log_directory, err);
+    if (log_fd < 0)
+        return -1;
+    pid_t parent = getpid(), pid = fork();
+    if (pid < 0)
+        return err_errno(err, ERR_IO, errno, "start of %s", program->name);
+    if (pid == 0)
+        become(program, log_fd, parent);
+    program->pid = pid;
+    program->pidfd = pidfd_open(pid, 0);
+    program->started_at_ms = clock_boot_ms();
+    if (program->pidfd >= 0)
+        return 0;
+    int errnum = errno;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    program->pid = 0;
+    return err_errno(err, ERR_IO, errnum, "start of %s", program->name);
+}
+
+int stack_program_reap(struct stack_program *program, int *status)
+{
+    if (waitpid(program->pid, status, WNOHANG) != program->pid)
+        return 0;
+    close(program->pidfd);
+    program->pidfd = -1;
+    program->pid = 0;
+    return 1;
+}
+
+void stack_program_signal(struct stack_program *program, int signal_number)
+{
+    if (program->pid > 0)
+        kill(program->pid, signal_number); // not reaped yet, so it is still ours
+}
+
+int stack_program_explain(const struct stack_program *program, const char *log_directory, int status, struct err *err)
+{
+    char path[PATH_MAX];
+    AUTO_FREE char *text = NULL;
+    size_t length = 0;
+    snprintf(path, sizeof path, "%s/%s.log", log_directory, program->name);
+    const char *line = "";
+    if (file_read(path, LOG_BYTES_MAX, &text, &length, NULL) == 0) {
+        while (length > 0 && text[length - 1] == '\n')
+            text[--length] = '\0';
+        const char *newline = strrchr(text, '\n');
+        line = newline ? newline + 1 : text;
+    }
+    const char *how = WIFSIGNALED(status) ? "was ended by signal" : "exited with";
+    return err_set(err, ERR_INTERNAL, "%s %s %d: %.140s (log: %s)", program->name, how,
+                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), line, path);
+}
+
+int stack_program_run(struct stack_program *program, const char *log_directory, int64_t timeout_ms, struct err *err)
+{
+    int status = 0;
+    if (stack_program_start(program, log_directory, err) < 0)
+        return -1;
+    int64_t until_ms = clock_boot_ms() + timeout_ms;
+    struct pollfd ended = {.fd = program->pidfd, .events = POLLIN};
+    while (!stack_program_reap(program, &status)) {
+        int64_t left_ms = until_ms - clock_boot_ms();
+        if (left_ms <= 0) {
+            stack_program_signal(program, SIGKILL);
+            until_ms = INT64_MAX / 2;
+            err_set(err, ERR_TIMEOUT, "%s did not end in time", program->name);
+            timeout_ms = -1;
+        }
+        poll(&ended, 1, (int)(left_ms > 0 && left_ms < 1000 ? left_ms : 1000));
+    }
+    if (timeout_ms < 0)
+        return -1;
+    return status == 0 ? 0 : stack_program_explain(program, log_directory, status, err);
+}

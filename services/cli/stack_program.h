@@ -1,0 +1,31 @@
+// One child of the guard: started with its output in a log file, ended with the guard whatever happens to that.
+#pragma once
+
+#include "services/common/base/err.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct stack_program {
+    const char *name;  // "jobmanager": also of its log
+    char *const *argv; // ends with NULL
+    uid_t uid;         // whom it runs as
+    gid_t gid;
+    int stop_signal;
+    // state
+    pid_t pid; // 0: does not run
+    int pidfd; // readable when it has ended; -1
+    int64_t started_at_ms;
+    unsigned failures; // ends in a row, each soon after its start
+};
+
+// Starts it. The kernel sends it its stop signal when the caller dies. From a single-threaded process only.
+int stack_program_start(struct stack_program *program, const char *log_directory, struct err *err) WARN_UNUSED;
+// Reaps it when it has ended: 1 and its wait status; 0: it still runs.
+int stack_program_reap(struct stack_program *program, int *status);
+void stack_program_signal(struct stack_program *program, int signal_number);
+// Runs it to its end. 0: it exited with 0. ERR_INTERNAL with its status and the last line of its log; ERR_TIMEOUT.
+int stack_program_run(struct stack_program *program, const char *log_directory, int64_t timeout_ms,
+                      struct err *err) WARN_UNUSED;
+// Adds the last line of the program's log to an error.
+int stack_program_explain(const struct stack_program *program, const char *log_directory, int status, struct err *err);
