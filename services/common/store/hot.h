@@ -99,7 +99,8 @@ struct instance_order {
     const char *service;
     int epoch;
     const char *reason;                  // stop
-    const char *run, *bundle, *services; // start
+    const char *object;                  // start: what the runtime shall call it
+    const char *run, *bundle, *services; // start; bundle: NULL when none; services: those that can be reached
 };
 
 struct cancel_order {
@@ -136,11 +137,15 @@ struct work_operation {
     size_t start_count, stop_count, verify_count;
     struct cancel_order *cancels;
     size_t cancel_count;
-    const int *demands; // what this worker can serve: park under these when nothing was granted
+    const int *demands; // what this poll can be given: park under these when nothing was granted; see HOT_DEMAND_NEW
     size_t demand_count;
+    bool again;          // there was work, but others were just taking it: run this poll again instead of parking it
     struct arena *arena; // owns what the outcome points to
 };
 void work_operation_release(struct work_operation *operation); // frees the outcome; the input stays the caller's
+
+// A demand that no worker was compared with before: every poll waits for it, too, and finds out whether it fits.
+#define HOT_DEMAND_NEW 0
 
 // ---- the lane's executor
 

@@ -1,0 +1,308 @@
+// The order of a batch, its reruns, and its division when one operation spoils it.
+#include "services/common/store/hot.h"
+
+#include "services/common/base/id.h"
+#include "services/common/base/macros.h"
+#include "services/common/db/db.h"
+#include "services/common/store/hot_batch.h"
+#include "services/common/store/hot_submit.h"
+
+#include <string.h>
+
+#define ARENA_FIRST_BYTES 65536
+#define WORKERS_BYTES_MAX ((size_t)4 << 20)
+#define RUNS_BYTES_MAX ((size_t)4 << 20)
+#define ITEMS_BYTES_MAX ((size_t)8 << 20)
+#define DEMANDS_BYTES_MAX ((size_t)1 << 20)
+#define BUNDLES_BYTES_MAX ((size_t)64 << 10)
+#define IDS_TRIED_MAX 4
+
+void hot_free(struct hot *hot)
+{
+    if (!hot)
+        return;
+    params_release(&hot->params);
+    hot_cache_release(&hot->workers);
+    hot_cache_release(&hot->runs);
+    hot_cache_release(&hot->items);
+    hot_cache_release(&hot->demands);
+    hot_cache_release(&hot->bundles);
+    free(hot);
+}
+
+int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out, struct err *err)
+{
+    struct hot *hot = calloc(1, sizeof *hot);
+    if (!hot)
+        return batch_no_memory(err);
+    hot->db = db;
+    hot->settings = *settings;
+    hot->workers.bytes_max = WORKERS_BYTES_MAX;
+    hot->runs.bytes_max = RUNS_BYTES_MAX;
+    hot->items.bytes_max = ITEMS_BYTES_MAX;
+    hot->demands.bytes_max = DEMANDS_BYTES_MAX;
+    hot->bundles.bytes_max = BUNDLES_BYTES_MAX;
+    hot->tasks_per_slice = 1;
+    *out = hot;
+    return 0;
+}
+
+static void forget_outcome(struct work_operation *operation)
+{
+    arena_free(operation->arena);
+    operation->arena = NULL;
+    operation->failed = operation->drain = operation->again = false;
+    operation->err = (struct err){0};
+    operation->lease_ms = 0;
+    operation->grants = NULL;
+    operation->starts = operation->stops = operation->verifies = NULL;
+    operation->cancels = NULL;
+    operation->demands = NULL;
+    operation->grant_count = operation->start_count = operation->stop_count = operation->verify_count = 0;
+    operation->cancel_count = operation->demand_count = 0;
+}
+
+void work_operation_release(struct work_operation *operation)
+{
+    if (operation)
+        forget_outcome(operation);
+}
+
+// ---- one batch
+
+// The operations of a batch; its state is made afresh for each attempt.
+struct attempt {
+    struct hot *hot;
+    struct submit_operation **submits;
+    size_t submit_count;
+    struct work_operation **works;
+    size_t work_count;
+    struct wakes wakes; // of this attempt; handed on after the commit
+    struct batch batch;
+};
+
+static int begin_works(struct batch *batch, const struct attempt *attempt, struct err *err)
+{
+    batch->work_count = attempt->work_count;
+    batch->works = arena_alloc_zero(batch->arena, batch->work_count + 1, sizeof *batch->works);
+    if (!batch->works)
+        return batch_no_memory(err);
+    for (size_t i = 0; i < attempt->work_count; i++) {
+        struct work_operation *operation = attempt->works[i];
+        forget_outcome(operation);
+        for (size_t n = 0; n < operation->result_count; n++)
+            operation->results[n].stale = false;
+        operation->arena = arena_new(0);
+        if (!operation->arena)
+            return batch_no_memory(err);
+        batch->works[i].operation = operation;
+    }
+    return 0;
+}
+
+static int begin(struct attempt *attempt, struct pipeline *pipeline, struct err *err)
+{
+    struct batch *batch = &attempt->batch;
+    struct arena *arena = batch->arena;
+    arena_free(arena);
+    wakes_clear(&attempt->wakes);
+    *batch = (struct batch){.hot = attempt->hot, .pipeline = pipeline, .wakes = &attempt->wakes};
+    memset(&batch->at, -1, sizeof batch->at);
+    batch->arena = arena_new(ARENA_FIRST_BYTES);
+    if (!batch->arena)
+        return batch_no_memory(err);
+    if (begin_works(batch, attempt, err) < 0)
+        return -1;
+    return hot_submit_begin(batch, attempt->submits, attempt->submit_count, err);
+}
+
+// What can be asked before any job is locked.
+static int look_around(struct batch *batch, struct err *err)
+{
+    bool matched = false;
+    if (hot_workers_collect(batch, err) < 0 || hot_workers_ask(batch, err) < 0 || hot_submit_ask(batch, err) < 0 ||
+        hot_audit_ask(batch, err) < 0 || hot_place_ask(batch, err) < 0)
+        return -1;
+    if (pipeline_collect(batch->pipeline, err) < 0)
+        return -1;
+    if (hot_workers_read(batch, err) < 0 || hot_submit_read(batch, err) < 0 || hot_submit_intern(batch, err) < 0 ||
+        hot_demands_match(batch, &matched, err) < 0)
+        return -1;
+    if (matched && (hot_place_ask(batch, err) < 0 || pipeline_collect(batch->pipeline, err) < 0))
+        return -1;
+    if (hot_audit_read(batch, err) < 0 || hot_place_read(batch, err) < 0)
+        return -1;
+    return hot_report_collect(batch, err);
+}
+
+// Locks the jobs and reads everything that is decided with.
+static int read_facts(struct batch *batch, struct err *err)
+{
+    if (hot_jobs_ask(batch, err) < 0 || hot_report_ask(batch, err) < 0 || hot_instances_ask(batch, err) < 0 ||
+        hot_log_ask(batch, err) < 0 || hot_place_ask_still(batch, err) < 0 || hot_submit_insert(batch, err) < 0 ||
+        hot_ranks_ask(batch, err) < 0)
+        return -1;
+    if (pipeline_collect(batch->pipeline, err) < 0)
+        return -1;
+    if (hot_ranks_read(batch, err) < 0 || hot_jobs_read(batch, err) < 0 || hot_report_read(batch, err) < 0 ||
+        hot_submit_inserted(batch, err) < 0)
+        return -1;
+    if (hot_neighbours_ask(batch, err) < 0 || hot_ranks_ask(batch, err) < 0 || hot_submit_ask_known(batch, err) < 0)
+        return -1;
+    bool asked = batch->at.neighbours >= 0 || batch->at.ranks >= 0 || batch->at.jobs_by_key >= 0;
+    if (asked && pipeline_collect(batch->pipeline, err) < 0)
+        return -1;
+    if (hot_ranks_read(batch, err) < 0 || hot_neighbours_read(batch, err) < 0)
+        return -1;
+    return hot_submit_read_known(batch, err);
+}
+
+static int write_facts(struct batch *batch, struct err *err)
+{
+    if (hot_report_apply(batch, err) < 0 || hot_log_read(batch, err) < 0 || hot_instances_read(batch, err) < 0 ||
+        hot_place_read_still(batch, err) < 0 || hot_submit_write(batch, err) < 0)
+        return -1;
+    if (hot_slices_write(batch, err) < 0 || hot_output_write(batch, err) < 0 || hot_log_write(batch, err) < 0 ||
+        hot_instances_write(batch, err) < 0 || hot_place_write(batch, err) < 0 || hot_jobs_write(batch, err) < 0)
+        return -1;
+    return hot_jobs_settle(batch, err);
+}
+
+static int give_out(struct batch *batch, struct err *err)
+{
+    if (hot_orders_ask(batch, err) < 0 || hot_claim(batch, err) < 0)
+        return -1;
+    if (hot_claim_write(batch, err) < 0 || hot_grant_ask(batch, err) < 0)
+        return -1;
+    return hot_orders_ask_details(batch, err);
+}
+
+static int run_attempt(struct pipeline *pipeline, void *context, struct err *err)
+{
+    struct attempt *attempt = context;
+    struct batch *batch = &attempt->batch;
+    if (begin(attempt, pipeline, err) < 0)
+        return -1;
+    if (look_around(batch, err) < 0 || read_facts(batch, err) < 0 || write_facts(batch, err) < 0)
+        return -1;
+    return give_out(batch, err);
+}
+
+// What is known only once the leases are committed.
+static void finish(struct batch *batch)
+{
+    struct err err = {0};
+    if (hot_claim_finish(batch, &err) >= 0 && hot_grant_finish(batch, &err) >= 0 && hot_orders_finish(batch, &err) >= 0)
+        return;
+    // The work is recorded, the answers are not there: as if the replies had been lost.
+    for (size_t i = 0; i < batch->work_count; i++) {
+        struct work_operation *operation = batch->works[i].operation;
+        if (operation->failed || !operation->polls)
+            continue;
+        operation->failed = true;
+        operation->err = err;
+    }
+}
+
+static void hand_over_wakes(const struct wakes *from, struct wakes *to)
+{
+    for (size_t i = 0; i < from->count; i++)
+        wakes_add(to, from->items[i].kind, from->items[i].id, from->items[i].tasks);
+}
+
+static int run_once(struct hot *hot, struct submit_operation **submits, size_t submit_count,
+                    struct work_operation **works, size_t work_count, struct wakes *wakes, struct err *err)
+{
+    struct attempt attempt = {
+        .hot = hot, .submits = submits, .submit_count = submit_count, .works = works, .work_count = work_count};
+    int outcome = db_pipeline(hot->db, run_attempt, &attempt, err);
+    if (outcome >= 0) {
+        finish(&attempt.batch);
+        hand_over_wakes(&attempt.wakes, wakes);
+    } else if (attempt.batch.interned) {
+        hot_cache_release(&hot->demands); // it may remember ids that were rolled back
+    }
+    arena_free(attempt.batch.arena);
+    wakes_release(&attempt.wakes);
+    return outcome;
+}
+
+// ---- one by one
+
+static bool id_was_taken(struct hot *hot)
+{
+    const struct db_error *error = db_last_error(hot->db);
+    return sqlstate_is_unique_violation(error->sqlstate) && strcmp(error->constraint, "job_pkey") == 0;
+}
+
+static int run_submit(struct hot *hot, struct submit_operation *submit, struct wakes *wakes, struct err *err)
+{
+    for (int i = 0; i < IDS_TRIED_MAX; i++) {
+        if (run_once(hot, &submit, 1, NULL, 0, wakes, err) >= 0)
+            return 0;
+        if (err->code == ERR_UNAVAILABLE)
+            return -1;
+        if (!id_was_taken(hot))
+            break;
+        submit->job = id_new();
+    }
+    submit->failed = true;
+    submit->err = *err;
+    return 0;
+}
+
+static int run_work(struct hot *hot, struct work_operation *work, struct wakes *wakes, struct err *err)
+{
+    if (run_once(hot, NULL, 0, &work, 1, wakes, err) >= 0)
+        return 0;
+    if (err->code == ERR_UNAVAILABLE)
+        return -1;
+    forget_outcome(work);
+    work->failed = true;
+    work->err = *err;
+    return 0;
+}
+
+// When the database goes away on the way, what comes after is not tried any more: those operations fail one by one,
+// because the others are committed.
+static void fail_rest(struct submit_operation **submits, size_t submit_count, struct work_operation **works,
+                      size_t work_count, const struct err *err)
+{
+    for (size_t i = 0; i < submit_count; i++) {
+        submits[i]->failed = true;
+        submits[i]->err = *err;
+    }
+    for (size_t i = 0; i < work_count; i++) {
+        forget_outcome(works[i]);
+        works[i]->failed = true;
+        works[i]->err = *err;
+    }
+}
+
+static int run_one_by_one(struct hot *hot, struct submit_operation **submits, size_t submit_count,
+                          struct work_operation **works, size_t work_count, struct wakes *wakes, struct err *err)
+{
+    for (size_t i = 0; i < submit_count; i++)
+        if (run_submit(hot, submits[i], wakes, err) < 0) {
+            fail_rest(submits + i, submit_count - i, works, work_count, err);
+            return 0;
+        }
+    for (size_t i = 0; i < work_count; i++)
+        if (run_work(hot, works[i], wakes, err) < 0) {
+            fail_rest(NULL, 0, works + i, work_count - i, err);
+            return 0;
+        }
+    return 0;
+}
+
+int hot_run(struct hot *hot, struct submit_operation **submits, size_t submit_count, struct work_operation **works,
+            size_t work_count, struct wakes *wakes, struct err *err)
+{
+    if (submit_count + work_count == 0)
+        return 0;
+    if (run_once(hot, submits, submit_count, works, work_count, wakes, err) >= 0)
+        return 0;
+    if (err->code == ERR_UNAVAILABLE)
+        return -1;
+    return run_one_by_one(hot, submits, submit_count, works, work_count, wakes, err);
+}

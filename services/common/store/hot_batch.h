@@ -1,0 +1,459 @@
+// A batch of hot calls on its way through its transaction. Private to store/hot*.c.
+//
+// The steps come in the order of the locks: workers, jobs by id, slices. "ask" queues statements in the pipeline,
+// "read" looks at their results after the round trip, "write" queues changes. Everything that a batch allocates lives
+// in its arena, what operations are given in theirs.
+#pragma once
+
+#include "services/common/base/arena.h"
+#include "services/common/db/pipeline.h"
+#include "services/common/store/embedded.h"
+#include "services/common/store/hot.h"
+#include "services/common/store/hot_cache.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+// ---- growing lists in the batch's arena
+
+#define LIST(type)              \
+    struct {                    \
+        type *items;            \
+        size_t count, capacity; \
+    }
+// A zeroed new element at the end, or NULL when memory runs out. Elements move when the list grows.
+#define LIST_ADD(arena, list)                                                                            \
+    ({                                                                                                   \
+        __typeof__((list)->items) added_ =                                                               \
+            arena_grow((arena), (list)->items, (list)->count, &(list)->capacity, sizeof *(list)->items); \
+        if (added_) {                                                                                    \
+            (list)->items = added_;                                                                      \
+            added_ += (list)->count++;                                                                   \
+            memset(added_, 0, sizeof *added_);                                                           \
+        }                                                                                                \
+        added_;                                                                                          \
+    })
+
+// A parameter that is an array of one field of each element.
+#define PARAM_FIELD(params, kind, type, list, field)                    \
+    do {                                                                \
+        params_array_begin((params), (type));                           \
+        for (size_t field_i_ = 0; field_i_ < (list)->count; field_i_++) \
+            params_add_##kind((params), (list)->items[field_i_].field); \
+        params_array_end(params);                                       \
+    } while (0)
+#define PARAM_I64_FIELD(params, list, field) PARAM_FIELD(params, i64, PARAM_I64, list, field)
+#define PARAM_I32_FIELD(params, list, field) PARAM_FIELD(params, i32, PARAM_I32, list, field)
+#define PARAM_I16_FIELD(params, list, field) PARAM_FIELD(params, i16, PARAM_I16, list, field)
+#define PARAM_BOOL_FIELD(params, list, field) PARAM_FIELD(params, bool, PARAM_BOOLEAN, list, field)
+#define PARAM_TEXT_FIELD(params, list, field) PARAM_FIELD(params, text_or_null, PARAM_TEXT, list, field)
+void params_add_text_or_null(struct params *params, const char *text);
+
+// ---- what a batch works with
+
+// What a lane remembers of a worker's incarnation: the demands that it can serve. Demands never go away and neither an
+// incarnation's queues, labels and runtimes nor a demand change.
+struct worker_demand {
+    int id;
+    char queue[64]; // "" is for services
+};
+struct worker_memory {
+    int seen; // the last demand that it was compared with
+    size_t count;
+    struct worker_demand demands[];
+};
+
+struct batch_worker {
+    int64_t id;
+    int32_t incarnation;
+    bool draining, stuck;
+    bool current;    // it exists, this is its incarnation, and it is neither lost nor gone
+    bool known;      // it exists
+    bool takes_work; // it may be given something new
+    bool drain;      // it was asked to drain
+    int64_t lease_ms;
+    bool wants_services;
+    const struct worker_memory *memory; // NULL unless somebody polls for it
+};
+
+struct batch_work {
+    struct work_operation *operation;
+    struct batch_worker *worker;
+    bool dead;          // failed: nothing of it is recorded
+    bool short_of_work; // it wanted tasks and was given none
+    int placed;         // instances
+};
+
+struct output_line {
+    const char *json;
+    size_t length;
+};
+
+struct batch_stage {
+    int64_t job;
+    int16_t stage;
+    const char *name;
+    int32_t demand;
+    int16_t priority;
+    int from_stage; // -1: none
+    bool fail_job, released;
+    struct slice_policy policy;
+    int max_parallel;
+    int64_t total, open, rank; // as stored
+    // changes
+    bool changed;
+    int64_t added, succeeded, failed, cancelled, rank_after;
+    LIST(struct output_line) appended;
+};
+
+struct batch_job {
+    int64_t id;
+    bool found;
+    int outcome; // OUTCOME_NONE while the work goes on
+    bool runs;   // released and not paused: tasks of released stages may be claimed
+    bool closed, has_services, started;
+    int64_t log_bytes;
+    int32_t event_count;
+    struct batch_stage *stages; // by position
+    size_t stage_count;
+    // changes
+    bool changed; // of the row itself
+    bool settles;
+    int64_t started_us;
+};
+
+// A leased slice that an operation reports, or (result NULL) that its worker does not hold.
+struct batch_lease {
+    struct batch_work *work;
+    struct slice_result *result;
+    int64_t token;
+    // as found
+    bool found;
+    struct batch_job *job;
+    struct batch_stage *stage;
+    int64_t first, count;
+    int32_t attempt, failures;
+    int64_t leased_us;
+    struct slice_part *parts;
+    size_t part_count;
+};
+
+struct slice_row {
+    int64_t job;
+    int16_t stage;
+    int64_t first, count;
+    int16_t state;
+    int32_t attempt, failures;
+    int64_t rank, delay_ms;
+    int32_t demand;
+    int16_t priority;
+};
+
+// A run of succeeded tasks; with what it absorbs.
+struct succeeded_range {
+    struct batch_stage *stage;
+    int64_t from, to;
+    int32_t attempt;
+};
+
+struct item_row {
+    int64_t job;
+    int16_t stage;
+    int64_t first;
+    int32_t count;
+    const char *lines;
+    size_t length;
+};
+
+struct event_row {
+    int64_t job;
+    int32_t seq;
+    const char *kind, *data;
+};
+
+struct rank_row {
+    int32_t demand;
+    int16_t priority;
+    int64_t rank;
+};
+
+struct task_error_row {
+    int64_t job;
+    int16_t stage;
+    int64_t task;
+    int32_t attempt;
+    const char *error;
+    int32_t exit;
+};
+
+struct result_row {
+    int64_t job;
+    int16_t stage;
+    int64_t task;
+    int32_t ordinal;
+    const char *json;
+    size_t length;
+};
+
+struct asked_chunk {
+    const struct batch_work *work;
+    const struct log_chunk *chunk;
+    bool known; // it is in the database already
+};
+
+struct log_row {
+    int64_t job;
+    const char *source;
+    int64_t position, seq;
+    const void *bytes;
+    size_t length;
+};
+
+// What a worker says of an instance, and which one that is.
+struct asked_instance {
+    const struct batch_work *work;
+    const struct instance_observation *observation;
+};
+
+// An instance as it is and as it becomes.
+struct instance_row {
+    const char *name;
+    int64_t job;
+    int16_t service;
+    int32_t epoch;
+    int16_t state;
+    bool stop_requested, failed, changed;
+    int64_t worker;
+    const char *object, *host, *ports, *boundary, *error, *signals;
+    int32_t exit_code, exit_signal;
+    int16_t grade;
+};
+
+// An instance that may be placed, or is.
+struct pending_row {
+    int64_t job;
+    int16_t service;
+    int32_t epoch, demand;
+    const char *name, *object;
+    int64_t worker; // 0: none was found
+    int32_t incarnation;
+};
+
+// A demand that somebody in the batch wants tasks of, and the heads of its queue: a heap of candidates, the one whose
+// turn it is on top.
+struct demand_queue {
+    int32_t demand;
+    int64_t wanted;
+    int32_t limit; // so many slices were asked for
+    size_t *heap;  // indexes of candidates
+    size_t count;
+};
+
+// A ready slice that the batch has locked.
+struct candidate {
+    int64_t job;
+    int16_t stage;
+    int64_t first, count; // as found
+    int32_t attempt, failures, demand;
+    int16_t priority;
+    int64_t rank;
+    int64_t head;  // the rank of the head of its queue
+    int64_t taken; // tasks that were cut off its beginning
+};
+
+// A slice on its way to a worker.
+struct batch_grant {
+    const struct batch_work *work;
+    size_t candidate;
+    int64_t job;
+    int16_t stage;
+    int64_t first, count, end;
+    int32_t attempt, failures, demand; // attempt: of this lease
+    int16_t priority;
+    int64_t rank;
+    bool in_place; // its row is the one that was ready
+    int64_t token;
+    const struct hot_run *run; // NULL: asked for
+    size_t run_at;             // which one that was asked for
+    size_t items_at;           // the same for items, plus 1; 0: not asked for
+};
+
+struct service_of_job {
+    int64_t job;
+    int16_t service;
+};
+
+// What a lane remembers of a stage. Never changes.
+struct hot_run {
+    bool has_items, has_services;
+    const char *name, *run, *bundle; // in this block; run, bundle: NULL when none
+};
+
+struct batch_submit; // hot_submit.h
+struct demand_need;
+
+struct hot {
+    struct db *db;
+    struct hot_settings settings;
+    struct params params; // of the statement that is being added
+    struct hot_cache workers, runs, items, demands, bundles;
+    int demand_last;        // the youngest demand that was seen
+    double tasks_per_slice; // that claims have met lately
+    unsigned rotation;      // which of equal demands has its turn
+    char deployment[64];    // "" until it was read
+};
+
+struct batch {
+    struct hot *hot;
+    struct pipeline *pipeline;
+    struct arena *arena;
+    struct wakes *wakes;
+    struct batch_submit *submits;
+    size_t submit_count;
+    struct batch_work *works;
+    size_t work_count;
+    LIST(struct demand_need) needs;
+    bool interned; // demands of this transaction are in the lane's memory
+
+    struct batch_worker *workers;
+    size_t worker_count;
+    LIST(int64_t) job_ids; // to be locked
+    struct batch_job *jobs;
+    size_t job_count;
+    LIST(struct batch_lease) leases;
+    LIST(struct rank_row) ranks;
+    LIST(struct pending_row) pending;
+    LIST(struct asked_instance) observations;
+    LIST(struct instance_row) instances;
+    LIST(struct succeeded_range) ranges;
+    LIST(struct asked_chunk) chunks;
+
+    // what is written
+    LIST(struct slice_row) old_slices; // rows that go, unless one of new_slices has their place
+    LIST(struct slice_row) new_slices;
+    LIST(struct item_row) items;
+    LIST(struct event_row) events;
+    LIST(struct task_error_row) errors;
+    LIST(struct result_row) results;
+    LIST(struct log_row) logs;
+    LIST(int64_t) settles; // jobs
+
+    // what is given out
+    LIST(struct demand_queue) queues;
+    LIST(struct candidate) candidates;
+    LIST(struct batch_grant) grants;
+    LIST(struct batch_grant) runs_asked, items_asked; // copies
+    LIST(struct service_of_job) service_runs_asked;
+    LIST(int64_t) addresses_asked; // jobs
+
+    struct {
+        int renew, workers, demand_last, held, pending, bundles; // indexes of results; -1: not asked
+        int jobs, stages, leased, instances, logs_known, pending_still, deployment;
+        int neighbours, ranks;
+        int orders, cancels, candidates;
+        int lease, lease_cut, runs, items, addresses, service_runs, ready_left;
+        int demand_find, jobs_insert, jobs_by_key;
+    } at;
+};
+
+int batch_no_memory(struct err *err); // -1
+// Queues a statement with hot->params and clears them. Returns its index.
+int batch_ask(struct batch *batch, enum statement statement, struct err *err) WARN_UNUSED;
+struct params *batch_params(struct batch *batch);                   // empty
+struct batch_job *batch_job(const struct batch *batch, int64_t id); // among the locked ones; NULL
+struct batch_stage *batch_stage(const struct batch_job *job, int stage);
+int batch_lock_job(struct batch *batch, int64_t id, struct err *err) WARN_UNUSED; // adds it to job_ids
+int batch_want_rank(struct batch *batch, int32_t demand, int16_t priority, struct err *err) WARN_UNUSED;
+int64_t batch_rank(const struct batch *batch, int32_t demand, int16_t priority); // the head of the queue
+void batch_settle(struct batch_job *job);
+// An event of a locked job. `data` is a JSON object that lives as long as the batch. Capped ones are left out above the
+// limit of events.
+int batch_event(struct batch *batch, struct batch_job *job, const char *kind, const char *data, bool capped,
+                struct err *err) WARN_UNUSED;
+// A copy of the text in the batch's arena; NULL for NULL.
+int batch_copy(struct batch *batch, const struct strbuf *text, const char **out, struct err *err) WARN_UNUSED;
+
+// ---- the steps
+
+// hot_workers.c
+int hot_workers_collect(struct batch *batch, struct err *err) WARN_UNUSED; // works -> workers
+int hot_workers_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_workers_read(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_demands_match(struct batch *batch, bool *asked, struct err *err) WARN_UNUSED; // a round trip when it is needed
+
+// hot_audit.c
+int hot_audit_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_audit_read(struct batch *batch, struct err *err) WARN_UNUSED;
+
+// hot_jobs.c
+int hot_jobs_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_jobs_read(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_jobs_write(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_jobs_settle(struct batch *batch, struct err *err) WARN_UNUSED;
+
+// hot_report.c, hot_report_apply.c
+int hot_report_collect(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_report_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_report_read(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_report_apply(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_neighbours_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_neighbours_read(struct batch *batch, struct err *err) WARN_UNUSED;
+
+// hot_slices.c: what became of slices and items, as rows
+int hot_ranks_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_ranks_read(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_slices_write(struct batch *batch, struct err *err) WARN_UNUSED;
+
+// hot_output.c
+int hot_output_collect(struct batch *batch, const struct batch_lease *lease, struct err *err) WARN_UNUSED;
+int hot_output_append(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_output_write(struct batch *batch, struct err *err) WARN_UNUSED;
+// Cuts lines into chunks of items.
+int hot_items_add(struct batch *batch, int64_t job, int16_t stage, int64_t first, const struct output_line *lines,
+                  size_t count, struct err *err) WARN_UNUSED;
+
+// hot_log.c
+int hot_log_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_log_read(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_log_write(struct batch *batch, struct err *err) WARN_UNUSED;
+
+// hot_instances.c, hot_place.c
+int hot_instances_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_instances_read(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_instances_write(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_place_ask(struct batch *batch, struct err *err) WARN_UNUSED;  // which may be placed
+int hot_place_read(struct batch *batch, struct err *err) WARN_UNUSED; // locks their jobs
+int hot_place_ask_still(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_place_read_still(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_place_write(struct batch *batch, struct err *err) WARN_UNUSED;
+
+// hot_claim.c
+int hot_claim(struct batch *batch, struct err *err) WARN_UNUSED;        // finds and cuts; round trips
+int hot_claim_write(struct batch *batch, struct err *err) WARN_UNUSED;  // queues the leases
+int hot_claim_finish(struct batch *batch, struct err *err) WARN_UNUSED; // after the commit: tokens
+
+// hot_cut.c
+bool hot_can_serve(const struct worker_memory *memory, const char *queue, int32_t demand);
+// True when the poll may be given tasks at all.
+bool hot_may_claim(const struct batch_work *work);
+// Distributes the candidates among the polls, into grants.
+int hot_cut(struct batch *batch, struct err *err) WARN_UNUSED;
+
+// hot_grant.c, hot_orders.c: what operations are told
+int hot_grant_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_grant_finish(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_orders_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_orders_ask_details(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_orders_finish(struct batch *batch, struct err *err) WARN_UNUSED;
+
+// hot_submit.c, hot_submit_rows.c
+int hot_submit_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_submit_read(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_submit_intern(struct batch *batch, struct err *err) WARN_UNUSED; // round trips when a demand is new
+int hot_submit_insert(struct batch *batch, struct err *err) WARN_UNUSED; // jobs
+int hot_submit_inserted(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_submit_ask_known(struct batch *batch, struct err *err) WARN_UNUSED; // who has the keys that were taken
+int hot_submit_read_known(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_submit_write(struct batch *batch, struct err *err) WARN_UNUSED; // stages, slices, items, services

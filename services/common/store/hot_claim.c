@@ -1,0 +1,369 @@
+// Claims: how many heads of which queues are locked, and how the cuts are written.
+//
+// A claim waits for nobody: what others have locked it passes over. It comes last in a transaction, so that whoever
+// waits for its slices waits for a commit and nothing else.
+#include "services/common/base/macros.h"
+#include "services/common/store/hot_batch.h"
+
+#define SLICES_MAX 2000 // of one demand in one batch
+#define ROUNDS_MAX 4
+#define WIDTH_WEIGHT 0.25
+
+// ---- what is wanted
+
+static struct demand_queue *find_queue(const struct batch *batch, int32_t demand)
+{
+    for (size_t i = 0; i < batch->queues.count; i++)
+        if (batch->queues.items[i].demand == demand)
+            return &batch->queues.items[i];
+    return NULL;
+}
+
+static int want_tasks(struct batch *batch, int32_t demand, int64_t tasks, struct err *err)
+{
+    struct demand_queue *queue = find_queue(batch, demand);
+    if (!queue)
+        queue = LIST_ADD(batch->arena, &batch->queues);
+    if (!queue)
+        return batch_no_memory(err);
+    queue->demand = demand;
+    queue->wanted += tasks;
+    return 0;
+}
+
+static int collect_want(struct batch *batch, struct batch_work *work, const struct queue_want *want, struct err *err)
+{
+    const struct worker_memory *memory = work->worker->memory;
+    if (want->tasks <= 0)
+        return 0;
+    work->short_of_work = true;
+    for (size_t i = 0; i < memory->count; i++)
+        if (strcmp(memory->demands[i].queue, want->queue) == 0 &&
+            want_tasks(batch, memory->demands[i].id, want->tasks, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int collect_wants(struct batch *batch, struct err *err)
+{
+    for (size_t i = 0; i < batch->work_count; i++) {
+        struct batch_work *work = &batch->works[i];
+        for (size_t n = 0; hot_may_claim(work) && n < work->operation->want_count; n++)
+            if (collect_want(batch, work, &work->operation->wants[n], err) < 0)
+                return -1;
+    }
+    return 0;
+}
+
+static bool wants_queue(const struct work_operation *operation, const char *queue)
+{
+    if (!*queue)
+        return operation->want_services > 0;
+    for (size_t i = 0; i < operation->want_count; i++)
+        if (operation->wants[i].tasks > 0 && strcmp(operation->wants[i].queue, queue) == 0)
+            return true;
+    return false;
+}
+
+// What a poll that was given nothing waits for.
+static int tell_demands(struct batch_work *work, struct err *err)
+{
+    struct work_operation *operation = work->operation;
+    const struct worker_memory *memory = work->worker->memory;
+    int *demands = arena_alloc(operation->arena, (memory->count + 1) * sizeof *demands);
+    if (!demands)
+        return batch_no_memory(err);
+    demands[operation->demand_count++] = HOT_DEMAND_NEW;
+    for (size_t i = 0; i < memory->count; i++)
+        if (wants_queue(operation, memory->demands[i].queue))
+            demands[operation->demand_count++] = memory->demands[i].id;
+    operation->demands = demands;
+    return 0;
+}
+
+// ---- finding
+
+static int ask_candidates(struct batch *batch, struct err *err)
+{
+    struct params *params = batch_params(batch);
+    PARAM_I32_FIELD(params, &batch->queues, demand);
+    PARAM_I32_FIELD(params, &batch->queues, limit);
+    batch->at.candidates = batch_ask(batch, STATEMENT_HOT_CANDIDATES, err);
+    return batch->at.candidates < 0 ? -1 : 0;
+}
+
+enum candidate_column {
+    CANDIDATE_ORDINAL,
+    CANDIDATE_JOB,
+    CANDIDATE_STAGE,
+    CANDIDATE_FIRST,
+    CANDIDATE_COUNT,
+    CANDIDATE_ATTEMPT,
+    CANDIDATE_FAILURES,
+    CANDIDATE_PRIORITY,
+    CANDIDATE_RANK,
+};
+
+static void read_candidate(const struct batch *batch, struct result *rows, int row, struct candidate *candidate)
+{
+    size_t queue = (size_t)result_i64(rows, row, CANDIDATE_ORDINAL) - 1;
+    *candidate = (struct candidate){
+        .job = result_i64(rows, row, CANDIDATE_JOB),
+        .stage = (int16_t)result_i32(rows, row, CANDIDATE_STAGE),
+        .first = result_i64(rows, row, CANDIDATE_FIRST),
+        .count = result_i64(rows, row, CANDIDATE_COUNT),
+        .attempt = result_i32(rows, row, CANDIDATE_ATTEMPT),
+        .failures = result_i32(rows, row, CANDIDATE_FAILURES),
+        .demand = queue < batch->queues.count ? batch->queues.items[queue].demand : -1,
+        .priority = (int16_t)result_i32(rows, row, CANDIDATE_PRIORITY),
+        .rank = result_i64(rows, row, CANDIDATE_RANK),
+    };
+    candidate->head = candidate->rank;
+}
+
+// Rows come by demand, priority and rank: the head of a queue is the first row of its demand and priority.
+static void find_heads(struct batch *batch)
+{
+    for (size_t i = 1; i < batch->candidates.count; i++) {
+        struct candidate *candidate = &batch->candidates.items[i];
+        if (candidate[-1].demand == candidate->demand && candidate[-1].priority == candidate->priority)
+            candidate->head = candidate[-1].head;
+    }
+}
+
+static int read_candidates(struct batch *batch, struct err *err)
+{
+    struct result *rows = pipeline_result(batch->pipeline, batch->at.candidates);
+    batch->candidates.count = 0;
+    for (int row = 0; row < result_rows(rows); row++) {
+        struct candidate *candidate = LIST_ADD(batch->arena, &batch->candidates);
+        if (!candidate)
+            return batch_no_memory(err);
+        read_candidate(batch, rows, row, candidate);
+    }
+    find_heads(batch);
+    return result_ok(rows, err);
+}
+
+// Learns how wide slices are, and whether more of them have to be locked to serve this queue.
+static bool needs_more(struct batch *batch, struct demand_queue *queue)
+{
+    int64_t tasks = 0;
+    int32_t slices = 0;
+    for (size_t i = 0; i < batch->candidates.count; i++)
+        if (batch->candidates.items[i].demand == queue->demand) {
+            tasks += batch->candidates.items[i].count;
+            slices++;
+        }
+    if (slices > 0)
+        batch->hot->tasks_per_slice += WIDTH_WEIGHT * ((double)tasks / (double)slices - batch->hot->tasks_per_slice);
+    bool more = slices == queue->limit && tasks < queue->wanted && queue->limit < SLICES_MAX;
+    if (more)
+        queue->limit = MIN(queue->limit * 4, SLICES_MAX);
+    return more;
+}
+
+static void set_limits(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->queues.count; i++) {
+        struct demand_queue *queue = &batch->queues.items[i];
+        double slices = (double)queue->wanted / MAX(batch->hot->tasks_per_slice, 1.0) + 1;
+        queue->limit = (int32_t)MIN(slices, (double)SLICES_MAX);
+    }
+}
+
+// Slices that are locked already are found again by a wider look.
+static int find_candidates(struct batch *batch, struct err *err)
+{
+    bool again = batch->queues.count > 0;
+    set_limits(batch);
+    for (int round = 0; again && round < ROUNDS_MAX; round++) {
+        if (ask_candidates(batch, err) < 0 || pipeline_collect(batch->pipeline, err) < 0 ||
+            read_candidates(batch, err) < 0)
+            return -1;
+        again = false;
+        for (size_t i = 0; i < batch->queues.count; i++)
+            again |= needs_more(batch, &batch->queues.items[i]);
+    }
+    return 0;
+}
+
+int hot_claim(struct batch *batch, struct err *err)
+{
+    for (size_t i = 0; i < batch->work_count; i++) {
+        struct batch_work *work = &batch->works[i];
+        if (work->operation->polls && !work->dead && work->worker->memory && tell_demands(work, err) < 0)
+            return -1;
+    }
+    if (collect_wants(batch, err) < 0 || find_candidates(batch, err) < 0)
+        return -1;
+    if (batch->queues.count == 0 && batch->at.orders >= 0) // orders were asked for, and nothing was collected since
+        return pipeline_collect(batch->pipeline, err);
+    return hot_cut(batch, err);
+}
+
+// ---- writing
+
+static int write_shrunk(struct batch *batch, struct err *err)
+{
+    LIST(struct candidate) shrunk = {0};
+    for (size_t i = 0; i < batch->candidates.count; i++) {
+        const struct candidate *candidate = &batch->candidates.items[i];
+        if (candidate->taken == 0 || candidate->taken == candidate->count)
+            continue;
+        struct candidate *added = LIST_ADD(batch->arena, &shrunk);
+        if (!added)
+            return batch_no_memory(err);
+        *added = *candidate;
+    }
+    if (shrunk.count == 0)
+        return 0;
+    struct params *params = batch_params(batch);
+    PARAM_I64_FIELD(params, &shrunk, job);
+    PARAM_I16_FIELD(params, &shrunk, stage);
+    PARAM_I64_FIELD(params, &shrunk, first);
+    PARAM_I64_FIELD(params, &shrunk, taken);
+    return batch_ask(batch, STATEMENT_HOT_SHRINK, err) < 0 ? -1 : 0;
+}
+
+struct grant_list {
+    struct batch_grant *items;
+    size_t count;
+};
+
+static int write_in_place(struct batch *batch, const struct grant_list *grants, struct err *err)
+{
+    struct params *params = batch_params(batch);
+    PARAM_I64_FIELD(params, grants, job);
+    PARAM_I16_FIELD(params, grants, stage);
+    PARAM_I64_FIELD(params, grants, first);
+    PARAM_I64_FIELD(params, grants, count);
+    PARAM_I64_FIELD(params, grants, work->operation->worker);
+    PARAM_I32_FIELD(params, grants, work->operation->incarnation);
+    batch->at.lease = batch_ask(batch, STATEMENT_HOT_LEASE, err);
+    return batch->at.lease < 0 ? -1 : 0;
+}
+
+static int write_cut(struct batch *batch, const struct grant_list *grants, struct err *err)
+{
+    struct params *params = batch_params(batch);
+    PARAM_I64_FIELD(params, grants, job);
+    PARAM_I16_FIELD(params, grants, stage);
+    PARAM_I64_FIELD(params, grants, first);
+    PARAM_I64_FIELD(params, grants, count);
+    PARAM_I32_FIELD(params, grants, attempt);
+    PARAM_I32_FIELD(params, grants, failures);
+    PARAM_I32_FIELD(params, grants, demand);
+    PARAM_I16_FIELD(params, grants, priority);
+    PARAM_I64_FIELD(params, grants, rank);
+    PARAM_I64_FIELD(params, grants, work->operation->worker);
+    PARAM_I32_FIELD(params, grants, work->operation->incarnation);
+    batch->at.lease_cut = batch_ask(batch, STATEMENT_HOT_LEASE_CUT, err);
+    return batch->at.lease_cut < 0 ? -1 : 0;
+}
+
+// Those in place come first, in the order in which they were given within each kind. Returns how many they are.
+static int sort_grants(struct batch *batch, size_t *in_place, struct err *err)
+{
+    size_t count = batch->grants.count, next = 0;
+    struct batch_grant *sorted = arena_alloc(batch->arena, (count + 1) * sizeof *sorted);
+    if (!sorted)
+        return batch_no_memory(err);
+    for (int kind = 1; kind >= 0; kind--) {
+        for (size_t i = 0; i < count; i++)
+            if (batch->grants.items[i].in_place == (kind == 1))
+                sorted[next++] = batch->grants.items[i];
+        if (kind == 1)
+            *in_place = next;
+    }
+    batch->grants.items = sorted;
+    batch->grants.capacity = count;
+    return 0;
+}
+
+static int ask_ready_left(struct batch *batch, struct err *err)
+{
+    bool is_short = false;
+    for (size_t i = 0; i < batch->work_count; i++)
+        is_short |= batch->works[i].short_of_work;
+    if (!is_short || batch->queues.count == 0)
+        return 0;
+    struct params *params = batch_params(batch);
+    PARAM_I32_FIELD(params, &batch->queues, demand);
+    batch->at.ready_left = batch_ask(batch, STATEMENT_HOT_READY_LEFT, err);
+    return batch->at.ready_left < 0 ? -1 : 0;
+}
+
+int hot_claim_write(struct batch *batch, struct err *err)
+{
+    size_t in_place = 0;
+    if (sort_grants(batch, &in_place, err) < 0 || write_shrunk(batch, err) < 0)
+        return -1;
+    struct grant_list first = {batch->grants.items, in_place};
+    struct grant_list rest = {batch->grants.items + in_place, batch->grants.count - in_place};
+    if (first.count > 0 && write_in_place(batch, &first, err) < 0)
+        return -1;
+    if (rest.count > 0 && write_cut(batch, &rest, err) < 0)
+        return -1;
+    return ask_ready_left(batch, err);
+}
+
+// ---- after the commit
+
+enum lease_column { LEASE_JOB, LEASE_STAGE, LEASE_FIRST, LEASE_TOKEN };
+
+static bool is_row_of(struct result *rows, int row, const struct batch_grant *grant)
+{
+    return row < result_rows(rows) && result_i64(rows, row, LEASE_JOB) == grant->job &&
+           result_i32(rows, row, LEASE_STAGE) == grant->stage && result_i64(rows, row, LEASE_FIRST) == grant->first;
+}
+
+// Rows come back in the order in which they were sent; should they not, they are searched.
+static int read_token(struct result *rows, int expected, struct batch_grant *grant, struct err *err)
+{
+    int row = is_row_of(rows, expected, grant) ? expected : 0;
+    while (row < result_rows(rows) && !is_row_of(rows, row, grant))
+        row++;
+    if (row == result_rows(rows))
+        return err_set(err, ERR_INTERNAL, "slice %lld of stage %d was not leased", (long long)grant->first,
+                       grant->stage);
+    grant->token = result_i64(rows, row, LEASE_TOKEN);
+    return 0;
+}
+
+static bool is_left(struct result *rows, const struct work_operation *operation)
+{
+    for (int row = 0; row < result_rows(rows); row++)
+        for (size_t i = 0; i < operation->demand_count; i++)
+            if (result_i32(rows, row, 0) == operation->demands[i])
+                return true;
+    return false;
+}
+
+// A poll that got nothing although there is something: others hold it locked right now. Or a demand is new, and this
+// worker was not compared with it yet.
+static void tell_again(struct batch *batch)
+{
+    struct result *rows = batch->at.ready_left < 0 ? NULL : pipeline_result(batch->pipeline, batch->at.ready_left);
+    for (size_t i = 0; i < batch->work_count; i++) {
+        const struct batch_work *work = &batch->works[i];
+        if (work->short_of_work)
+            work->operation->again = batch->interned || (rows && is_left(rows, work->operation));
+    }
+}
+
+int hot_claim_finish(struct batch *batch, struct err *err)
+{
+    int next_in_place = 0, next_cut = 0;
+    struct result *in_place = batch->at.lease < 0 ? NULL : pipeline_result(batch->pipeline, batch->at.lease);
+    struct result *cut = batch->at.lease_cut < 0 ? NULL : pipeline_result(batch->pipeline, batch->at.lease_cut);
+    tell_again(batch);
+    for (size_t i = 0; i < batch->grants.count; i++) {
+        struct batch_grant *grant = &batch->grants.items[i];
+        int read = grant->in_place ? read_token(in_place, next_in_place++, grant, err)
+                                   : read_token(cut, next_cut++, grant, err);
+        if (read < 0)
+            return -1;
+    }
+    return 0;
+}

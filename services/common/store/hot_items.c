@@ -1,0 +1,99 @@
+// What stages run, and items: looked up in the lane's memory first, because they never change.
+#include "services/common/store/hot_items.h"
+#include "services/common/base/macros.h"
+#include "services/common/store/hot_batch.h"
+
+#include <stdlib.h>
+
+// ---- runs
+
+static struct hot_key run_key(int64_t job, int stage)
+{
+    return (struct hot_key){job, stage, 0};
+}
+
+const struct hot_run *hot_run_find(struct hot *hot, int64_t job, int stage)
+{
+    return hot_cache_find(&hot->runs, run_key(job, stage), NULL, NULL);
+}
+
+static char *put_text(char **end, const char *text)
+{
+    if (!text)
+        return NULL;
+    size_t bytes = strlen(text) + 1;
+    char *copy = memcpy(*end, text, bytes);
+    *end += bytes;
+    return copy;
+}
+
+static size_t text_bytes(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+void hot_run_remember(struct hot *hot, int64_t job, int stage, const struct hot_run *run)
+{
+    size_t bytes = sizeof *run + text_bytes(run->name) + text_bytes(run->run) + text_bytes(run->bundle);
+    struct hot_run *kept = malloc(bytes);
+    if (!kept)
+        return;
+    char *end = (char *)(kept + 1);
+    *kept = *run;
+    kept->name = put_text(&end, run->name);
+    kept->run = put_text(&end, run->run);
+    kept->bundle = put_text(&end, run->bundle);
+    hot_cache_put(&hot->runs, run_key(job, stage), kept, bytes);
+}
+
+// ---- items
+
+// Chunks are found by the block of tasks in which they begin. They have fewer tasks than a block, so that the one which
+// holds a task begins in its block or in the one before.
+#define BLOCK_TASKS 1024
+
+static struct hot_key chunk_key(int64_t job, int stage, int64_t block)
+{
+    return (struct hot_key){job, stage, block};
+}
+
+static bool chunk_has_task(const void *value, const void *context)
+{
+    const struct hot_chunk *chunk = value;
+    const int64_t *task = context;
+    return chunk->first <= *task && *task < chunk->first + chunk->count;
+}
+
+const struct hot_chunk *hot_chunk_find(struct hot *hot, int64_t job, int stage, int64_t task)
+{
+    int64_t block = task / BLOCK_TASKS;
+    const struct hot_chunk *chunk = hot_cache_find(&hot->items, chunk_key(job, stage, block), chunk_has_task, &task);
+    if (!chunk && block > 0)
+        chunk = hot_cache_find(&hot->items, chunk_key(job, stage, block - 1), chunk_has_task, &task);
+    return chunk;
+}
+
+void hot_chunk_remember(struct hot *hot, int64_t job, int stage, const struct hot_chunk *chunk)
+{
+    if (hot_chunk_find(hot, job, stage, chunk->first))
+        return;
+    size_t bytes = sizeof *chunk + chunk->length + 1;
+    struct hot_chunk *kept = malloc(bytes);
+    if (!kept)
+        return;
+    char *text = (char *)(kept + 1);
+    *kept = *chunk;
+    kept->lines = memcpy(text, chunk->lines, chunk->length);
+    text[chunk->length] = '\0';
+    hot_cache_put(&hot->items, chunk_key(job, stage, chunk->first / BLOCK_TASKS), kept, bytes);
+}
+
+const char *hot_chunk_line(const struct hot_chunk *chunk, int64_t task)
+{
+    const char *line = chunk->lines, *end = chunk->lines + chunk->length;
+    for (int64_t i = chunk->first; i < task && line; i++) {
+        line = memchr(line, '\n', (size_t)(end - line));
+        line = line ? line + 1 : NULL;
+    }
+    return line ? line : end;
+}

@@ -1,0 +1,24 @@
+// What a lane remembers of stages and items. Private to store/hot*.c.
+#pragma once
+
+#include "services/common/store/hot_batch.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+// NULL when it is not remembered. Valid until something is remembered.
+const struct hot_run *hot_run_find(struct hot *hot, int64_t job, int stage);
+void hot_run_remember(struct hot *hot, int64_t job, int stage, const struct hot_run *run); // copies
+
+// Items of consecutive tasks, a line each.
+struct hot_chunk {
+    int64_t first, count;
+    size_t length;
+    const char *lines;
+};
+
+// The chunk that holds a task's item, or NULL. Valid until something is remembered.
+const struct hot_chunk *hot_chunk_find(struct hot *hot, int64_t job, int stage, int64_t task);
+void hot_chunk_remember(struct hot *hot, int64_t job, int stage, const struct hot_chunk *chunk); // copies
+// Where the line of a task begins; behind the last one for the task after the last.
+const char *hot_chunk_line(const struct hot_chunk *chunk, int64_t task);

@@ -1,0 +1,254 @@
+// Reports: the rows, counters, errors and events that they become.
+#include "services/common/base/macros.h"
+#include "services/common/base/strbuf.h"
+#include "services/common/model/states.h"
+#include "services/common/store/hot_batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// ---- runs of succeeded tasks
+
+static int compare_ranges(const void *left, const void *right)
+{
+    const struct succeeded_range *a = left, *b = right;
+    if (a->stage != b->stage)
+        return a->stage < b->stage ? -1 : 1;
+    return (a->from > b->from) - (a->from < b->from);
+}
+
+static void merge_ranges(struct batch *batch)
+{
+    struct succeeded_range *ranges = batch->ranges.items;
+    if (batch->ranges.count == 0)
+        return;
+    qsort(ranges, batch->ranges.count, sizeof *ranges, compare_ranges);
+    size_t last = 0;
+    for (size_t i = 1; i < batch->ranges.count; i++) {
+        if (ranges[i].stage == ranges[last].stage && ranges[i].from <= ranges[last].to) {
+            ranges[last].to = MAX(ranges[last].to, ranges[i].to);
+            ranges[last].attempt = MAX(ranges[last].attempt, ranges[i].attempt);
+        } else {
+            ranges[++last] = ranges[i];
+        }
+    }
+    batch->ranges.count = last + 1;
+}
+
+int hot_neighbours_ask(struct batch *batch, struct err *err)
+{
+    merge_ranges(batch);
+    if (batch->ranges.count == 0)
+        return 0;
+    struct params *params = batch_params(batch);
+    PARAM_I64_FIELD(params, &batch->ranges, stage->job);
+    PARAM_I16_FIELD(params, &batch->ranges, stage->stage);
+    PARAM_I64_FIELD(params, &batch->ranges, from);
+    PARAM_I64_FIELD(params, &batch->ranges, to);
+    batch->at.neighbours = batch_ask(batch, STATEMENT_HOT_NEIGHBOURS, err);
+    return batch->at.neighbours < 0 ? -1 : 0;
+}
+
+static int add_old(struct batch *batch, const struct batch_stage *stage, int64_t first, struct err *err)
+{
+    struct slice_row *row = LIST_ADD(batch->arena, &batch->old_slices);
+    if (!row)
+        return batch_no_memory(err);
+    *row = (struct slice_row){.job = stage->job, .stage = stage->stage, .first = first};
+    return 0;
+}
+
+enum neighbour_column { NEIGHBOUR_ORDINAL, NEIGHBOUR_BEFORE_FIRST, NEIGHBOUR_BEFORE_COUNT, NEIGHBOUR_AFTER_COUNT };
+
+static int absorb(struct batch *batch, struct result *rows, int row, struct succeeded_range *range, struct err *err)
+{
+    int64_t to = range->to;
+    if (!result_is_null(rows, row, NEIGHBOUR_BEFORE_FIRST)) {
+        range->from = result_i64(rows, row, NEIGHBOUR_BEFORE_FIRST);
+        if (add_old(batch, range->stage, range->from, err) < 0)
+            return -1;
+    }
+    if (!result_is_null(rows, row, NEIGHBOUR_AFTER_COUNT)) {
+        range->to = to + result_i64(rows, row, NEIGHBOUR_AFTER_COUNT);
+        if (add_old(batch, range->stage, to, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int hot_neighbours_read(struct batch *batch, struct err *err)
+{
+    if (batch->at.neighbours < 0)
+        return 0;
+    struct result *rows = pipeline_result(batch->pipeline, batch->at.neighbours);
+    for (int row = 0; row < result_rows(rows); row++) {
+        size_t at = (size_t)result_i64(rows, row, NEIGHBOUR_ORDINAL) - 1;
+        if (at < batch->ranges.count && absorb(batch, rows, row, &batch->ranges.items[at], err) < 0)
+            return -1;
+    }
+    merge_ranges(batch); // two of them may have the same neighbour between them
+    return result_ok(rows, err);
+}
+
+static int add_ranges(struct batch *batch, struct err *err)
+{
+    for (size_t i = 0; i < batch->ranges.count; i++) {
+        const struct succeeded_range *range = &batch->ranges.items[i];
+        struct slice_row *row = LIST_ADD(batch->arena, &batch->new_slices);
+        if (!row)
+            return batch_no_memory(err);
+        *row = (struct slice_row){
+            .job = range->stage->job,
+            .stage = range->stage->stage,
+            .first = range->from,
+            .count = range->to - range->from,
+            .state = SLICE_SUCCEEDED,
+            .attempt = range->attempt,
+            .demand = range->stage->demand,
+            .priority = range->stage->priority,
+        };
+    }
+    return 0;
+}
+
+// ---- the other parts
+
+static int add_part_row(struct batch *batch, const struct batch_lease *lease, const struct slice_part *part,
+                        struct err *err)
+{
+    const struct batch_stage *stage = lease->stage;
+    struct slice_row *row = LIST_ADD(batch->arena, &batch->new_slices);
+    if (!row)
+        return batch_no_memory(err);
+    *row = (struct slice_row){
+        .job = stage->job,
+        .stage = stage->stage,
+        .first = part->range.from,
+        .count = part->range.to - part->range.from,
+        .state = (int16_t)part->state,
+        .attempt = part->attempt,
+        .failures = part->failures,
+        .delay_ms = part->delay_ms,
+        .demand = stage->demand,
+        .priority = stage->priority,
+    };
+    if (part->state != SLICE_READY)
+        return 0;
+    row->rank = batch_rank(batch, stage->demand, stage->priority);
+    wakes_add(batch->wakes, WAKE_DEMAND, stage->demand, row->count);
+    return 0;
+}
+
+static int add_error(struct batch *batch, const struct batch_lease *lease, const struct slice_part *part,
+                     struct err *err)
+{
+    const struct task_failure *failure = &lease->result->failed[part->position];
+    struct task_error_row *row = LIST_ADD(batch->arena, &batch->errors);
+    if (!row)
+        return batch_no_memory(err);
+    *row = (struct task_error_row){
+        .job = lease->job->id,
+        .stage = lease->stage->stage,
+        .task = failure->task,
+        .attempt = lease->attempt,
+        .error = failure->error ? failure->error : "",
+        .exit = failure->exit,
+    };
+    return 0;
+}
+
+static int add_failed_event(struct batch *batch, const struct batch_lease *lease, const struct slice_part *part,
+                            struct err *err)
+{
+    const struct task_failure *failure = &lease->result->failed[part->position];
+    const char *error = failure->error ? failure->error : "", *data = NULL;
+    if (lease->job->event_count >= batch->hot->settings.event_limit)
+        return 0;
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    strbuf_add_format(&text, "{\"stage\":\"%s\",\"task\":%lld,\"attempt\":%d,\"error\":", lease->stage->name,
+                      (long long)failure->task, lease->attempt);
+    strbuf_add_json(&text, error, strlen(error));
+    strbuf_add_char(&text, '}');
+    if (batch_copy(batch, &text, &data, err) < 0)
+        return -1;
+    return batch_event(batch, lease->job, "task.failed", data, true, err);
+}
+
+static void count_part(struct batch_stage *stage, const struct slice_part *part)
+{
+    int64_t count = part->range.to - part->range.from;
+    stage->changed |= part->state >= SLICE_SUCCEEDED;
+    if (part->state == SLICE_SUCCEEDED)
+        stage->succeeded += count;
+    else if (part->state == SLICE_FAILED)
+        stage->failed += count;
+    else if (part->state == SLICE_CANCELLED)
+        stage->cancelled += count;
+}
+
+static int apply_part(struct batch *batch, const struct batch_lease *lease, const struct slice_part *part,
+                      struct err *err)
+{
+    count_part(lease->stage, part);
+    if (part->position >= 0 && add_error(batch, lease, part, err) < 0)
+        return -1;
+    if (part->state == SLICE_FAILED && add_failed_event(batch, lease, part, err) < 0)
+        return -1;
+    return part->state == SLICE_SUCCEEDED ? 0 : add_part_row(batch, lease, part, err);
+}
+
+// A job without services has started when its first tasks were leased.
+static void note_start(struct batch_job *job, const struct batch_lease *lease)
+{
+    if (!lease->result || job->started || job->has_services)
+        return;
+    job->changed = true;
+    if (job->started_us == 0 || lease->leased_us < job->started_us)
+        job->started_us = lease->leased_us;
+}
+
+static int apply_lease(struct batch *batch, const struct batch_lease *lease, struct err *err)
+{
+    note_start(lease->job, lease);
+    if (lease->job->outcome != OUTCOME_NONE)
+        batch_settle(lease->job);
+    for (size_t i = 0; i < lease->part_count; i++)
+        if (apply_part(batch, lease, &lease->parts[i], err) < 0)
+            return -1;
+    return add_old(batch, lease->stage, lease->first, err);
+}
+
+// ---- who has to be settled
+
+static int64_t open_after(const struct batch_stage *stage)
+{
+    return stage->open + stage->added - stage->succeeded - stage->failed - stage->cancelled;
+}
+
+// Nothing is left and nothing can come.
+static bool may_close(const struct batch_job *job, const struct batch_stage *stage)
+{
+    const struct batch_stage *source = batch_stage(job, stage->from_stage);
+    return open_after(stage) == 0 && (!source || open_after(source) == 0);
+}
+
+static void settle_for_stage(struct batch_job *job, const struct batch_stage *stage)
+{
+    bool has_room = stage->max_parallel > 0 && job->runs;
+    if (may_close(job, stage) || (stage->failed > 0 && stage->fail_job) || has_room)
+        batch_settle(job);
+}
+
+int hot_report_apply(struct batch *batch, struct err *err)
+{
+    for (size_t i = 0; i < batch->leases.count; i++)
+        if (batch->leases.items[i].found && apply_lease(batch, &batch->leases.items[i], err) < 0)
+            return -1;
+    if (add_ranges(batch, err) < 0 || hot_output_append(batch, err) < 0)
+        return -1;
+    for (size_t i = 0; i < batch->job_count; i++)
+        for (size_t n = 0; n < batch->jobs[i].stage_count; n++)
+            if (batch->jobs[i].stages[n].changed)
+                settle_for_stage(&batch->jobs[i], &batch->jobs[i].stages[n]);
+    return 0;
+}

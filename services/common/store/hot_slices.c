@@ -1,0 +1,139 @@
+// What became of slices, as rows: the old ones and the new ones of a batch are held against each other, so that a row
+// whose place stays is updated and not written anew.
+#include "services/common/model/states.h"
+#include "services/common/store/hot_batch.h"
+
+#include <stdlib.h>
+
+// ---- ranks
+
+int hot_ranks_ask(struct batch *batch, struct err *err)
+{
+    size_t unknown = 0;
+    for (size_t i = 0; i < batch->ranks.count; i++)
+        unknown += batch->ranks.items[i].rank < 0;
+    batch->at.ranks = -1;
+    if (unknown == 0)
+        return 0;
+    struct params *params = batch_params(batch);
+    PARAM_I32_FIELD(params, &batch->ranks, demand);
+    PARAM_I16_FIELD(params, &batch->ranks, priority);
+    batch->at.ranks = batch_ask(batch, STATEMENT_HOT_RANKS, err);
+    return batch->at.ranks < 0 ? -1 : 0;
+}
+
+int hot_ranks_read(struct batch *batch, struct err *err)
+{
+    if (batch->at.ranks < 0)
+        return 0;
+    struct result *rows = pipeline_result(batch->pipeline, batch->at.ranks);
+    for (int row = 0; row < result_rows(rows); row++) {
+        size_t at = (size_t)result_i64(rows, row, 0) - 1;
+        if (at < batch->ranks.count)
+            batch->ranks.items[at].rank = result_i64(rows, row, 1);
+    }
+    return result_ok(rows, err);
+}
+
+// ---- rows
+
+static int compare_rows(const void *left, const void *right)
+{
+    const struct slice_row *a = left, *b = right;
+    if (a->job != b->job)
+        return a->job < b->job ? -1 : 1;
+    if (a->stage != b->stage)
+        return a->stage < b->stage ? -1 : 1;
+    return (a->first > b->first) - (a->first < b->first);
+}
+
+struct changes {
+    LIST(struct slice_row) gone;
+    LIST(struct slice_row) changed;
+    LIST(struct slice_row) made;
+};
+
+static int add_change(struct batch *batch, struct changes *changes, const struct slice_row *old,
+                      const struct slice_row *new, struct err *err)
+{
+    struct slice_row *row = !new  ? LIST_ADD(batch->arena, &changes->gone)
+                            : old ? LIST_ADD(batch->arena, &changes->changed)
+                                  : LIST_ADD(batch->arena, &changes->made);
+    if (!row)
+        return batch_no_memory(err);
+    *row = new ? *new : *old;
+    return 0;
+}
+
+static int compare_lists(struct batch *batch, struct changes *changes, struct err *err)
+{
+    const struct slice_row *old = batch->old_slices.items, *new = batch->new_slices.items;
+    const struct slice_row *old_end = old + batch->old_slices.count, *new_end = new + batch->new_slices.count;
+    while (old < old_end || new < new_end) {
+        int order = old == old_end ? 1 : new == new_end ? -1 : compare_rows(old, new);
+        if (add_change(batch, changes, order <= 0 ? old : NULL, order >= 0 ? new : NULL, err) < 0)
+            return -1;
+        const struct slice_row *seen = old;
+        while (order <= 0 && old < old_end && compare_rows(seen, old) == 0) // neighbours of two ranges are listed twice
+            old++;
+        new += order >= 0;
+    }
+    return 0;
+}
+
+static int write_gone(struct batch *batch, const struct changes *changes, struct err *err)
+{
+    if (changes->gone.count == 0)
+        return 0;
+    struct params *params = batch_params(batch);
+    PARAM_I64_FIELD(params, &changes->gone, job);
+    PARAM_I16_FIELD(params, &changes->gone, stage);
+    PARAM_I64_FIELD(params, &changes->gone, first);
+    return batch_ask(batch, STATEMENT_HOT_SLICES_DELETE, err) < 0 ? -1 : 0;
+}
+
+#define PARAM_SLICES(params, list)               \
+    do {                                         \
+        PARAM_I64_FIELD(params, list, job);      \
+        PARAM_I16_FIELD(params, list, stage);    \
+        PARAM_I64_FIELD(params, list, first);    \
+        PARAM_I64_FIELD(params, list, count);    \
+        PARAM_I16_FIELD(params, list, state);    \
+        PARAM_I32_FIELD(params, list, attempt);  \
+        PARAM_I32_FIELD(params, list, failures); \
+        PARAM_I64_FIELD(params, list, rank);     \
+        PARAM_I64_FIELD(params, list, delay_ms); \
+    } while (0)
+
+static int write_changed(struct batch *batch, const struct changes *changes, struct err *err)
+{
+    if (changes->changed.count == 0)
+        return 0;
+    struct params *params = batch_params(batch);
+    PARAM_SLICES(params, &changes->changed);
+    return batch_ask(batch, STATEMENT_HOT_SLICES_UPDATE, err) < 0 ? -1 : 0;
+}
+
+static int write_made(struct batch *batch, const struct changes *changes, struct err *err)
+{
+    if (changes->made.count == 0)
+        return 0;
+    struct params *params = batch_params(batch);
+    PARAM_SLICES(params, &changes->made);
+    PARAM_I32_FIELD(params, &changes->made, demand);
+    PARAM_I16_FIELD(params, &changes->made, priority);
+    return batch_ask(batch, STATEMENT_HOT_SLICES_INSERT, err) < 0 ? -1 : 0;
+}
+
+int hot_slices_write(struct batch *batch, struct err *err)
+{
+    struct changes changes = {0};
+    if (batch->old_slices.count > 0)
+        qsort(batch->old_slices.items, batch->old_slices.count, sizeof(struct slice_row), compare_rows);
+    if (batch->new_slices.count > 0)
+        qsort(batch->new_slices.items, batch->new_slices.count, sizeof(struct slice_row), compare_rows);
+    if (compare_lists(batch, &changes, err) < 0 || write_gone(batch, &changes, err) < 0 ||
+        write_changed(batch, &changes, err) < 0)
+        return -1;
+    return write_made(batch, &changes, err);
+}

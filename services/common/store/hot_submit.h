@@ -1,0 +1,41 @@
+// Submissions in a batch. Private to store/hot*.c.
+#pragma once
+
+#include "services/common/store/hot_batch.h"
+
+// What a stage or service asks of workers.
+struct demand_need {
+    const char *queue, *runtime, *labels, *text; // text: all of them, what the lane remembers it by
+    int32_t id;                                  // 0: not known yet
+};
+
+struct batch_submit {
+    struct submit_operation *operation;
+    const char *bundle; // its hash; NULL: none
+    size_t *demands;    // indexes of needs: the stages', then the services'
+    bool checks_bundle; // whether it is there was asked
+    bool dead;          // failed
+    bool inserted;      // the job is new
+    // Nothing has to be decided: no services, no stage that is empty or has a limit. Its rows are written as they stay.
+    bool plain;
+    // texts
+    const char *labels, *spec;
+    int32_t events;
+};
+
+int hot_submit_begin(struct batch *batch, struct submit_operation **operations, size_t count,
+                     struct err *err) WARN_UNUSED;
+// The demand of stage `index`, or of service `index` minus the number of stages.
+int32_t hot_submit_demand(const struct batch *batch, const struct batch_submit *submit, size_t index);
+// True when the tasks of this stage of a plain job may be claimed at once.
+bool hot_submit_releases(const struct batch_submit *submit, size_t stage);
+
+// hot_demands.c
+// Remembers that `demand` is needed; *index is its place in needs.
+int hot_demand_need(struct batch *batch, const char *queue, const struct run_spec *run, const char *runtime,
+                    size_t *index, struct err *err) WARN_UNUSED;
+int hot_demands_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_demands_read(struct batch *batch, struct err *err) WARN_UNUSED;
+int hot_demands_intern(struct batch *batch, struct err *err) WARN_UNUSED; // round trips when one is new
+// Appends {"name":"value",...}.
+void hot_pairs_write(const struct text_pairs *pairs, struct strbuf *out);

@@ -1,0 +1,238 @@
+// Who is asking: leases, incarnations, and the demands that a worker can serve.
+#include "services/common/base/macros.h"
+#include "services/common/model/states.h"
+#include "services/common/store/hot_batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// ---- the workers of a batch
+
+static struct batch_worker *find_worker(const struct batch *batch, int64_t id, int incarnation)
+{
+    for (size_t i = 0; i < batch->worker_count; i++)
+        if (batch->workers[i].id == id && batch->workers[i].incarnation == incarnation)
+            return &batch->workers[i];
+    return NULL;
+}
+
+static bool says_stuck(const struct work_operation *operation)
+{
+    for (size_t i = 0; i < operation->observation_count; i++)
+        if (operation->observations[i].state == INSTANCE_STUCK)
+            return true;
+    return false;
+}
+
+static struct hot_key key_of(const struct batch_worker *worker)
+{
+    return (struct hot_key){worker->id, worker->incarnation, 0};
+}
+
+static size_t memory_bytes(size_t demands)
+{
+    return sizeof(struct worker_memory) + demands * sizeof(struct worker_demand);
+}
+
+// The batch works with a copy, which outlives whatever the cache does to its own.
+static int copy_memory(struct batch *batch, struct batch_worker *worker, const struct worker_memory *memory,
+                       struct err *err)
+{
+    void *copy = arena_copy(batch->arena, memory, memory_bytes(memory->count));
+    worker->memory = copy;
+    return copy ? 0 : batch_no_memory(err);
+}
+
+static int recall(struct batch *batch, struct batch_worker *worker, struct err *err)
+{
+    const struct worker_memory *memory = hot_cache_find(&batch->hot->workers, key_of(worker), NULL, NULL);
+    return memory ? copy_memory(batch, worker, memory, err) : 0;
+}
+
+int hot_workers_collect(struct batch *batch, struct err *err)
+{
+    batch->workers = arena_alloc_zero(batch->arena, batch->work_count + 1, sizeof *batch->workers);
+    if (!batch->workers)
+        return batch_no_memory(err);
+    for (size_t i = 0; i < batch->work_count; i++) {
+        struct batch_work *work = &batch->works[i];
+        const struct work_operation *operation = work->operation;
+        work->worker = find_worker(batch, operation->worker, operation->incarnation);
+        if (!work->worker) {
+            work->worker = &batch->workers[batch->worker_count++];
+            work->worker->id = operation->worker;
+            work->worker->incarnation = operation->incarnation;
+        }
+        work->worker->draining |= operation->polls && operation->draining;
+        work->worker->stuck |= says_stuck(operation);
+        if (operation->polls && !work->worker->memory && recall(batch, work->worker, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int hot_workers_ask(struct batch *batch, struct err *err)
+{
+    struct {
+        struct batch_worker *items;
+        size_t count;
+    } workers = {batch->workers, batch->worker_count};
+    if (workers.count == 0)
+        return 0;
+    struct params *params = batch_params(batch);
+    PARAM_I64_FIELD(params, &workers, id);
+    PARAM_I32_FIELD(params, &workers, incarnation);
+    PARAM_BOOL_FIELD(params, &workers, draining);
+    PARAM_BOOL_FIELD(params, &workers, stuck);
+    params_i64(params, batch->hot->settings.worker_lease_ms);
+    batch->at.renew = batch_ask(batch, STATEMENT_HOT_RENEW, err);
+    if (batch->at.renew < 0)
+        return -1;
+    PARAM_I64_FIELD(params, &workers, id);
+    batch->at.workers = batch_ask(batch, STATEMENT_HOT_WORKERS, err);
+    if (batch->at.workers < 0)
+        return -1;
+    batch->at.demand_last = batch_ask(batch, STATEMENT_HOT_DEMAND_LAST, err);
+    return batch->at.demand_last < 0 ? -1 : 0;
+}
+
+enum worker_column { WORKER_ID, WORKER_INCARNATION, WORKER_STATE, WORKER_DRAIN, WORKER_LEASE_UNTIL, WORKER_NOW };
+
+static void read_worker(struct result *rows, int row, struct batch_worker *worker)
+{
+    int state = result_i32(rows, row, WORKER_STATE);
+    bool alive = state != WORKER_LOST && state != WORKER_GONE;
+    worker->known = true;
+    worker->current = alive && result_i32(rows, row, WORKER_INCARNATION) == worker->incarnation;
+    worker->drain = result_bool(rows, row, WORKER_DRAIN);
+    worker->takes_work = worker->current && state == WORKER_READY && !worker->drain;
+    worker->lease_ms = (result_time_us(rows, row, WORKER_LEASE_UNTIL) - result_time_us(rows, row, WORKER_NOW)) / 1000;
+}
+
+static void refuse(struct batch_work *work)
+{
+    struct work_operation *operation = work->operation;
+    work->dead = operation->failed = true;
+    if (work->worker->known)
+        err_set(&operation->err, ERR_STALE, "incarnation %d of worker %lld is not the current one",
+                operation->incarnation, (long long)operation->worker);
+    else
+        err_set(&operation->err, ERR_NOT_FOUND, "worker %lld does not exist", (long long)operation->worker);
+}
+
+int hot_workers_read(struct batch *batch, struct err *err)
+{
+    if (batch->at.workers < 0)
+        return 0;
+    struct result *rows = pipeline_result(batch->pipeline, batch->at.workers);
+    for (int row = 0; row < result_rows(rows); row++)
+        for (size_t i = 0; i < batch->worker_count; i++)
+            if (batch->workers[i].id == result_i64(rows, row, WORKER_ID))
+                read_worker(rows, row, &batch->workers[i]);
+    for (size_t i = 0; i < batch->work_count; i++) {
+        struct batch_work *work = &batch->works[i];
+        work->operation->lease_ms = MAX(work->worker->lease_ms, (int64_t)0);
+        work->operation->drain = work->worker->drain;
+        if (!work->worker->current)
+            refuse(work);
+    }
+    struct result *last = pipeline_result(batch->pipeline, batch->at.demand_last);
+    batch->hot->demand_last = MAX(batch->hot->demand_last, result_i32(last, 0, 0));
+    return result_ok(rows, err) < 0 ? -1 : result_ok(last, err);
+}
+
+// ---- demands
+
+static bool polls(const struct batch *batch, const struct batch_worker *worker)
+{
+    for (size_t i = 0; i < batch->work_count; i++)
+        if (batch->works[i].worker == worker && batch->works[i].operation->polls)
+            return true;
+    return false;
+}
+
+static int seen_by(const struct batch_worker *worker)
+{
+    return worker->memory ? worker->memory->seen : -1;
+}
+
+static bool needs_match(const struct batch *batch, const struct batch_worker *worker)
+{
+    return worker->current && seen_by(worker) < batch->hot->demand_last && polls(batch, worker);
+}
+
+// How many of the rows, which are ordered by worker, belong to this one from `row` on.
+static int rows_of(struct result *rows, int row, int64_t worker)
+{
+    int count = 0;
+    while (row + count < result_rows(rows) && result_i64(rows, row + count, 0) == worker)
+        count++;
+    return count;
+}
+
+static int first_row_of(struct result *rows, int64_t worker)
+{
+    int row = 0;
+    while (row < result_rows(rows) && result_i64(rows, row, 0) != worker)
+        row++;
+    return row;
+}
+
+// The old memory and what the rows add to it.
+static int remember(struct batch *batch, struct batch_worker *worker, struct result *rows, struct err *err)
+{
+    const struct worker_memory *old = worker->memory;
+    int row = first_row_of(rows, worker->id), added = rows_of(rows, row, worker->id);
+    size_t kept = old ? old->count : 0;
+    size_t bytes = memory_bytes(kept + (size_t)added);
+    struct worker_memory *memory = calloc(1, bytes);
+    if (!memory)
+        return batch_no_memory(err);
+    memory->seen = batch->hot->demand_last;
+    memory->count = kept + (size_t)added;
+    if (old)
+        memcpy(memory->demands, old->demands, kept * sizeof old->demands[0]);
+    for (int i = 0; i < added; i++) {
+        struct worker_demand *demand = &memory->demands[kept + (size_t)i];
+        demand->id = result_i32(rows, row + i, 1);
+        snprintf(demand->queue, sizeof demand->queue, "%s", result_text(rows, row + i, 2));
+    }
+    int copied = copy_memory(batch, worker, memory, err);
+    hot_cache_drop(&batch->hot->workers, key_of(worker));
+    hot_cache_put(&batch->hot->workers, key_of(worker), memory, bytes);
+    return copied;
+}
+
+static int ask_match(struct batch *batch, struct err *err)
+{
+    struct params *params = batch_params(batch);
+    params_array_begin(params, PARAM_I64);
+    for (size_t i = 0; i < batch->worker_count; i++)
+        if (needs_match(batch, &batch->workers[i]))
+            params_add_i64(params, batch->workers[i].id);
+    params_array_end(params);
+    params_array_begin(params, PARAM_I32);
+    for (size_t i = 0; i < batch->worker_count; i++)
+        if (needs_match(batch, &batch->workers[i]))
+            params_add_i32(params, MAX(seen_by(&batch->workers[i]), 0));
+    params_array_end(params);
+    params_i32(params, batch->hot->demand_last);
+    return batch_ask(batch, STATEMENT_HOT_DEMAND_MATCH, err);
+}
+
+int hot_demands_match(struct batch *batch, bool *asked, struct err *err)
+{
+    *asked = false;
+    for (size_t i = 0; i < batch->worker_count; i++)
+        *asked |= needs_match(batch, &batch->workers[i]);
+    if (!*asked)
+        return 0;
+    int index = ask_match(batch, err);
+    if (index < 0 || pipeline_collect(batch->pipeline, err) < 0)
+        return -1;
+    struct result *rows = pipeline_result(batch->pipeline, index);
+    for (size_t i = 0; i < batch->worker_count; i++)
+        if (needs_match(batch, &batch->workers[i]) && remember(batch, &batch->workers[i], rows, err) < 0)
+            return -1;
+    return result_ok(rows, err);
+}

@@ -1,0 +1,69 @@
+-- Claims: services/common/store/hot_claim.c cuts what these read. A claim takes no lock of a job, only of ready slices.
+
+-- name: hot_candidates
+-- Arrays: demand, how many slices at most. The heads of these queues.
+SELECT k.ordinal, s.job, s.stage, s.first, s.count, s.attempt, s.failures, s.priority, s.rank
+  FROM unnest($1::integer[], $2::integer[]) WITH ORDINALITY AS k (demand, most, ordinal)
+ CROSS JOIN LATERAL (SELECT *
+                       FROM slice r
+                      WHERE r.state = 1 AND r.demand = k.demand
+                      ORDER BY r.priority DESC, r.rank, r.job
+                      LIMIT k.most
+                        FOR UPDATE SKIP LOCKED) s
+
+-- name: hot_ready_left
+-- Array of demands. Those that have ready slices, locked by others or not.
+SELECT u.demand
+  FROM unnest($1::integer[]) AS u (demand)
+ WHERE EXISTS (SELECT FROM slice s WHERE s.state = 1 AND s.demand = u.demand)
+
+-- name: hot_lease
+-- Arrays: job, stage, first, count, worker, incarnation. Leases slices from their beginning.
+UPDATE slice s
+   SET state = 2, count = u.count, attempt = s.attempt + 1, worker = u.worker, incarnation = u.incarnation,
+       token = nextval('lease_token'), leased_at = clock_timestamp()
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::integer[])
+       AS u (job, stage, first, count, worker, incarnation)
+ WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first
+RETURNING s.job, s.stage, s.first, s.token
+
+-- name: hot_shrink
+-- Arrays: job, stage, first, tasks that are cut off its beginning.
+UPDATE slice s
+   SET first = s.first + u.cut, count = s.count - u.cut, rank = s.rank + u.cut
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[]) AS u (job, stage, first, cut)
+ WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first
+
+-- name: hot_lease_cut
+-- Arrays: job, stage, first, count, attempt, failures, demand, priority, rank, worker, incarnation. Inserts what was cut
+-- off.
+INSERT INTO slice (job, stage, first, count, state, attempt, failures, demand, priority, rank, worker, incarnation,
+                   token, leased_at)
+SELECT u.job, u.stage, u.first, u.count, 2, u.attempt, u.failures, u.demand, u.priority, u.rank, u.worker,
+       u.incarnation, nextval('lease_token'), clock_timestamp()
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[],
+              $8::smallint[], $9::bigint[], $10::bigint[], $11::integer[])
+       AS u (job, stage, first, count, attempt, failures, demand, priority, rank, worker, incarnation)
+RETURNING job, stage, first, token
+
+-- name: hot_runs
+-- Arrays: job, stage.
+SELECT u.ordinal, g.name, g.run, j.bundle, j.services
+  FROM unnest($1::bigint[], $2::smallint[]) WITH ORDINALITY AS u (job, stage, ordinal)
+  JOIN stage g ON g.job = u.job AND g.stage = u.stage
+  JOIN job j ON j.id = u.job
+ ORDER BY u.ordinal
+
+-- name: hot_items
+-- Arrays: job, stage, from, to. The chunks that hold the items of these tasks.
+SELECT u.ordinal, i.first, i.count, i.lines
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
+       AS u (job, stage, start, finish, ordinal)
+ CROSS JOIN LATERAL (SELECT m.first, m.count, m.lines
+                       FROM item m
+                      WHERE m.job = u.job AND m.stage = u.stage AND m.first < u.finish
+                        AND m.first >= (SELECT c.first FROM item c
+                                         WHERE c.job = u.job AND c.stage = u.stage AND c.first <= u.start
+                                         ORDER BY c.first DESC
+                                         LIMIT 1)) i
+ ORDER BY u.ordinal, i.first

@@ -1,0 +1,129 @@
+-- Reports of workers, as services/common/store/hot_report*.c merges them. Numbers of states are those of
+-- services/common/model/states.h. A batch holds the row locks of all its jobs before it reads anything else of them.
+
+-- name: hot_lock_jobs
+SELECT id, outcome, phase, paused, closed_at IS NOT NULL, services, started_at IS NOT NULL, log_bytes, event_count
+  FROM job
+ WHERE id = ANY ($1::bigint[])
+ ORDER BY id
+   FOR NO KEY UPDATE
+
+-- name: hot_stages
+SELECT job, stage, demand, priority, from_stage, fail_job, retries_max, backoff_ms, backoff_max_ms, max_parallel, total,
+       open, released, rank, name
+  FROM stage
+ WHERE job = ANY ($1::bigint[])
+ ORDER BY job, stage
+
+-- name: hot_leased
+-- Arrays: worker, token.
+SELECT u.ordinal, s.job, s.stage, s.first, s.count, s.attempt, s.failures, s.incarnation, s.leased_at
+  FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS u (worker, token, ordinal)
+  JOIN slice s ON s.worker = u.worker AND s.token = u.token AND s.state = 2
+
+-- name: hot_held
+-- Everything that is leased to these workers.
+SELECT worker, token, incarnation, job
+  FROM slice
+ WHERE worker = ANY ($1::bigint[]) AND state = 2
+ ORDER BY worker, token
+
+-- name: hot_neighbours
+-- Arrays: job, stage, from, to. The succeeded slices that touch these ranges.
+SELECT u.ordinal, b.first, b.count, a.count
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
+       AS u (job, stage, start, finish, ordinal)
+  LEFT JOIN LATERAL (SELECT s.first, s.count, s.state
+                       FROM slice s
+                      WHERE s.job = u.job AND s.stage = u.stage AND s.first < u.start
+                      ORDER BY s.first DESC
+                      LIMIT 1) b ON b.state = 4 AND b.first + b.count = u.start
+  LEFT JOIN slice a ON a.job = u.job AND a.stage = u.stage AND a.first = u.finish AND a.state = 4
+
+-- name: hot_ranks
+-- Arrays: demand, priority. The head of each queue.
+SELECT u.ordinal, coalesce((SELECT s.rank
+                              FROM slice s
+                             WHERE s.state = 1 AND s.demand = u.demand AND s.priority = u.priority
+                             ORDER BY s.rank
+                             LIMIT 1), 0)
+  FROM unnest($1::integer[], $2::smallint[]) WITH ORDINALITY AS u (demand, priority, ordinal)
+
+-- name: hot_slices_delete
+DELETE FROM slice s
+ USING unnest($1::bigint[], $2::smallint[], $3::bigint[]) AS u (job, stage, first)
+ WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first
+
+-- name: hot_slices_update
+-- Arrays: job, stage, first, count, state, attempt, failures, rank, delay (ms; of delayed ones). Ends the lease.
+UPDATE slice s
+   SET count = u.count, state = u.state, attempt = u.attempt, failures = u.failures, rank = u.rank, worker = NULL,
+       incarnation = NULL, token = NULL, leased_at = NULL, cancel = false,
+       due_at = CASE WHEN u.state = 3 THEN clock_timestamp() + u.delay_ms * interval '1 millisecond' END
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::smallint[], $6::integer[], $7::integer[],
+              $8::bigint[], $9::bigint[])
+       AS u (job, stage, first, count, state, attempt, failures, rank, delay_ms)
+ WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first
+
+-- name: hot_slices_insert
+-- Arrays: job, stage, first, count, state, attempt, failures, rank, delay (ms), demand, priority.
+INSERT INTO slice (job, stage, first, count, state, attempt, failures, rank, due_at, demand, priority)
+SELECT u.job, u.stage, u.first, u.count, u.state, u.attempt, u.failures, u.rank,
+       CASE WHEN u.state = 3 THEN clock_timestamp() + u.delay_ms * interval '1 millisecond' END, u.demand, u.priority
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::smallint[], $6::integer[], $7::integer[],
+              $8::bigint[], $9::bigint[], $10::integer[], $11::smallint[])
+       AS u (job, stage, first, count, state, attempt, failures, rank, delay_ms, demand, priority)
+
+-- name: hot_stages_update
+-- Arrays: job, stage, and what is added to total, succeeded, failed and cancelled; the rank that is reached.
+UPDATE stage g
+   SET total = g.total + u.total, succeeded = g.succeeded + u.succeeded, failed = g.failed + u.failed,
+       cancelled = g.cancelled + u.cancelled, open = g.open + u.total - u.succeeded - u.failed - u.cancelled,
+       rank = greatest(g.rank, u.rank)
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+       AS u (job, stage, total, succeeded, failed, cancelled, rank)
+ WHERE g.job = u.job AND g.stage = u.stage
+
+-- name: hot_jobs_update
+-- Arrays: job, log bytes, events, started at (microseconds; 0: as it is).
+UPDATE job
+   SET log_bytes = u.log_bytes, event_count = u.event_count,
+       started_at = coalesce(job.started_at, time_of(nullif(u.started_us, 0)))
+  FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::bigint[]) AS u (job, log_bytes, event_count, started_us)
+ WHERE job.id = u.job
+
+-- name: hot_errors
+-- Arrays: job, stage, task, attempt, error, exit (-1: none).
+INSERT INTO task_error (job, stage, task, attempt, error, exit, at)
+SELECT u.job, u.stage, u.task, u.attempt, u.error, nullif(u.exit, -1), clock_timestamp()
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::integer[], $5::text[], $6::integer[])
+       AS u (job, stage, task, attempt, error, exit)
+    ON CONFLICT (job, stage, task) DO UPDATE
+   SET attempt = excluded.attempt, error = excluded.error, exit = excluded.exit, at = excluded.at
+
+-- name: hot_results
+-- Arrays: job, stage, task, ordinal, output.
+INSERT INTO result (job, stage, task, ordinal, output)
+SELECT *
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::integer[], $5::text[])
+       AS u (job, stage, task, ordinal, output)
+
+-- name: hot_items_insert
+-- Arrays: job, stage, first, count, lines.
+INSERT INTO item (job, stage, first, count, lines)
+SELECT *
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::integer[], $5::text[]) AS u (job, stage, first, count, lines)
+
+-- name: hot_logs_known
+-- Arrays: job, source, position.
+SELECT u.ordinal
+  FROM unnest($1::bigint[], $2::text[], $3::bigint[]) WITH ORDINALITY AS u (job, source, position, ordinal)
+  JOIN log l ON l.job = u.job AND l.source = u.source AND l.position = u.position
+
+-- name: hot_logs
+-- Arrays: job, source, position, seq, content.
+INSERT INTO log (job, source, position, seq, at, content)
+SELECT u.job, u.source, u.position, u.seq, clock_timestamp(), u.content
+  FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[])
+       AS u (job, source, position, seq, content)
+    ON CONFLICT DO NOTHING

@@ -1,0 +1,134 @@
+-- Heartbeats of workers, and instances: services/common/store/hot_workers.c, hot_instances.c, hot_orders.c.
+
+-- name: hot_renew
+-- Arrays: worker, incarnation, it drains, it has something stuck; then the lease (ms). Renews leases of which a sixth
+-- has passed, and follows what the worker says about itself.
+WITH due AS (
+    SELECT w.id, u.drains OR w.drain AS drains, u.stuck
+      FROM unnest($1::bigint[], $2::integer[], $3::boolean[], $4::boolean[]) AS u (id, incarnation, drains, stuck)
+      JOIN worker w ON w.id = u.id AND w.incarnation = u.incarnation
+     WHERE w.state <= 3
+       AND (w.lease_until < clock_timestamp() + $5::bigint * 5 / 6 * interval '1 millisecond' OR w.state = 1
+            OR (u.drains AND w.state = 0) OR (u.stuck AND w.state <> 3))
+     ORDER BY w.id
+       FOR NO KEY UPDATE OF w
+)
+UPDATE worker w
+   SET lease_until = greatest(w.lease_until, clock_timestamp() + $5::bigint * interval '1 millisecond'),
+       state = CASE WHEN due.stuck OR w.state = 3 THEN 3 WHEN due.drains OR w.state = 2 THEN 2 ELSE 0 END,
+       note = CASE WHEN due.stuck THEN 'a service could not be stopped' WHEN w.state = 1 THEN NULL ELSE w.note END
+  FROM due
+ WHERE w.id = due.id AND w.state <= 3
+
+-- name: hot_workers
+SELECT id, incarnation, state, drain, lease_until, clock_timestamp()
+  FROM worker
+ WHERE id = ANY ($1::bigint[])
+
+-- name: hot_demand_last
+-- Demands are never deleted and become visible in the order of their ids.
+SELECT coalesce(max(id), 0) FROM demand
+
+-- name: hot_demand_match
+-- Arrays: worker, the last demand that it was compared with; the last demand that is committed. Those in between that it
+-- can serve.
+SELECT w.id, d.id, d.queue
+  FROM unnest($1::bigint[], $2::integer[]) AS u (id, seen)
+  JOIN worker w ON w.id = u.id
+  JOIN demand d ON d.id > u.seen AND d.id <= $3::integer
+ WHERE (d.queue = '' OR d.queue = ANY (w.queues))
+   AND CASE d.runtime WHEN '' THEN EXISTS (SELECT FROM unnest(w.runtimes) r (name) WHERE r.name <> 'pull')
+                      ELSE d.runtime = ANY (w.runtimes) END
+   AND w.labels @> d.labels
+ ORDER BY w.id, d.id
+
+-- name: hot_deployment
+SELECT value FROM setting WHERE name = 'deployment'
+
+-- name: hot_pending
+-- Array of demands; at most so many of each. Instances that may be placed now.
+SELECT i.job, i.service, i.epoch, i.demand
+  FROM unnest($1::integer[]) AS u (demand)
+ CROSS JOIN LATERAL (SELECT * FROM instance p
+                      WHERE p.state = 0 AND p.demand = u.demand AND p.not_before <= clock_timestamp()
+                      ORDER BY p.not_before
+                      LIMIT $2::integer) i
+ ORDER BY i.not_before, i.job, i.service
+
+-- name: hot_pending_still
+-- Arrays: job, service, epoch. Under the jobs' locks.
+SELECT u.ordinal, i.demand, i.name
+  FROM unnest($1::bigint[], $2::smallint[], $3::integer[]) WITH ORDINALITY AS u (job, service, epoch, ordinal)
+  JOIN instance i ON i.job = u.job AND i.service = u.service AND i.epoch = u.epoch
+ WHERE i.state = 0 AND i.not_before <= clock_timestamp()
+ ORDER BY u.ordinal
+
+-- name: hot_place
+-- Arrays: job, service, epoch, worker, incarnation, object.
+UPDATE instance i
+   SET state = 1, worker = u.worker, incarnation = u.incarnation, object = u.object,
+       runtime = coalesce(nullif(d.runtime, ''), (SELECT r.name FROM unnest(w.runtimes) r (name) WHERE r.name <> 'pull' LIMIT 1)),
+       placed_at = now.at, ready_by = now.at + s.ready_deadline_ms * interval '1 millisecond'
+  FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[], $5::integer[], $6::text[])
+       AS u (job, service, epoch, worker, incarnation, object)
+  JOIN service s ON s.job = u.job AND s.service = u.service
+  JOIN worker w ON w.id = u.worker
+  JOIN demand d ON d.id = s.demand,
+       (SELECT clock_timestamp() AS at) now
+ WHERE i.job = u.job AND i.service = u.service AND i.epoch = u.epoch AND i.state = 0
+
+-- name: hot_instances
+-- Arrays: job, name, epoch.
+SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker
+  FROM unnest($1::bigint[], $2::text[], $3::integer[]) WITH ORDINALITY AS u (job, name, epoch, ordinal)
+  JOIN service s ON s.job = u.job AND s.name = u.name
+  JOIN instance i ON i.job = s.job AND i.service = s.service AND i.epoch = u.epoch
+
+-- name: hot_instances_update
+-- Arrays: job, service, epoch, state, failed, object, host, ports, boundary, error, signals, exit code, exit signal, grade
+-- (-1: not said). What is null stays as it was.
+UPDATE instance i
+   SET state = u.state, failed = i.failed OR u.failed, object = coalesce(u.object, i.object),
+       host = coalesce(u.host, i.host), ports = coalesce(u.ports, i.ports), boundary = coalesce(u.boundary, i.boundary),
+       error = coalesce(u.error, i.error), signals = coalesce(u.signals, i.signals),
+       exit_code = coalesce(nullif(u.exit_code, -1), i.exit_code),
+       exit_signal = coalesce(nullif(u.exit_signal, -1), i.exit_signal),
+       grade = CASE WHEN u.grade >= 0 THEN u.grade WHEN u.state = 11 THEN coalesce(i.grade, 1) ELSE i.grade END,
+       started_at = CASE WHEN u.state IN (2, 3) THEN coalesce(i.started_at, now.at) ELSE i.started_at END,
+       ready_at = CASE WHEN u.state = 3 THEN coalesce(i.ready_at, now.at) ELSE i.ready_at END,
+       stopped_at = CASE WHEN u.state IN (7, 8, 11) THEN coalesce(i.stopped_at, now.at) ELSE i.stopped_at END,
+       verified_at = CASE WHEN u.state = 11 THEN coalesce(i.verified_at, now.at) ELSE i.verified_at END
+  FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::smallint[], $5::boolean[], $6::text[], $7::text[],
+              $8::text[], $9::text[], $10::text[], $11::text[], $12::integer[], $13::integer[], $14::smallint[])
+       AS u (job, service, epoch, state, failed, object, host, ports, boundary, error, signals, exit_code, exit_signal,
+             grade),
+       (SELECT clock_timestamp() AS at) now
+ WHERE i.job = u.job AND i.service = u.service AND i.epoch = u.epoch
+
+-- name: hot_orders
+-- What these workers have of services.
+SELECT worker, job, service, epoch, name, state, stop_requested_at IS NOT NULL, stop_reason, object
+  FROM instance
+ WHERE worker = ANY ($1::bigint[]) AND state BETWEEN 1 AND 10
+ ORDER BY worker, job, service, epoch
+
+-- name: hot_cancels
+SELECT worker, job, stage, first, token
+  FROM slice
+ WHERE worker = ANY ($1::bigint[]) AND state = 2 AND cancel
+ ORDER BY worker, token
+
+-- name: hot_service_runs
+-- Arrays: job, service.
+SELECT u.ordinal, s.run, j.bundle
+  FROM unnest($1::bigint[], $2::smallint[]) WITH ORDINALITY AS u (job, service, ordinal)
+  JOIN service s ON s.job = u.job AND s.service = u.service
+  JOIN job j ON j.id = u.job
+ ORDER BY u.ordinal
+
+-- name: hot_addresses
+-- The services of these jobs that can be reached.
+SELECT job, name, host, ports
+  FROM instance
+ WHERE job = ANY ($1::bigint[]) AND state IN (3, 4)
+ ORDER BY job, service, epoch
