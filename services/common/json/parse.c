@@ -1,4 +1,5 @@
 #include "services/common/json/parse.h"
+#include "services/common/json/build.h"
 
 #include <stdatomic.h>
 
@@ -37,36 +38,13 @@ void json_document_release(struct json_document *document)
     *document = (struct json_document)JSON_DOCUMENT_INIT;
 }
 
-static void tokener_cleanup(struct json_tokener **tokener)
-{
-    if (*tokener)
-        json_tokener_free(*tokener);
-}
-
-// The text has passed the scan, so whatever json-c still refuses is a lack of memory.
-static int build(const char *text, size_t length, struct json_document *document, struct err *err)
-{
-    // json-c counts scalars as a level of their own
-    struct json_tokener *tokener CLEANUP(tokener_cleanup) = json_tokener_new_ex(JSON_DEPTH_CAP + 2);
-    if (!tokener)
-        return err_set(err, ERR_NO_MEMORY, "no memory to parse JSON");
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    document->root = json_tokener_parse_ex(tokener, text, (int)length);
-    if (json_tokener_get_error(tokener) == json_tokener_continue) // a number at the top ends only here
-        document->root = json_tokener_parse_ex(tokener, "", 1);
-    if (json_tokener_get_error(tokener) != json_tokener_success)
-        return err_set(err, ERR_NO_MEMORY, "json-c cannot parse it: %s",
-                       json_tokener_error_desc(json_tokener_get_error(tokener)));
-    return 0;
-}
-
 static int parse(const char *text, size_t length, const struct json_limits *limits, struct json_document *document,
                  struct json_scanned *scanned, struct err *err)
 {
     if (json_scan(text, length, limits, scanned, err) < 0 || charge(scanned->heap_bytes, err) < 0)
         return -1;
     document->heap_bytes = scanned->heap_bytes;
-    return build(text, length, document, err);
+    return json_build(text, length, &document->root, err);
 }
 
 int json_parse(const char *text, size_t length, const struct json_limits *limits, struct json_document *out,

@@ -81,11 +81,20 @@ static const char *check_character(const char **at, const char *limit)
     return NULL;
 }
 
+// Over the ASCII characters that stand for themselves.
+static const char *skip_plain(const char *at, const char *limit)
+{
+    while (at < limit && (signed char)*at >= 0x20 && *at != '"' && *at != '\\')
+        at++;
+    return at;
+}
+
 const char *json_string_check(const char *at, const char *limit, const char **end)
 {
     const char *problem = NULL;
     at++;
     while (!problem) {
+        at = skip_plain(at, limit);
         if (at == limit) {
             problem = "the string does not end";
         } else if (*at == '"') {
@@ -161,17 +170,39 @@ bool json_string_equals(const char *literal, const char *text)
     return *text == '\0';
 }
 
+static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+    return hash;
+}
+
 uint64_t json_string_hash(const char *literal)
 {
     struct json_string_reader reader = reader_of(literal);
     uint64_t hash = 0xcbf29ce484222325u;
-    char bytes[4];
-    size_t length;
-    while ((length = json_string_next(&reader, bytes))) {
-        for (size_t i = 0; i < length; i++)
-            hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+    while (*reader.at != '"') {
+        char bytes[4];
+        if (*reader.at == '\\')
+            hash = hash_bytes(hash, bytes, next_escape(&reader, bytes));
+        else
+            hash = hash_bytes(hash, reader.at++, 1);
     }
     return hash;
+}
+
+void json_string_append(const char *literal, struct strbuf *out)
+{
+    struct json_string_reader reader = reader_of(literal);
+    while (*reader.at != '"') {
+        char bytes[4];
+        const char *run = reader.at;
+        while (*reader.at != '"' && *reader.at != '\\')
+            reader.at++;
+        strbuf_add(out, run, (size_t)(reader.at - run));
+        if (*reader.at == '\\')
+            strbuf_add(out, bytes, next_escape(&reader, bytes));
+    }
 }
 
 size_t json_string_decode(const char *literal, char *out, size_t size)

@@ -5,6 +5,8 @@
 // quote.
 #pragma once
 
+#include "services/common/base/strbuf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,3 +27,4 @@ bool json_string_equals(const char *literal, const char *text);
 uint64_t json_string_hash(const char *literal); // of the decoded bytes
 // Decodes up to size - 1 bytes, whole characters only, and a NUL. Returns the length.
 size_t json_string_decode(const char *literal, char *out, size_t size);
+void json_string_append(const char *literal, struct strbuf *out); // decodes all of it

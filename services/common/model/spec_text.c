@@ -53,37 +53,96 @@ const char *spec_label_value_problem(const char *text)
     return NULL;
 }
 
-static bool matches(const char *pattern, const char *text)
+static bool is_digest(const char *text)
 {
-    regex_t compiled;
-    if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+    const char *digits = text + strlen("sha256:");
+    return strncmp(text, "sha256:", strlen("sha256:")) == 0 && strlen(digits) == 64 &&
+           consists_of(digits, DIGITS "abcdef");
+}
+
+static bool is_tag(const char *text, size_t length)
+{
+    size_t valid = strspn(text, LOWER UPPER DIGITS "_.-");
+    return length > 0 && length <= 128 && valid >= length && !strchr(".-", *text);
+}
+
+// A registry's host: letters, digits, '.' and '-', then perhaps a port.
+static bool is_host(const char *text, size_t length)
+{
+    size_t name = strspn(text, LOWER UPPER DIGITS ".-");
+    if (name == 0 || name > length || strchr(".-", text[0]) || strchr(".-", text[name - 1]))
         return false;
-    bool matched = regexec(&compiled, text, 0, NULL, 0) == 0;
-    regfree(&compiled);
-    return matched;
+    if (name == length)
+        return true;
+    return text[name] == ':' && length > name + 1 && strspn(text + name + 1, DIGITS) == length - name - 1;
+}
+
+// The length of what may stand between letters and digits in a path: '.', '_', "__" or any number of '-'.
+static size_t separator_length(const char *text)
+{
+    if (*text == '-')
+        return strspn(text, "-");
+    if (*text == '_')
+        return text[1] == '_' ? 2 : 1;
+    return *text == '.';
+}
+
+static bool is_path_component(const char *text, size_t length)
+{
+    const char *end = text + length;
+    for (;;) {
+        size_t run = strspn(text, LOWER DIGITS);
+        text += run;
+        if (run == 0 || text >= end)
+            return run > 0 && text == end;
+        size_t separator = separator_length(text);
+        if (!separator)
+            return false;
+        text += separator;
+    }
+}
+
+// [host[:port]/]component[/component...], without tag and digest.
+static bool is_repository(const char *text, size_t length)
+{
+    size_t first = strcspn(text, "/");
+    bool has_host = first < length && (memchr(text, '.', first) || memchr(text, ':', first) ||
+                                       strncmp(text, "localhost/", strlen("localhost/")) == 0);
+    if (has_host && !is_host(text, first))
+        return false;
+    for (size_t at = has_host ? first + 1 : 0; at <= length;) {
+        size_t component = MIN(strcspn(text + at, "/"), length - at);
+        if (!is_path_component(text + at, component))
+            return false;
+        at += component + 1;
+    }
+    return true;
+}
+
+static bool is_image(const char *text)
+{
+    size_t length = strcspn(text, "@");
+    const char *slash = memrchr(text, '/', length);
+    const char *last = slash ? slash : text;
+    const char *colon = memchr(last, ':', length - (size_t)(last - text));
+    if (text[length] == '@' && !is_digest(text + length + 1))
+        return false;
+    if (!colon)
+        return is_repository(text, length);
+    size_t repository = (size_t)(colon - text);
+    return is_tag(colon + 1, length - repository - 1) && is_repository(text, repository);
 }
 
 const char *spec_image_problem(const char *text)
 {
-#define WORD "[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*"
-    static const char pattern[] = "^([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?/)?" WORD "(/" WORD ")*"
-                                  "(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]+)?$";
-#undef WORD
-    if (!consists_of(text, LOWER UPPER DIGITS "._/:@-") || !matches(pattern, text))
+    if (!is_image(text))
         return "has to be an image reference such as \"redis:7\" or \"registry.example/team/image@sha256:...\"";
-    const char *digest = strchr(text, '@');
-    if (digest && strlen(digest) != strlen("@sha256:") + 64)
-        return "the digest of an image has to have 64 hex digits";
     return NULL;
 }
 
 const char *spec_bundle_problem(const char *text)
 {
-    const char *digits = text + strlen("sha256:");
-    if (strncmp(text, "sha256:", strlen("sha256:")) != 0 || strlen(digits) != 64 ||
-        !consists_of(digits, DIGITS "abcdef"))
-        return "has to be \"sha256:\" and 64 lower-case hex digits";
-    return NULL;
+    return is_digest(text) ? NULL : "has to be \"sha256:\" and 64 lower-case hex digits";
 }
 
 const char *spec_http_path_problem(const char *text)
@@ -141,7 +200,10 @@ const char *spec_pattern_problem(const char *text)
         return "has too many repetitions";
     if (refers_back(text))
         return "must not refer back with \\1 to \\9";
-    if (regcomp(&compiled, text, REG_EXTENDED | REG_NOSUB) != 0)
+    int status = regcomp(&compiled, text, REG_EXTENDED | REG_NOSUB);
+    if (status == REG_ESPACE)
+        return "needs too much memory";
+    if (status != 0)
         return "is not a POSIX extended regular expression";
     regfree(&compiled);
     return NULL;

@@ -23,6 +23,9 @@ static void decodes_every_escape(void **state)
         assert_int_equal(json_string_decode(literal, text, sizeof text), strlen(cases[i][1]));
         assert_string_equal(text, cases[i][1]);
         assert_true(json_string_equals(literal, cases[i][1]));
+        struct strbuf all AUTO_STRBUF = STRBUF_INIT;
+        json_string_append(literal, &all);
+        assert_string_equal(strbuf_text(&all), cases[i][1]);
         assert_false(json_string_equals(literal, "something else"));
     }
 }
