@@ -1,8 +1,8 @@
 // Reads the observed states of instances, which polls and reports carry.
 #pragma once
 
-#include "services/common/store/hot.h"
 #include "services/common/json/wire.h"
+#include "services/common/store/hot.h"
 
 struct observation_list {
     struct instance_observation *items; // in the arena

@@ -1,8 +1,8 @@
 // The members of a poll: the body of the poll call, and the `poll` member of a report.
 #pragma once
 
-#include "services/jobmanager/observation_read.h"
 #include "services/common/json/wire.h"
+#include "services/jobmanager/observation_read.h"
 #include "services/jobmanager/work_read.h"
 
 // What is being read: a body and the lists that grow meanwhile.

@@ -5,7 +5,7 @@
 #include "services/common/base/err.h"
 #include "services/common/http/request.h"
 #include "services/common/json/faults.h"
-#include "services/jobmanager/wire.h"
+#include "services/common/json/wire.h"
 
 // The body as an object of these fields; an empty body is an empty object.
 int body_read(const struct http_request *request, const struct wire_field *fields, size_t count, void *object,

@@ -1,0 +1,189 @@
+// curfew-jobmanager serve: starts everything in order, waits for a signal, drains, ends everything in reverse.
+#include "services/jobmanager/commands.h"
+
+#include "services/common/base/cleanup.h"
+#include "services/common/base/clock.h"
+#include "services/common/base/fd.h"
+#include "services/common/db/migrate.h"
+#include "services/common/http/server.h"
+#include "services/common/store/embedded.h"
+#include "services/common/store/installation.h"
+#include "services/jobmanager/answer.h"
+#include "services/jobmanager/app.h"
+#include "services/jobmanager/auth.h"
+#include "services/jobmanager/routes.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+// ---- before the start
+
+static int exposure_check(const struct settings *settings, struct err *err)
+{
+    if (settings->loopback || settings->token)
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "listening on %s without a token would let everybody run commands: set CURFEW_TOKEN_FILE",
+                   settings->listen);
+}
+
+static void durability_warn(const struct installation *installation)
+{
+    if (!installation->fsync || !installation->full_page_writes)
+        log_event(LOG_WARN,
+                  "THE DATABASE RUNS WITHOUT fsync: A CRASH OF ITS MACHINE LOSES OR DESTROYS WHAT IT ACKNOWLEDGED",
+                  "fsync", installation->fsync ? "on" : "off", "full_page_writes",
+                  installation->full_page_writes ? "on" : "off", NULL);
+    if (!installation->synchronous_commit)
+        log_event(LOG_WARN, "THE DATABASE RUNS WITHOUT synchronous_commit: A CRASH LOSES WHAT IT ACKNOWLEDGED", NULL);
+}
+
+static int database_check(const struct settings *settings, struct installation *out, struct err *err)
+{
+    struct db_options options = {.application_name = "curfew-jobmanager start",
+                                 .statements = store_statements,
+                                 .statement_count = STATEMENT_COUNT};
+    AUTO_DB struct db *db = NULL;
+    if (db_open(settings->database_url, &options, &db, err) < 0 ||
+        db_wait_connected(db, settings->wait_database_ms, err) < 0 ||
+        migrate_check(db, store_migrations, store_migration_count, err) < 0 || installation_read(db, out, err) < 0)
+        return -1;
+    durability_warn(out);
+    return 0;
+}
+
+// ---- the parts
+
+static uint64_t mark(void *context)
+{
+    return polls_mark(((struct app *)context)->polls);
+}
+
+static void deliver(void *context, const struct wakes *wakes)
+{
+    wakeup_deliver(((struct app *)context)->wakeup, wakes);
+}
+
+static void observe(void *context, const struct http_route *route, int status, int64_t microseconds)
+{
+    meters_observe(((struct app *)context)->meters, route, status, microseconds);
+}
+
+static int lanes_of_app(struct app *app, struct err *err)
+{
+    const struct settings *settings = app->settings;
+    struct lanes_settings lanes = {
+        .database_url = settings->database_url,
+        .count = (int)settings->lanes,
+        .batch_max = (size_t)settings->lane_batch,
+        .queue_max = (size_t)settings->queue_limit,
+        .hot = {.worker_lease_ms = settings->worker_lease_ms,
+                .log_limit_bytes = settings->log_limit_bytes,
+                .event_limit = settings->event_limit},
+        .mark = mark,
+        .deliver = deliver,
+        .context = app,
+    };
+    return lanes_start(&lanes, &app->lanes, err);
+}
+
+static int app_start(struct app *app, struct err *err)
+{
+    const struct settings *settings = app->settings;
+    struct pool_settings pool = {settings->database_url, (int)settings->pool_threads, (size_t)settings->queue_limit};
+    if (meters_new(&routes_table, &app->meters, err) < 0 || polls_new(&app->polls, err) < 0 ||
+        watches_new(&app->watches, err) < 0 || waiters_new(app, &app->waiters, err) < 0 ||
+        wakeup_start(settings->database_url, app->polls, app->watches, &app->wakeup, err) < 0 ||
+        pool_start(&pool, &app->pool, err) < 0)
+        return -1;
+    return lanes_of_app(app, err);
+}
+
+// Lanes and pool finish what they have; nothing is parked any more.
+static void app_stop(struct app *app)
+{
+    lanes_stop(app->lanes);
+    pool_stop(app->pool);
+    wakeup_stop(app->wakeup);
+    waiters_free(app->waiters);
+    watches_free(app->watches);
+    polls_free(app->polls);
+    meters_free(app->meters);
+}
+
+static int server_start(struct app *app, struct http_server **out, struct err *err)
+{
+    const struct settings *settings = app->settings;
+    struct http_server_settings server = {
+        .address = settings->address,
+        .port = settings->port,
+        .routes = routes_table,
+        .app = app,
+        .threads = (int)settings->http_threads,
+        .spool_directory = settings->spool_directory,
+        .authorize = auth_check,
+        .observe = observe,
+        .max_connections = (size_t)settings->max_connections,
+    };
+    return http_server_start(&server, out, err);
+}
+
+// ---- running
+
+static int announce(const struct settings *settings, const struct http_server *server, struct err *err)
+{
+    char port[16];
+    int length = snprintf(port, sizeof(port), "%u\n", (unsigned)http_server_port(server));
+    if (settings->port_file && file_replace(settings->port_file, port, (size_t)length, 0644, err) < 0)
+        return -1;
+    port[strcspn(port, "\n")] = '\0';
+    log_event(LOG_INFO, "listening", "address", settings->address, "port", port, NULL);
+    return 0;
+}
+
+static void drain(struct app *app, struct http_server *server)
+{
+    log_event(LOG_INFO, "draining", "parked_polls", LOG_NUMBER(polls_count(app->polls)), NULL);
+    atomic_store(&app->draining, true);
+    int cut_off = http_server_drain(server, clock_boot_ms() + app->settings->drain_ms);
+    log_event(LOG_INFO, "stopped", "cut_off", cut_off ? "some" : "none", NULL);
+}
+
+static int serve(struct app *app, const sigset_t *ends, struct err *err)
+{
+    struct http_server *server = NULL;
+    int signal_number, outcome = -1;
+    if (app_start(app, err) == 0 && server_start(app, &server, err) == 0) {
+        atomic_store(&app->server, server);
+        outcome = announce(app->settings, server, err);
+    }
+    if (outcome == 0)
+        sigwait(ends, &signal_number);
+    if (server)
+        drain(app, server);
+    app_stop(app);
+    http_server_free(server);
+    return outcome;
+}
+
+int command_serve(const struct settings *settings)
+{
+    static struct app app; // with its tables it is too large for the stack
+    struct installation installation;
+    struct err err;
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    // Before any thread exists, so that they all have it so.
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    app.settings = settings;
+    app.deployment = installation.deployment;
+    if (exposure_check(settings, &err) == 0 && database_check(settings, &installation, &err) == 0 &&
+        serve(&app, &ends, &err) == 0)
+        return 0;
+    log_event(LOG_ERROR, "cannot serve", "error", err.text, NULL);
+    return 1;
+}
