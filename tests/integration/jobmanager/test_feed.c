@@ -1,0 +1,250 @@
+// Streams: results page by page, logs that follow to the last byte, events that resume.
+#include "services/common/base/clock.h"
+#include "tests/support/db_test.h"
+#include "tests/support/fake_worker.h"
+#include "tests/support/process.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+static int setup(void **state)
+{
+    db_test_start(state);
+    *state = manager_start(pg_database_new(test_pg), NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    manager_free(*state);
+    return db_test_stop(state);
+}
+
+// ---- a reader on a thread of its own
+
+struct reader {
+    struct http_client *client;
+    char path[160];
+    struct http_header headers[2];
+    size_t header_count;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    struct strbuf body;
+    int status;
+    bool broken; // the stream did not end properly
+    const char *wanted;
+};
+
+static int body_arrives(void *context, const char *bytes, size_t length)
+{
+    struct reader *reader = context;
+    pthread_mutex_lock(&reader->mutex);
+    strbuf_add(&reader->body, bytes, length);
+    pthread_mutex_unlock(&reader->mutex);
+    return 0;
+}
+
+static void *read_main(void *context)
+{
+    struct reader *reader = context;
+    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+    struct http_call call = {.method = "GET",
+                             .path = reader->path,
+                             .headers = reader->headers,
+                             .header_count = reader->header_count,
+                             .timeout_ms = 30000,
+                             .on_body = body_arrives,
+                             .on_body_context = reader};
+    reader->broken = http_call(reader->client, &call, &response, NULL) < 0;
+    reader->status = response.status;
+    return NULL;
+}
+
+static void reader_begin(struct reader *reader, struct manager *manager, const char *id, const char *rest)
+{
+    reader->client = manager_client(manager);
+    pthread_mutex_init(&reader->mutex, NULL);
+    snprintf(reader->path, sizeof(reader->path), "/v1/jobs/%s/%s", id, rest);
+    pthread_create(&reader->thread, NULL, read_main, reader);
+}
+
+static void reader_end(struct reader *reader)
+{
+    pthread_join(reader->thread, NULL);
+    http_client_free(reader->client);
+    pthread_mutex_destroy(&reader->mutex);
+}
+
+static bool has_arrived(void *context)
+{
+    struct reader *reader = context;
+    pthread_mutex_lock(&reader->mutex);
+    bool found = strstr(strbuf_text(&reader->body), reader->wanted);
+    pthread_mutex_unlock(&reader->mutex);
+    return found;
+}
+
+static bool reader_wait(struct reader *reader, const char *text)
+{
+    reader->wanted = text;
+    return wait_until(has_arrived, reader, 10000);
+}
+
+static size_t count_of(const struct strbuf *text, const char *what)
+{
+    size_t count = 0;
+    for (const char *at = strbuf_text(text); (at = strstr(at, what)); at += strlen(what))
+        count++;
+    return count;
+}
+
+// ---- what is read
+
+static void lease(struct fake_worker *worker, int64_t want, char slice[96], int64_t *token, int *width)
+{
+    AUTO_JSON_OBJECT struct json_object *reply = NULL;
+    assert_int_equal(fake_worker_poll(worker, 2000, want, &reply), 200);
+    assert_true(json_length_at(reply, "/slices") >= 1);
+    snprintf(slice, 96, "%s", json_text_at(reply, "/slices/0/slice"));
+    *token = json_number_at(reply, "/slices/0/token");
+    *width = (int)json_number_at(reply, "/slices/0/count");
+}
+
+static void results_of_many_tasks(void **state)
+{
+    struct manager *manager = *state;
+    enum { COUNT = 2500 };
+    struct fake_worker worker = {0};
+    struct reader reader = {0};
+    AUTO_STRBUF struct strbuf members = STRBUF_INIT;
+    char slice[96];
+    int64_t token;
+    int width;
+    fake_worker_init(&worker, manager, "results");
+    AUTO_FREE char *id =
+        manager_submit(manager, "{\"name\":\"many\",\"command\":[\"true\"],\"tasks\":{\"count\":2500}}");
+    for (int done = 0; done < COUNT;) {
+        lease(&worker, 500, slice, &token, &width);
+        int first = atoi(strrchr(slice, '/') + 1);
+        strbuf_clear(&members);
+        strbuf_add_format(&members, "\"slices\":[{\"slice\":\"%s\",\"token\":%lld,\"succeeded\":\"all\",\"outputs\":[",
+                          slice, (long long)token);
+        for (int i = 0; i < width; i++)
+            strbuf_add_format(&members, "%s{\"task\":%d,\"output\":{\"n\":%d}}", i ? "," : "", first + i, first + i);
+        strbuf_add_text(&members, "]}]");
+        assert_int_equal(fake_worker_report(&worker, strbuf_text(&members), NULL), 200);
+        done += width;
+    }
+    reader_begin(&reader, manager, id, "results");
+    reader_end(&reader);
+    assert_int_equal(reader.status, 200);
+    assert_int_equal(count_of(&reader.body, "\n"), COUNT);
+    assert_non_null(strstr(reader.body.data, "\"n\":0}"));
+    assert_non_null(strstr(reader.body.data, "\"n\":2499}"));
+    strbuf_release(&reader.body);
+    fake_worker_release(&worker);
+}
+
+static int ship(struct fake_worker *worker, const char *id, int position, const char *text)
+{
+    char members[512];
+    snprintf(members, sizeof(members),
+             "\"logs\":[{\"job\":\"%s\",\"source\":\"task/main/0/1\",\"position\":%d,\"data\":\"%s\"}]", id, position,
+             text);
+    return fake_worker_report(worker, members, NULL);
+}
+
+static void a_log_is_followed_to_its_last_byte(void **state)
+{
+    struct manager *manager = *state;
+    struct fake_worker worker = {0};
+    struct reader follower = {0}, source = {0};
+    char slice[96], members[256];
+    int64_t token;
+    int width;
+    fake_worker_init(&worker, manager, "logs");
+    AUTO_FREE char *id = manager_submit(manager, "{\"name\":\"talks\",\"command\":[\"true\"]}");
+    lease(&worker, 1, slice, &token, &width);
+    reader_begin(&follower, manager, id, "logs?follow=true");
+    assert_int_equal(ship(&worker, id, 0, "one\\n"), 200);
+    assert_true(reader_wait(&follower, "one\n"));
+    assert_int_equal(ship(&worker, id, 4, "two\\n"), 200);
+    assert_true(reader_wait(&follower, "two\n"));
+    assert_int_equal(ship(&worker, id, 4, "two\\n"), 200); // said twice
+    snprintf(
+        members, sizeof(members),
+        "\"slices\":[{\"slice\":\"%s\",\"token\":%lld,\"succeeded\":\"all\"}],\"logs\":[{\"job\":\"%s\",\"source\":"
+        "\"task/main/0/1\",\"position\":8,\"data64\":\"/2VuZAo=\"}]",
+        slice, (long long)token, id);
+    assert_int_equal(fake_worker_report(&worker, members, NULL), 200);
+    reader_end(&follower);
+    assert_false(follower.broken);
+    assert_int_equal(follower.body.length, 13);
+    assert_memory_equal(follower.body.data,
+                        "one\ntwo\n\xff"
+                        "end\n",
+                        13);
+    reader_begin(&source, manager, id, "logs?source=task/main/0/2");
+    reader_end(&source);
+    assert_int_equal(source.status, 200);
+    assert_int_equal(source.body.length, 0);
+    strbuf_release(&follower.body);
+    fake_worker_release(&worker);
+}
+
+static void events_resume_behind_the_last_one(void **state)
+{
+    struct manager *manager = *state;
+    struct fake_worker worker = {0};
+    struct reader first = {.headers = {{"Accept", "text/event-stream"}}, .header_count = 1};
+    struct reader second = {.headers = {{"Accept", "text/event-stream"}, {"Last-Event-ID", "1"}}, .header_count = 2};
+    struct reader plain = {0};
+    fake_worker_init(&worker, manager, "events");
+    AUTO_FREE char *id = manager_submit(manager, "{\"name\":\"told\",\"command\":[\"true\"]}");
+    reader_begin(&first, manager, id, "events");
+    assert_true(reader_wait(&first, "event: job.submitted"));
+    assert_true(fake_worker_until(&worker, manager, id, "succeeded", "none", 10000));
+    reader_end(&first);
+    assert_false(first.broken);
+    assert_non_null(strstr(first.body.data, "id: 1\n"));
+    assert_non_null(strstr(first.body.data, "event: job.closed"));
+    reader_begin(&second, manager, id, "events");
+    reader_end(&second);
+    assert_null(strstr(second.body.data, "id: 1\n"));
+    assert_int_equal(count_of(&second.body, "id: "), count_of(&first.body, "id: ") - 1);
+    reader_begin(&plain, manager, id, "events");
+    reader_end(&plain);
+    assert_int_equal(count_of(&plain.body, "\n"), count_of(&first.body, "id: "));
+    strbuf_release(&first.body);
+    strbuf_release(&second.body);
+    strbuf_release(&plain.body);
+    fake_worker_release(&worker);
+}
+
+static void a_stream_that_breaks_off_is_seen(void **state)
+{
+    struct manager *manager = *state;
+    struct reader follower = {0};
+    AUTO_FREE char *id = manager_submit(manager, "{\"name\":\"open\",\"command\":[\"true\"]}");
+    reader_begin(&follower, manager, id, "events?follow=true");
+    assert_true(reader_wait(&follower, "job.submitted"));
+    manager_terminate(manager);
+    reader_end(&follower);
+    assert_true(follower.broken);
+    assert_int_equal(manager_wait(manager, 15000), 0);
+    strbuf_release(&follower.body);
+    manager_restart(manager);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(results_of_many_tasks),
+        cmocka_unit_test(a_log_is_followed_to_its_last_byte),
+        cmocka_unit_test(events_resume_behind_the_last_one),
+        cmocka_unit_test(a_stream_that_breaks_off_is_seen),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

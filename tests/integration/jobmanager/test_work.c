@@ -1,0 +1,295 @@
+// The worker's calls over HTTP: heartbeat, leases, long-polls, reports.
+#include "services/common/base/clock.h"
+#include "tests/support/db_test.h"
+#include "tests/support/fake_worker.h"
+#include "tests/support/process.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ONE_TASK "{\"name\":\"one\",\"command\":[\"true\"]}"
+
+static int setup(void **state)
+{
+    *state = manager_start(pg_database_new(test_pg), NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    manager_free(*state);
+    return 0;
+}
+
+static void a_job_goes_through(void **state)
+{
+    struct manager *manager = *state;
+    struct fake_worker worker = {0};
+    AUTO_JSON_OBJECT struct json_object *reply = NULL;
+    fake_worker_init(&worker, manager, "w1");
+    AUTO_FREE char *id =
+        manager_submit(manager, "{\"name\":\"many\",\"command\":[\"true\"],\"tasks\":[1,{\"a\":2},\"x\"]}");
+    assert_int_equal(fake_worker_poll(&worker, 0, 2, &reply), 200);
+    assert_int_equal(json_length_at(reply, "/slices"), 1);
+    assert_int_equal(json_number_at(reply, "/slices/0/count"), 2);
+    assert_int_equal(json_number_at(reply, "/slices/0/attempt"), 1);
+    assert_string_equal(json_text_at(reply, "/slices/0/job"), id);
+    assert_string_equal(json_text_at(reply, "/slices/0/stage"), "main");
+    assert_int_equal(json_number_at(reply, "/slices/0/items/0"), 1);
+    assert_int_equal(json_number_at(reply, "/slices/0/items/1/a"), 2);
+    assert_string_equal(json_text_at(reply, "/slices/0/run/command/0"), "true");
+    assert_true(json_number_at(reply, "/lease_ms") > 20000);
+    fake_worker_obey(&worker, reply);
+    assert_true(fake_worker_until(&worker, manager, id, "succeeded", "none", 10000));
+    assert_int_equal(worker.tasks, 3);
+    fake_worker_release(&worker);
+}
+
+static void services_start_before_and_stop_after(void **state)
+{
+    struct manager *manager = *state;
+    struct fake_worker worker = {.holds_services = true};
+    AUTO_JSON_OBJECT struct json_object *reply = NULL, *job = NULL, *cleanup = NULL;
+    char path[96];
+    fake_worker_init(&worker, manager, "w2");
+    AUTO_FREE char *id =
+        manager_submit(manager, "{\"name\":\"served\",\"command\":[\"true\"],\"services\":[{\"name\":\"cache\","
+                                "\"command\":[\"sleep\",\"1\"],\"ports\":[{\"name\":\"main\"}]}]}");
+    assert_int_equal(fake_worker_poll(&worker, 1000, 5, &reply), 200);
+    assert_int_equal(json_length_at(reply, "/start"), 1);
+    assert_int_equal(json_length_at(reply, "/slices"), 0);
+    assert_string_equal(json_text_at(reply, "/start/0/service"), "cache");
+    assert_non_null(strstr(json_text_at(reply, "/start/0/object"), id));
+    fake_worker_obey(&worker, reply);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    assert_int_equal(manager_call(manager, "GET", path, NULL, &job), 200);
+    assert_string_equal(json_text_at(job, "/state"), "starting");
+    worker.holds_services = false;
+    char ready[256];
+    snprintf(ready, sizeof(ready),
+             "\"instances\":[{\"job\":\"%s\",\"service\":\"cache\",\"epoch\":1,\"state\":\"ready\"}]", id);
+    assert_int_equal(fake_worker_report(&worker, ready, NULL), 200);
+    assert_true(fake_worker_until(&worker, manager, id, "succeeded", "clean", 10000));
+    assert_int_equal(worker.tasks, 1);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cleanup", id);
+    assert_int_equal(manager_call(manager, "GET", path, NULL, &cleanup), 200);
+    assert_string_equal(json_text_at(cleanup, "/cleanup"), "clean");
+    assert_int_equal(json_length_at(cleanup, "/certificates"), 1);
+    fake_worker_release(&worker);
+}
+
+// ---- long-polls
+
+struct waiting {
+    struct fake_worker worker;
+    int wait_ms;
+    _Atomic bool done;
+    _Atomic int64_t answered_ms;
+    int status;
+    struct json_object *reply;
+};
+
+static void *wait_main(void *context)
+{
+    struct waiting *waiting = context;
+    waiting->status = fake_worker_poll(&waiting->worker, waiting->wait_ms, 1, &waiting->reply);
+    waiting->answered_ms = clock_boot_ms();
+    waiting->done = true;
+    return NULL;
+}
+
+struct parked_count {
+    struct manager *manager;
+    int count;
+};
+
+static bool polls_are_parked(void *context)
+{
+    struct parked_count *wanted = context;
+    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+    struct http_client *client = manager_client(wanted->manager);
+    char line[64];
+    bool found = http_get(client, "/metrics", &response, NULL) == 0;
+    http_client_free(client);
+    snprintf(line, sizeof(line), "\ncurfew_parked_polls %d\n", wanted->count);
+    return found && strstr(strbuf_text(&response.body), line);
+}
+
+static void wait_until_parked(struct manager *manager, int count)
+{
+    struct parked_count wanted = {manager, count};
+    assert_true(wait_until(polls_are_parked, &wanted, 10000));
+}
+
+static void a_parked_poll_is_woken_at_once(void **state)
+{
+    struct manager *manager = *state;
+    struct waiting waiting = {.wait_ms = 5000};
+    int64_t best_ms = 1000;
+    fake_worker_init(&waiting.worker, manager, "w3");
+    for (int i = 0; i < 5; i++) {
+        pthread_t thread;
+        waiting.done = false;
+        pthread_create(&thread, NULL, wait_main, &waiting);
+        wait_until_parked(manager, 1);
+        int64_t submitted_ms = clock_boot_ms();
+        AUTO_FREE char *id = manager_submit(manager, ONE_TASK);
+        pthread_join(thread, NULL);
+        assert_int_equal(waiting.status, 200);
+        assert_int_equal(json_length_at(waiting.reply, "/slices"), 1);
+        assert_string_equal(json_text_at(waiting.reply, "/slices/0/job"), id);
+        best_ms = MIN(best_ms, waiting.answered_ms - submitted_ms);
+        fake_worker_obey(&waiting.worker, waiting.reply);
+        json_object_put(waiting.reply);
+    }
+    assert_true(best_ms < 100); // the best of five: the machine may be busy
+    fake_worker_release(&waiting.worker);
+}
+
+static void an_empty_poll_waits_and_ends(void **state)
+{
+    struct manager *manager = *state;
+    struct fake_worker worker = {0};
+    AUTO_JSON_OBJECT struct json_object *reply = NULL;
+    fake_worker_init(&worker, manager, "w4");
+    int64_t begin_ms = clock_boot_ms();
+    assert_int_equal(fake_worker_poll(&worker, 300, 1, &reply), 200);
+    assert_true(clock_boot_ms() - begin_ms >= 300);
+    assert_int_equal(json_length_at(reply, "/slices"), 0);
+    assert_true(json_number_at(reply, "/lease_ms") > 20000);
+    fake_worker_release(&worker);
+}
+
+static void just_one_of_many_is_woken(void **state)
+{
+    struct manager *manager = *state;
+    enum { COUNT = 20 };
+    static struct waiting waiting[COUNT];
+    pthread_t threads[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "herd%d", i);
+        waiting[i] = (struct waiting){.wait_ms = 3000};
+        fake_worker_init(&waiting[i].worker, manager, name);
+        pthread_create(&threads[i], NULL, wait_main, &waiting[i]);
+    }
+    wait_until_parked(manager, COUNT);
+    AUTO_FREE char *id = manager_submit(manager, ONE_TASK);
+    int given = 0;
+    for (int i = 0; i < COUNT; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(waiting[i].status, 200);
+        given += (int)json_length_at(waiting[i].reply, "/slices");
+        fake_worker_obey(&waiting[i].worker, waiting[i].reply);
+        json_object_put(waiting[i].reply);
+        fake_worker_release(&waiting[i].worker);
+    }
+    assert_int_equal(given, 1);
+    assert_true(manager_wait_job(manager, id, "succeeded", "none", 5000));
+}
+
+static void a_newer_poll_ends_the_older(void **state)
+{
+    struct manager *manager = *state;
+    struct waiting older = {.wait_ms = 5000};
+    AUTO_JSON_OBJECT struct json_object *reply = NULL;
+    pthread_t thread;
+    fake_worker_init(&older.worker, manager, "w5");
+    struct fake_worker newer = older.worker;
+    newer.client = manager_client(manager);
+    int64_t begin_ms = clock_boot_ms();
+    pthread_create(&thread, NULL, wait_main, &older);
+    wait_until_parked(manager, 1);
+    assert_int_equal(fake_worker_poll(&newer, 100, 1, &reply), 200);
+    pthread_join(thread, NULL);
+    assert_int_equal(older.status, 200);
+    assert_true(older.answered_ms - begin_ms < 4500);
+    json_object_put(older.reply);
+    fake_worker_release(&newer);
+    fake_worker_release(&older.worker);
+}
+
+// ---- fencing
+
+static void stale_reports_change_nothing(void **state)
+{
+    struct manager *manager = *state;
+    struct fake_worker worker = {.holds_tasks = true};
+    AUTO_JSON_OBJECT struct json_object *reply = NULL, *first = NULL, *second = NULL, *third = NULL;
+    char members[512];
+    fake_worker_init(&worker, manager, "w6");
+    AUTO_FREE char *id = manager_submit(manager, ONE_TASK);
+    assert_int_equal(fake_worker_poll(&worker, 1000, 1, &reply), 200);
+    snprintf(members, sizeof(members), "\"slices\":[{\"slice\":\"%s\",\"token\":%d,\"succeeded\":\"all\"}]",
+             json_text_at(reply, "/slices/0/slice"), (int)json_number_at(reply, "/slices/0/token"));
+    assert_int_equal(fake_worker_report(&worker, members, &first), 200);
+    assert_int_equal(json_length_at(first, "/stale"), 0);
+    assert_int_equal(fake_worker_report(&worker, members, &second), 409);
+    assert_string_equal(json_text_at(second, "/code"), "stale");
+    assert_string_equal(json_text_at(second, "/stale/0"), json_text_at(reply, "/slices/0/slice"));
+    strcat(members, ",\"poll\":{\"wait_ms\":0,\"want\":{\"default\":1}}");
+    assert_int_equal(fake_worker_report(&worker, members, &third), 200);
+    assert_int_equal(json_length_at(third, "/stale"), 1);
+    assert_non_null(json_at(third, "/slices"));
+    assert_true(manager_wait_job(manager, id, "succeeded", "none", 5000));
+    fake_worker_release(&worker);
+}
+
+static void an_old_incarnation_is_told(void **state)
+{
+    struct manager *manager = *state;
+    struct fake_worker worker = {0}, next = {0};
+    AUTO_JSON_OBJECT struct json_object *poll = NULL, *report = NULL;
+    fake_worker_init(&worker, manager, "w7");
+    fake_worker_init(&next, manager, "w7");
+    assert_int_equal(next.id, worker.id);
+    assert_int_equal(next.incarnation, worker.incarnation + 1);
+    assert_int_equal(fake_worker_poll(&worker, 0, 1, &poll), 409);
+    assert_string_equal(json_text_at(poll, "/code"), "stale_incarnation");
+    assert_int_equal(fake_worker_report(&worker, "", &report), 409);
+    worker.id = 999999;
+    strcpy(worker.poll_path, "/v1/workers/999999/poll");
+    assert_int_equal(fake_worker_poll(&worker, 0, 1, NULL), 404);
+    strcpy(worker.poll_path, "/v1/workers/x/poll");
+    assert_int_equal(fake_worker_poll(&worker, 0, 1, NULL), 404);
+    fake_worker_release(&worker);
+    fake_worker_release(&next);
+}
+
+static void a_lost_reply_gives_the_tasks_back(void **state)
+{
+    struct manager *manager = *state;
+    struct fake_worker worker = {.holds_tasks = true};
+    AUTO_JSON_OBJECT struct json_object *lost = NULL, *again = NULL;
+    fake_worker_init(&worker, manager, "w8");
+    AUTO_FREE char *id = manager_submit(manager, ONE_TASK);
+    assert_int_equal(fake_worker_poll(&worker, 1000, 1, &lost), 200);
+    assert_int_equal(json_length_at(lost, "/slices"), 1);
+    char body[128];
+    snprintf(body, sizeof(body), "{\"incarnation\":%d,\"held\":[],\"want\":{\"default\":1},\"wait_ms\":2000}",
+             worker.incarnation);
+    assert_int_equal(client_call(worker.client, "POST", worker.poll_path, NULL, 0, body, &again), 200);
+    assert_int_equal(json_length_at(again, "/slices"), 1);
+    worker.holds_tasks = false;
+    fake_worker_obey(&worker, again);
+    assert_true(manager_wait_job(manager, id, "succeeded", "none", 5000));
+    fake_worker_release(&worker);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_job_goes_through, setup, teardown),
+        cmocka_unit_test_setup_teardown(services_start_before_and_stop_after, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_parked_poll_is_woken_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_empty_poll_waits_and_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(just_one_of_many_is_woken, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_newer_poll_ends_the_older, setup, teardown),
+        cmocka_unit_test_setup_teardown(stale_reports_change_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_old_incarnation_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_reply_gives_the_tasks_back, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, db_test_start, db_test_stop);
+}
