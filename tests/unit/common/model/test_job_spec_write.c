@@ -122,6 +122,32 @@ static void reads_back_what_it_writes(void **state)
     }
 }
 
+// A spec that was damaged is refused with a fault, or is another spec that can be written and read.
+static void survives_random_damage(void **state)
+{
+    UNUSED(state);
+    static const char damage[] = "{}[]\",:0-1.eatrufls\\$ \xff";
+    int accepted = 0;
+    seed = 1181783497276652981u;
+    for (int round = 0; round < 5000; round++) {
+        struct strbuf text AUTO_STRBUF = STRBUF_INIT, first AUTO_STRBUF = STRBUF_INIT;
+        struct job_spec spec AUTO_JOB_SPEC = JOB_SPEC_INIT, copy AUTO_JOB_SPEC = JOB_SPEC_INIT;
+        struct faults faults AUTO_FAULTS = FAULTS_INIT;
+        make(&text);
+        for (uint64_t hits = pick(3) + 1; hits; hits--)
+            text.data[pick(text.length)] = damage[pick(sizeof damage - 1)];
+        if (job_spec_parse(text.data, text.length, &spec, &faults, NULL) < 0) {
+            assert_true(faults_total(&faults) > 0);
+            assert_null(spec.arena);
+            continue;
+        }
+        accepted++;
+        job_spec_write(&spec, true, &first);
+        parse(&first, &copy);
+    }
+    assert_true(accepted > 20);
+}
+
 static void leaves_items_out_when_told_so(void **state)
 {
     UNUSED(state);
@@ -154,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_back_what_it_writes),
+        cmocka_unit_test(survives_random_damage),
         cmocka_unit_test(leaves_items_out_when_told_so),
         cmocka_unit_test(writes_what_a_reader_expects),
     };
