@@ -1,0 +1,294 @@
+// Registration, and what becomes of the work of workers that do not come back as they were.
+#include "services/common/store/workers.h"
+
+#include "services/common/db/db.h"
+#include "services/common/model/states.h"
+#include "services/common/store/control.h"
+#include "tests/support/pg.h"
+#include "tests/support/store_db.h"
+#include "tests/support/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct pg *pg;
+static struct db *db;
+
+static int start(void **state)
+{
+    UNUSED(state);
+    pg = pg_start(0);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    UNUSED(state);
+    pg_stop(pg);
+    return 0;
+}
+
+static int fresh(void **state)
+{
+    UNUSED(state);
+    db = store_db_new(pg);
+    return 0;
+}
+
+static int done(void **state)
+{
+    UNUSED(state);
+    db_close(db);
+    return 0;
+}
+
+struct attempt {
+    const char *host, *boot;
+    bool recovered;
+};
+
+static int register_as(const struct attempt *attempt, struct worker_registered *out)
+{
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    const char *runtimes[] = {"process", "pull"}, *queues[] = {"default"};
+    struct worker_registration registration = {
+        .name = "w1",
+        .host = attempt->host,
+        .boot = attempt->boot,
+        .runtimes = runtimes,
+        .runtime_count = 2,
+        .queues = queues,
+        .queue_count = 1,
+        .labels = "{\"gpu\":\"yes\"}",
+        .slots = 4,
+        .recovered = attempt->recovered,
+    };
+    int outcome = workers_register(db, &registration, 30000, out, &wakes, &err);
+    assert_ok(outcome, err);
+    return outcome;
+}
+
+static int64_t instance(const char *column)
+{
+    return store_sql(db, "SELECT coalesce(%s, -1) FROM instance ORDER BY job, epoch DESC LIMIT 1", column);
+}
+
+// A job with a service on the worker and tasks leased by it.
+static int64_t busy_worker(int64_t *worker, const struct store_job *base)
+{
+    struct store_job job = *base;
+    *worker = store_worker(db, "w1");
+    job.service_count = 1;
+    job.services[0].name = "cache";
+    int64_t id = store_submit(db, &job);
+    store_place(db, id, *worker);
+    store_observe(db, id, "cache", INSTANCE_READY, NULL);
+    store_claim(db, id, 0, 4, *worker);
+    return id;
+}
+
+static void test_registers_and_says_who_it_is(void **state)
+{
+    UNUSED(state);
+    struct worker_registered first;
+    assert_int_equal(register_as(&(struct attempt){"h", "b", false}, &first), REGISTER_DONE);
+    assert_int_equal(first.incarnation, 1);
+    AUTO_FREE char *deployment = store_sql_text(db, "SELECT value FROM setting WHERE name = 'deployment'");
+    assert_string_equal(first.deployment, deployment);
+    assert_int_equal(
+        store_sql(db, "SELECT runtimes = '{process,pull}' AND queues = '{default}' AND labels = '{\"gpu\":\"yes\"}' "
+                      "AND slots = 4 AND lease_until > clock_timestamp() + interval '25 s' FROM worker"),
+        1);
+}
+
+static void test_who_may_take_a_name(void **state)
+{
+    UNUSED(state);
+    static const struct {
+        const char *what;
+        struct attempt attempt;
+        const char *before; // what happens to the former one
+        int expected;
+    } cases[] = {
+        {"the same, without a look", {"host", "boot", false}, "", REGISTER_NAME_TAKEN},
+        {"the same, recovered", {"host", "boot", true}, "", REGISTER_DONE},
+        {"after a reboot", {"host", "boot2", false}, "", REGISTER_DONE},
+        {"another host", {"host2", "boot", true}, "", REGISTER_NAME_TAKEN},
+        {"another host and boot", {"host2", "boot2", true}, "", REGISTER_NAME_TAKEN},
+        {"another host, lease over", {"host2", "boot", false}, "lease_until = clock_timestamp()", REGISTER_DONE},
+        {"the same, lost", {"host", "boot", false}, "state = 4", REGISTER_DONE},
+        {"another host, gone", {"host2", "boot2", false}, "state = 5", REGISTER_DONE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct worker_registered registered;
+        store_sql(db, "DELETE FROM worker");
+        store_worker(db, "w1");
+        if (*cases[i].before)
+            store_sql(db, "UPDATE worker SET %s", cases[i].before);
+        if (register_as(&cases[i].attempt, &registered) != cases[i].expected)
+            fail_msg("%s", cases[i].what);
+        if (cases[i].expected == REGISTER_DONE)
+            assert_int_equal(registered.incarnation, 2);
+        else
+            assert_true(registered.retry_ms > 20000 && registered.retry_ms <= 30000);
+        assert_int_equal(store_sql(db, "SELECT incarnation FROM worker"), cases[i].expected == REGISTER_DONE ? 2 : 1);
+    }
+}
+
+static void test_recovered_worker_gives_back(void **state)
+{
+    UNUSED(state);
+    int64_t worker;
+    struct worker_registered registered;
+    int64_t job =
+        busy_worker(&worker, &(struct store_job){.keep_on_failure_ms = 0,
+                                                 .stage_count = 1,
+                                                 .stages = {{.name = "x", .tasks = 10, .from = -1, .retries = 1}}});
+    assert_int_equal(register_as(&(struct attempt){"host", "boot", true}, &registered), REGISTER_DONE);
+    // its service is verified to be gone, which ends the job; its tasks are over
+    assert_int_equal(instance("state"), INSTANCE_VERIFIED);
+    assert_int_equal(instance("grade"), GRADE_VERIFIED);
+    assert_int_equal(instance("failed::int"), 1);
+    assert_int_equal(store_sql(db, "SELECT outcome FROM job"), OUTCOME_FAILED);
+    assert_int_equal(store_sql(db, "SELECT closed_at IS NOT NULL FROM job"), 1);
+    assert_int_equal(store_sql(db, "SELECT count(*) FROM slice WHERE state = 2"), 0);
+    store_check(db, job);
+}
+
+static void test_slices_of_a_former_incarnation(void **state)
+{
+    UNUSED(state);
+    struct worker_registered registered;
+    int64_t worker = store_worker(db, "w1");
+    struct store_job base = {.stage_count = 1,
+                             .stages = {{.name = "x", .tasks = 10, .from = -1, .retries = 1, .goes_on = true}}};
+    int64_t job = store_submit(db, &base);
+    store_claim(db, job, 0, 4, worker);
+    for (int round = 1; round <= 2; round++) {
+        assert_int_equal(register_as(&(struct attempt){"host", "boot", true}, &registered), REGISTER_DONE);
+        store_check(db, job);
+        if (round == 1) {
+            assert_int_equal(
+                store_sql(db,
+                          "SELECT count(*) FROM slice WHERE state = 1 AND first = 0 AND attempt = 1 AND failures = 1"),
+                1);
+            assert_int_equal(store_sql(db, "SELECT started_at IS NOT NULL FROM job"), 1);
+            store_sql(db, "UPDATE slice SET rank = -1 WHERE first = 0");
+            store_claim(db, job, 0, 4, worker);
+        }
+    }
+    assert_int_equal(store_sql(db, "SELECT failed FROM stage"), 4);
+    assert_int_equal(
+        store_sql(db, "SELECT count(*) FROM task_error WHERE attempt = 2 AND error = 'the worker was restarted'"), 4);
+}
+
+static void test_slices_of_a_job_that_has_ended(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    struct worker_registered registered;
+    int64_t worker = store_worker(db, "w1");
+    int64_t job = store_submit(db, &(struct store_job){0});
+    store_claim(db, job, 0, 4, worker);
+    assert_ok(control_stop(db, job, &wakes, &err), err);
+    assert_int_equal(register_as(&(struct attempt){"host", "boot", true}, &registered), REGISTER_DONE);
+    store_check(db, job);
+    assert_int_equal(store_sql(db, "SELECT cancelled FROM stage"), 10);
+    assert_int_equal(store_sql(db, "SELECT closed_at IS NOT NULL FROM job"), 1);
+}
+
+static void test_moved_name_leaves_instances_lost(void **state)
+{
+    UNUSED(state);
+    int64_t worker;
+    struct worker_registered registered;
+    int64_t job = busy_worker(&worker, &(struct store_job){0});
+    store_sql(db, "UPDATE worker SET lease_until = clock_timestamp()");
+    assert_int_equal(register_as(&(struct attempt){"host2", "boot", true}, &registered), REGISTER_DONE);
+    assert_int_equal(instance("state"), INSTANCE_LOST);
+    assert_int_equal(store_sql(db, "SELECT outcome FROM job"), OUTCOME_FAILED);
+    assert_int_equal(store_sql(db, "SELECT closed_at IS NULL FROM job"), 1);
+    store_check(db, job);
+}
+
+static void test_presumed_certificates_are_upgraded(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    int64_t worker;
+    struct worker_registered registered;
+    int64_t job = busy_worker(&worker, &(struct store_job){0});
+    store_sql(db, "BEGIN; UPDATE worker SET state = 4");
+    assert_int_equal(workers_take_back(db, worker, 2, ABSENCE_PRESUMED, "lost", &wakes, &err), 2);
+    store_sql(db, "COMMIT");
+    assert_int_equal(instance("state"), INSTANCE_PRESUMED_GONE);
+    assert_int_equal(instance("grade"), GRADE_PRESUMED);
+    assert_int_equal(store_sql(db, "SELECT cleanup FROM job"), CLEANUP_CLEAN);
+    store_check(db, job);
+    assert_int_equal(register_as(&(struct attempt){"host", "boot", false}, &registered), REGISTER_DONE);
+    assert_int_equal(instance("grade"), GRADE_PRESUMED); // it has not looked
+    assert_int_equal(register_as(&(struct attempt){"host", "boot", true}, &registered), REGISTER_DONE);
+    assert_int_equal(instance("grade"), GRADE_VERIFIED);
+    assert_int_equal(instance("state"), INSTANCE_VERIFIED);
+    store_check(db, job);
+}
+
+static void test_other_runtimes_stay_lost(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    int64_t worker;
+    int64_t job = busy_worker(&worker, &(struct store_job){0});
+    store_sql(db, "UPDATE instance SET runtime = 'docker'");
+    store_sql(db, "BEGIN");
+    assert_int_equal(workers_take_back(db, worker, 2, ABSENCE_PRESUMED, "lost", &wakes, &err), 2);
+    store_sql(db, "COMMIT");
+    assert_int_equal(instance("state"), INSTANCE_LOST);
+    store_check(db, job);
+}
+
+static void test_nothing_to_take_back(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    int64_t worker = store_worker(db, "w1");
+    assert_int_equal(workers_take_back(db, worker, 2, ABSENCE_VERIFIED, "x", &wakes, &err), 0);
+    assert_int_equal(wakes.count, 0);
+}
+
+static void test_drain(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    int64_t worker = store_worker(db, "w1");
+    assert_int_equal(control_drain(db, worker, true, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_drain(db, worker, true, &wakes, &err), CONTROL_UNCHANGED);
+    assert_int_equal(store_sql(db, "SELECT state FROM worker WHERE drain"), WORKER_DRAINING);
+    assert_int_equal(control_drain(db, worker, false, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(store_sql(db, "SELECT state FROM worker WHERE NOT drain"), WORKER_READY);
+    assert_error(control_drain(db, 99, true, &wakes, &err), err, ERR_NOT_FOUND, "worker 99");
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
+    const struct CMUnitTest tests[] = {
+        TEST(test_registers_and_says_who_it_is),
+        TEST(test_who_may_take_a_name),
+        TEST(test_recovered_worker_gives_back),
+        TEST(test_slices_of_a_former_incarnation),
+        TEST(test_slices_of_a_job_that_has_ended),
+        TEST(test_moved_name_leaves_instances_lost),
+        TEST(test_presumed_certificates_are_upgraded),
+        TEST(test_other_runtimes_stay_lost),
+        TEST(test_nothing_to_take_back),
+        TEST(test_drain),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
