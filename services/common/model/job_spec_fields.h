@@ -28,7 +28,7 @@ void read_cpus(struct spec_reader *reader, const struct field *member, void *at)
 void read_names(struct spec_reader *reader, const struct field *member, void *at);
 void read_signal(struct spec_reader *reader, const struct field *member, void *at);
 void read_service_failure(struct spec_reader *reader, const struct field *member, void *at); // struct service_spec
-void read_task_list(struct spec_reader *reader, const struct field *member, void *at);           // struct stage_spec
+void read_task_list(struct spec_reader *reader, const struct field *member, void *at);       // struct stage_spec
 void read_from(struct spec_reader *reader, const struct field *member, void *at);            // struct stage_spec
 void read_ready_tcp(struct spec_reader *reader, const struct field *member, void *at);       // struct ready_spec
 void read_ready_http(struct spec_reader *reader, const struct field *member, void *at);      // the same

@@ -36,7 +36,8 @@ static void knows_images(void **state)
     UNUSED(state);
     check(spec_image_problem,
           LIST("redis", "redis:7", "localhost/a", "a/b/c", "a---b", "127.0.0.1:5000/x/y:z", "r:_1", "r:T.A-G", "0",
-               "library/redis:7.2-alpine", "registry.example/team/image:tag", "localhost:5000/a", "ab.c/d-e__f/g.h:latest",
+               "library/redis:7.2-alpine", "registry.example/team/image:tag", "localhost:5000/a",
+               "ab.c/d-e__f/g.h:latest",
                "ghcr.io/owner/name@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
                "r:7@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
           LIST("", "Redis", "redis 7", "a_-b", "a___b", "a-", "-a/b", "a.b:x/c", "a.b:/c", "a.b./c", "@", "a@", ":",
