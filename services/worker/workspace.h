@@ -15,12 +15,13 @@ int workspaces_new(struct loop *loop, struct http_async *http, const char *direc
                    struct err *err) WARN_UNUSED;
 void workspaces_free(struct workspaces *workspaces); // takes NULL; removes what is left of working directories
 
-// `directory` is absolute, the caller's to give back with workspace_remove(); NULL on failure, and then `err` says why
-// (ERR_NOT_FOUND: the manager has no such bundle).
+// `directory` is absolute, valid during the call and the caller's to give back with workspace_remove(); NULL on
+// failure, and then `err` says why (ERR_NOT_FOUND: the manager has no such bundle).
 typedef void (*workspace_fn)(void *context, const char *directory, const struct err *err);
 
 struct workspace_request;
-// Calls `done` once, never from within. `bundle` may be NULL: an empty directory. `name` becomes part of the path.
+// Calls `done` once, never from within; the request is gone then. `bundle` may be NULL: an empty directory. `name`
+// becomes part of the path.
 int workspace_prepare(struct workspaces *workspaces, const char *name, const char *bundle, workspace_fn done,
                       void *context, struct workspace_request **out, struct err *err) WARN_UNUSED;
 void workspace_cancel(struct workspace_request *request); // no callback; what was made is removed. Takes NULL
