@@ -102,11 +102,15 @@ static void add_tasks(struct why *why, const struct why_view *view)
 
 // ---- an ended job
 
+// One that is still up waits for those that depend on it: they are the reason.
 static bool cleaning_service(const struct why_view *view, const struct why_service *service, struct why *why)
 {
     char text[PARSE_DURATION_TEXT_SIZE];
     int64_t since_us = view->now_us - service->since_us;
     if (service->state < 0 || !instance_is_live(service->state))
+        return false;
+    bool up = instance_is_up(service->state) || service->state == INSTANCE_PLACING;
+    if (up && !service->worker_lost)
         return false;
     add_service(why, service);
     if (service->state == INSTANCE_STUCK)
