@@ -16,14 +16,15 @@ struct hot_lane hot_lane_open(const char *conninfo)
 {
     struct err err = {0};
     struct hot_settings settings = {.worker_lease_ms = 30000, .log_limit_bytes = 1000, .event_limit = 50};
-    struct hot_lane lane = {.db = store_db_again(conninfo)};
-    assert_ok(hot_new(lane.db, &settings, &lane.hot, &err), err);
+    struct hot_lane lane = {.db = store_db_again(conninfo), .own = store_db_again(conninfo)};
+    assert_ok(hot_new(lane.own, &settings, &lane.hot, &err), err);
     return lane;
 }
 
 void hot_lane_close(struct hot_lane *lane)
 {
     hot_free(lane->hot);
+    db_close(lane->own);
     db_close(lane->db);
     wakes_release(&lane->wakes);
 }

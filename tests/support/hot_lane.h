@@ -10,7 +10,8 @@ struct db;
 struct pg;
 
 struct hot_lane {
-    struct db *db;
+    struct db *db;  // for looks from outside, with ordinary plans
+    struct db *own; // the lane's
     struct hot *hot;
     struct wakes wakes; // of all calls so far
 };

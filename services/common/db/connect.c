@@ -33,6 +33,10 @@ static int check_conninfo(const char *conninfo, struct err *err)
     return 0;
 }
 
+#define PLANS_BY_INDEX                                                                                             \
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; " \
+    "SET plan_cache_mode = force_generic_plan"
+
 static void apply_options(struct db *db, const struct db_options *options)
 {
     db->statements = options->statements;
@@ -111,12 +115,13 @@ static PGconn *start_connection(const struct db *db)
 
 static int apply_session_settings(struct db *db, struct err *err)
 {
-    char sql[512];
-    snprintf(sql, sizeof sql,
-             "SET search_path = curfew; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET jit = off; "
-             "SET statement_timeout = %lld; SET lock_timeout = %lld; SET idle_in_transaction_session_timeout = %lld",
-             (long long)MAX(db->statement_timeout_ms, 0), (long long)MAX(db->lock_timeout_ms, 0),
-             (long long)MAX(db->idle_in_transaction_timeout_ms, 0));
+    char sql[768];
+    snprintf(
+        sql, sizeof sql,
+        "SET search_path = curfew; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET jit = off; "
+        "SET statement_timeout = %lld; SET lock_timeout = %lld; SET idle_in_transaction_session_timeout = %lld; %s",
+        (long long)MAX(db->statement_timeout_ms, 0), (long long)MAX(db->lock_timeout_ms, 0),
+        (long long)MAX(db->idle_in_transaction_timeout_ms, 0), db->plans_by_index ? PLANS_BY_INDEX : "");
     if (!PQsendQuery(db->connection, sql))
         return connection_fail(db, NULL, "session settings", err);
     return exchange_collect(db, "session settings", NULL, err);
@@ -223,4 +228,10 @@ int db_set_statement_timeout(struct db *db, int64_t timeout_ms, struct err *err)
         return -1;
     snprintf(sql, sizeof sql, "SET statement_timeout = %lld", (long long)MAX(timeout_ms, 0));
     return db_sql(db, sql, NULL, RESULT_TEXT, NULL, err);
+}
+
+int db_set_plans_by_index(struct db *db, struct err *err)
+{
+    db->plans_by_index = true;
+    return db_is_connected(db) ? db_sql(db, PLANS_BY_INDEX, NULL, RESULT_TEXT, NULL, err) : 0;
 }

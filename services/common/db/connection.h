@@ -25,6 +25,7 @@ struct db {
     bool in_transaction; // as of the last answer: a lost connection must not be replaced silently
     bool exclusive;      // a pipeline is open
     bool hung_up;        // the server said goodbye
+    bool plans_by_index; // see db_set_plans_by_index()
     unsigned generation; // counts connections
     struct backoff backoff;
     int64_t retry_at_ms; // CLOCK_BOOTTIME; no attempt to connect before

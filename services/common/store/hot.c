@@ -32,6 +32,8 @@ void hot_free(struct hot *hot)
 
 int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out, struct err *err)
 {
+    if (db_set_plans_by_index(db, err) < 0)
+        return -1;
     struct hot *hot = calloc(1, sizeof *hot);
     if (!hot)
         return batch_no_memory(err);

@@ -1,0 +1,193 @@
+// What the hot calls do a second without HTTP: one lane, workers that answer at once, a private cluster with fsync.
+//
+//     store_hot [SECONDS [LOAD]]
+//
+// CURFEW_BENCH_DATABASE names a fresh, migrated database of another cluster to use instead.
+// Prints a line per load: tasks in slices of 100 by 16 workers, single tasks by 64 workers, jobs of one task.
+#include "services/common/base/clock.h"
+#include "services/common/base/id.h"
+#include "services/common/db/db.h"
+#include "services/common/store/hot.h"
+#include "tests/support/hot_lane.h"
+#include "tests/support/pg.h"
+#include "tests/support/store_db.h"
+#include "tests/support/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define WORKERS_MAX 64
+#define GRANTS_MAX 200
+
+static int64_t duration_ms = 5000;
+
+struct crew {
+    struct hot_lane lane;
+    int count;
+    int64_t want;
+    struct hot_worker workers[WORKERS_MAX];
+    struct work_operation works[WORKERS_MAX];
+    struct slice_result results[WORKERS_MAX][GRANTS_MAX];
+    struct queue_want wants;
+};
+
+static const char *database(struct pg *pg)
+{
+    const char *other = getenv("CURFEW_BENCH_DATABASE");
+    return other ? other : pg_database_new(pg);
+}
+
+static void crew_start(struct crew *crew, struct pg *pg, int count, int64_t want)
+{
+    *crew = (struct crew){.lane = hot_lane_open(database(pg)), .count = count, .wants = {"default", want}};
+    for (int i = 0; i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "w%d", i);
+        crew->workers[i] = hot_worker_new(crew->lane.db, name);
+    }
+}
+
+static void crew_stop(struct crew *crew)
+{
+    for (int i = 0; i < crew->count; i++)
+        work_operation_release(&crew->works[i]);
+    hot_lane_close(&crew->lane);
+}
+
+// Reports everything that was granted last time, and polls. Returns how many tasks were reported.
+static int64_t prepare(struct crew *crew, int i)
+{
+    struct work_operation *work = &crew->works[i];
+    int64_t tasks = 0;
+    size_t count = work->grant_count;
+    assert_true(count <= GRANTS_MAX);
+    for (size_t n = 0; n < count; n++) {
+        crew->results[i][n] = hot_success(&work->grants[n]);
+        tasks += work->grants[n].count;
+    }
+    struct arena *arena = work->arena;
+    *work = hot_poll(crew->workers[i], &crew->wants);
+    work->arena = arena;
+    work->results = crew->results[i];
+    work->result_count = count;
+    return tasks;
+}
+
+// CPU time of the lane's server process, which is given it by the machine whatever else runs there.
+static double server_seconds(struct crew *crew)
+{
+    char path[64];
+    double user = 0, system = 0;
+    AUTO_RESULT struct result pid = RESULT_INIT;
+    struct err err = {0};
+    assert_ok(db_sql(crew->lane.own, "SELECT pg_backend_pid()", NULL, RESULT_TEXT, &pid, &err), err);
+    snprintf(path, sizeof path, "/proc/%s/stat", result_text(&pid, 0, 0));
+    AUTO_FILE FILE *file = fopen(path, "r");
+    if (!file || fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lf %lf", &user, &system) != 2)
+        return 0;
+    return (user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double own_seconds(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+struct meter {
+    int64_t begin_us;
+    double server, own;
+    int64_t things, batches;
+};
+
+static struct meter meter_start(struct crew *crew)
+{
+    return (struct meter){clock_boot_us(), server_seconds(crew), own_seconds(), 0, 0};
+}
+
+static bool meter_goes_on(const struct meter *meter)
+{
+    return clock_boot_us() - meter->begin_us < duration_ms * 1000;
+}
+
+static void meter_print(const struct meter *meter, struct crew *crew, const char *what, const char *unit)
+{
+    double seconds = (double)(clock_boot_us() - meter->begin_us) / 1e6, batches = (double)meter->batches;
+    double server = server_seconds(crew) - meter->server, own = own_seconds() - meter->own;
+    printf("%-40s %9.0f %s/s; per batch %.2f ms, of CPU: server %.2f ms, lane %.2f ms; %.0f %s per CPU second\n", what,
+           (double)meter->things / seconds, unit, seconds * 1e3 / batches, server * 1e3 / batches, own * 1e3 / batches,
+           (double)meter->things / (server + own), unit);
+}
+
+static int64_t crew_round(struct crew *crew, struct submit_operation **submits, size_t submit_count)
+{
+    struct err err = {0};
+    struct work_operation *works[WORKERS_MAX];
+    int64_t tasks = 0;
+    for (int i = 0; i < crew->count; i++) {
+        works[i] = &crew->works[i];
+        tasks += prepare(crew, i);
+    }
+    wakes_clear(&crew->lane.wakes);
+    assert_ok(hot_run(crew->lane.hot, submits, submit_count, works, (size_t)crew->count, &crew->lane.wakes, &err), err);
+    for (int i = 0; i < crew->count; i++)
+        assert_false(works[i]->failed);
+    return tasks;
+}
+
+static void drain_for(struct pg *pg, const char *what, int workers, int64_t want)
+{
+    struct crew crew;
+    crew_start(&crew, pg, workers, want);
+    hot_lane_submit(&crew.lane, "{'name': 'big', 'command': ['x'], 'tasks': {'count': 100000000}}");
+    struct meter meter = meter_start(&crew);
+    for (; meter_goes_on(&meter); meter.batches++)
+        meter.things += crew_round(&crew, NULL, 0);
+    meter_print(&meter, &crew, what, "tasks");
+    hot_check(&crew.lane);
+    crew_stop(&crew);
+}
+
+static void one_task_jobs(struct pg *pg)
+{
+    struct crew crew;
+    struct err err = {0};
+    const char *json = "{\"name\": \"small\", \"command\": [\"./run.sh\"], \"labels\": {\"team\": \"search\"}}";
+    AUTO_JOB_SPEC struct job_spec spec = JOB_SPEC_INIT;
+    AUTO_FAULTS struct faults faults = FAULTS_INIT;
+    assert_ok(job_spec_parse(json, strlen(json), &spec, &faults, &err), err);
+    struct submit_operation operations[WORKERS_MAX], *submits[WORKERS_MAX];
+    crew_start(&crew, pg, WORKERS_MAX, 1);
+    struct meter meter = meter_start(&crew);
+    for (; meter_goes_on(&meter); meter.batches++) {
+        for (int i = 0; i < WORKERS_MAX; i++) {
+            operations[i] = (struct submit_operation){.spec = &spec, .fingerprint = "f", .job = id_new()};
+            submits[i] = &operations[i];
+        }
+        meter.things += crew_round(&crew, submits, WORKERS_MAX);
+    }
+    meter_print(&meter, &crew, "jobs of one task, submitted to closed", "jobs");
+    hot_check(&crew.lane);
+    crew_stop(&crew);
+}
+
+int main(int argc, char **argv)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc > 1)
+        duration_ms = strtoll(argv[1], NULL, 10) * 1000;
+    AUTO_PG struct pg *pg = pg_start(PG_FSYNC);
+    const char *only = argc > 2 ? argv[2] : "";
+    if (!*only || *only == '1')
+        drain_for(pg, "16 workers, slices of 100", 16, 100);
+    if (!*only || *only == '2')
+        drain_for(pg, "64 workers, single tasks", 64, 1);
+    if (!*only || *only == '3')
+        one_task_jobs(pg);
+    return 0;
+}
