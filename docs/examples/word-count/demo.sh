@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # `make demo`: a whole Curfew in a temporary directory, the word-count job on it, its result, the proof that its Redis is gone, and the
-# end of everything. Needs the programs in BIN (default build/bin).
+# end of everything. Needs the programs in $BUILD/bin.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-bin=${BIN:-build/bin}
+bin=${BUILD:-build}/bin
 directory=$(mktemp -d /tmp/curfew-demo-XXXXXX)
 
 end() {
@@ -23,13 +23,11 @@ echo "$CURFEW_SERVER"
 "$bin/curfew" workers
 
 say "Submitting docs/examples/word-count/job.yaml"
-job=$("$bin/curfew" submit --detach docs/examples/word-count/job.yaml)
-"$bin/curfew" wait --for outcome "$job"
-"$bin/curfew" wait "$job"
+# The first line is the job's id; then its history, until it is closed.
+"$bin/curfew" submit docs/examples/word-count/job.yaml | tee "$directory/history"
+job=$(head -n 1 "$directory/history")
+echo
 "$bin/curfew" show "$job"
-
-say "Its history"
-"$bin/curfew" events "$job" | jq -r '"\(.at[11:23])  \(.kind)  \(.data | tojson)"'
 
 say "Its result: the most frequent words of the licences on this machine"
 "$bin/curfew" results "$job" | jq -r '.output | "\(.count)\t\(.word)"'
