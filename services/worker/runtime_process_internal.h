@@ -88,6 +88,7 @@ struct process_instance {
     struct runtime_gone gone;
     int64_t patience_boot_ms; // until when a shim of an earlier life may finish by itself
     int64_t sweep_delay_ms;
+    int clean_looks;          // in a row
     struct loop_timer *timer; // overdue while the shim is ours, the next sweep afterwards
     struct process_probe *probe_list;
     struct process_probe *as_probe; // not NULL: this is one

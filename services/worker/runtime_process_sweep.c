@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CLEAN_LOOKS 2 // one alone may miss who is just being forked
 #define SWEEP_FIRST_MS 5
 #define SWEEP_MOST_MS 500
 #define PATIENCE_MARGIN_MS 2000
@@ -89,7 +90,8 @@ void process_sweep_on_timer(struct process_instance *instance)
         again(instance);
         return;
     }
-    if (kill_and_count(instance) == 0)
+    instance->clean_looks = kill_and_count(instance) == 0 ? instance->clean_looks + 1 : 0;
+    if (instance->clean_looks >= CLEAN_LOOKS)
         finish(instance);
     else
         again(instance);

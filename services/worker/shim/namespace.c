@@ -1,6 +1,7 @@
 #include "services/worker/shim/namespace.h"
 
 #include "services/common/base/cleanup.h"
+#include "services/common/base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define FORWARD_SIGNAL (SIGRTMIN + 1)
 
 // fork() with namespace flags. Safe: this process has one thread and libc keeps no pid.
 static pid_t clone_init(bool with_user_namespace)
@@ -50,11 +53,15 @@ static int mount_proc(void)
     return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
+static void tell_report(int fd, const struct namespace_report *report)
+{
+    if (write(fd, report, sizeof(*report)) != (ssize_t)sizeof(*report))
+        _exit(1); // the shim is gone
+}
+
 static void tell(int fd, enum namespace_report_kind kind, int32_t value, int32_t detail)
 {
-    struct namespace_report report = {(int32_t)kind, value, detail};
-    if (write(fd, &report, sizeof(report)) != (ssize_t)sizeof(report))
-        _exit(1); // the shim is gone
+    tell_report(fd, &(struct namespace_report){.kind = (int32_t)kind, .value = value, .detail = detail});
 }
 
 // Init keeps nothing open besides its report pipe, so that pipes of the command end with the command.
@@ -69,7 +76,7 @@ static void close_all_but(int kept)
 }
 
 // Waits until the command runs or has failed to.
-static void await_command(int command_fd, int report_fd)
+static void await_command(int command_fd, int64_t start_time, int report_fd)
 {
     struct command_report report;
     int32_t pid = 0;
@@ -85,7 +92,8 @@ static void await_command(int command_fd, int report_fd)
         }
         pid = report.value;
     }
-    tell(report_fd, NAMESPACE_STARTED, pid, 0);
+    tell_report(report_fd,
+                &(struct namespace_report){.kind = NAMESPACE_STARTED, .value = pid, .start_time = start_time});
 }
 
 // Reaps until nobody is waiting. Ends init when there is no child left.
@@ -110,7 +118,14 @@ static void reap(pid_t *command, int report_fd)
         _exit(0);
 }
 
-// Signals come from the shim (which has no pid in here) or, ignored, from inside.
+// What to pass on to the command; 0: nothing. Only the shim, which has no pid in here, may ask for it.
+static int requested(const siginfo_t *info)
+{
+    if (info->si_pid != 0 || info->si_code > 0)
+        return 0;
+    return info->si_signo == FORWARD_SIGNAL && info->si_code == SI_QUEUE ? info->si_value.sival_int : info->si_signo;
+}
+
 static _Noreturn void init_loop(pid_t command, int report_fd)
 {
     sigset_t all;
@@ -120,8 +135,8 @@ static _Noreturn void init_loop(pid_t command, int report_fd)
         int number = sigwaitinfo(&all, &info);
         if (number == SIGCHLD)
             reap(&command, report_fd);
-        else if (number > 0 && info.si_code <= 0 && info.si_pid == 0 && command > 0)
-            kill(-command, number);
+        else if (number > 0 && requested(&info) > 0 && command > 0)
+            kill(-command, requested(&info));
     }
 }
 
@@ -146,7 +161,10 @@ static _Noreturn void init_run(const struct shim_spec *spec, int cgroup_procs, b
         tell(fd, NAMESPACE_COMMAND_FAILED, errno, SHIM_STEP_FORK);
         _exit(1);
     }
-    await_command(command_fd, fd);
+    struct process_stat stat = {0};
+    if (process_stat_read(command, &stat) < 0) // not waited for yet, so it is there
+        stat.start_time = 0;
+    await_command(command_fd, stat.start_time, fd);
     close_all_but(fd);
     init_loop(command, fd);
 }
@@ -170,6 +188,13 @@ pid_t namespace_start(const struct shim_spec *spec, int cgroup_procs, bool with_
     if (pid > 0)
         *report_fd = TAKE_FD(read_end);
     return pid;
+}
+
+int namespace_signal(pid_t init, int signal_number)
+{
+    if (sigqueue(init, FORWARD_SIGNAL, (union sigval){.sival_int = signal_number}) == 0)
+        return 0;
+    return errno == EAGAIN ? kill(init, signal_number) : -1; // the queue is full
 }
 
 int namespace_try(bool with_user_namespace)

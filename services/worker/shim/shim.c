@@ -53,6 +53,9 @@ static void launch(struct shim *shim)
         shim->boundary &= ~(unsigned)SHIM_BOUNDARY_PIDNS;
     }
     shim->child = command_start(&shim->spec, shim->cgroup_procs, -1, &shim->report_fd);
+    struct process_stat stat;
+    if (shim->child > 0 && process_stat_read(shim->child, &stat) == 0) // not waited for yet, so it is there
+        shim->start_time = stat.start_time;
     if (shim->child > 0 && fcntl(shim->report_fd, F_SETFL, O_NONBLOCK) == 0)
         return;
     shim_on_failed(shim, SHIM_STEP_FORK, errno);
@@ -69,7 +72,7 @@ static void on_namespace_report(struct shim *shim, const struct namespace_report
         return;
     case NAMESPACE_STARTED:
         let_go_of_stdio();
-        shim_on_started(shim, report->value);
+        shim_on_started(shim, report->value, report->start_time);
         return;
     case NAMESPACE_EXITED:
         shim_on_exited(shim, report->value, report->detail != 0);
@@ -102,7 +105,7 @@ static void read_command(struct shim *shim)
     close_fd(&shim->report_fd);
     let_go_of_stdio();
     if (!shim->failed)
-        shim_on_started(shim, shim->child);
+        shim_on_started(shim, shim->child, shim->start_time);
 }
 
 static void read_reports(struct shim *shim)

@@ -23,13 +23,14 @@ struct shim {
     int report_fd;  // of the command or the init; -1 after end of file
     int cgroup_procs;
     int signal_fd, timer_fd;
-    unsigned boundary; // enum shim_boundary, of the attempt that runs
-    bool refused;      // the namespace could not be made: try without
-    bool failed;       // the command was not started
-    bool exited;       // its exit was seen
-    bool childless;    // waitpid said so
-    pid_t child;       // init, or the command
-    pid_t command;     // as the machine sees it
+    unsigned boundary;  // enum shim_boundary, of the attempt that runs
+    bool refused;       // the namespace could not be made: try without
+    bool failed;        // the command was not started
+    bool exited;        // its exit was seen
+    bool childless;     // waitpid said so
+    pid_t child;        // init, or the command
+    pid_t command;      // as the machine sees it; set once it was executed
+    int64_t start_time; // of `child`, when that is the command
     int64_t lease_boot_ms;
     int64_t kill_boot_ms;
 };
@@ -41,7 +42,7 @@ int shim_run(struct shim *shim, struct err *err) WARN_UNUSED;
 // Transitions, in transitions.c. All times CLOCK_BOOTTIME milliseconds.
 void shim_on_command(struct shim *shim, const struct shim_command *command);
 void shim_on_cut(struct shim *shim, enum shim_reason reason); // end of file, or the lease has passed
-void shim_on_started(struct shim *shim, pid_t pid);
+void shim_on_started(struct shim *shim, pid_t pid, int64_t start_time);
 void shim_on_failed(struct shim *shim, enum shim_step step, int errnum);
 void shim_on_exited(struct shim *shim, int wait_status, bool others_told);
 void shim_on_timer(struct shim *shim);

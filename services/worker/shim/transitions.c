@@ -1,8 +1,8 @@
 // The state machine of one instance: what each event does. Knows nothing of descriptors besides where to write events.
 #include "services/common/base/clock.h"
-#include "services/common/base/process.h"
 #include "services/worker/shim/cgroup.h"
 #include "services/worker/shim/descendants.h"
+#include "services/worker/shim/namespace.h"
 #include "services/worker/shim/record.h"
 #include "services/worker/shim/shim.h"
 
@@ -39,7 +39,7 @@ static int send_to_command(const struct shim *shim, int number)
 {
     if (shim->exited || shim->child <= 0)
         return -1;
-    return kill(namespaced(shim) ? shim->child : -shim->child, number);
+    return namespaced(shim) ? namespace_signal(shim->child, number) : kill(-shim->child, number);
 }
 
 static void stop_command(const struct shim *shim)
@@ -117,10 +117,8 @@ void shim_on_cut(struct shim *shim, enum shim_reason reason)
     end(shim, reason, short_grace(shim));
 }
 
-void shim_on_started(struct shim *shim, pid_t pid)
+void shim_on_started(struct shim *shim, pid_t pid, int64_t start_time)
 {
-    struct process_stat stat = {0};
-    int64_t start_time = process_stat_read(pid, &stat) == 0 ? stat.start_time : 0;
     shim->command = pid;
     record_line(shim->record_fd, "started %d %lld\n", (int)pid, (long long)start_time);
     tell(shim,
