@@ -91,14 +91,17 @@ FORCE:
 $(BUILD)/obj/%.o: %.c $(FLAGS) | $(if $(wildcard services/common/store/embed_sql.sh),$(GEN_SQL))
 	$(Q)$(SAY) "CC    $<"; mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-# Tests: each tests/{unit,integration}/**/test_*.c is a program of its own; so is each .c file of the other directories.
-TEST_SRC := $(shell find tests/unit tests/integration -name 'test_*.c' 2>/dev/null)
-TOOL_SRC := $(call find_c,tests/bench tests/docs tests/e2e tests/faults tests/fixtures)
-TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC) $(TOOL_SRC))
+# Tests: each tests/{unit,integration,e2e}/**/test_*.c is a program of its own; so is each .c file of the other directories,
+# but for tests/faults, which is one.
+TEST_SRC := $(shell find tests/unit tests/integration tests/e2e -name 'test_*.c' 2>/dev/null)
+TOOL_SRC := $(call find_c,tests/bench tests/docs tests/fixtures)
+FAULTS_SRC := $(call find_c,tests/faults)
+TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC) $(TOOL_SRC)) $(if $(FAULTS_SRC),$(BUILD)/tests/faults/faults)
 lib_of = $(if $(findstring worker/shim,$(1)),$(BUILD)/lib/libshim.a,$(foreach p,$(PROGRAMS),$(if $(findstring /$(p)/,$(1)),$(BUILD)/lib/lib$(p).a)))
 .SECONDEXPANSION:
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call lib_of,$$@) $(BUILD)/lib/libsupport.a $(BUILD)/lib/libcommon.a
 	$(LINK) -lcmocka $(LIBS)
+$(BUILD)/tests/faults/faults: $(call obj,$(FAULTS_SRC))
 
 .PHONY: tests
 tests: $(TEST_BIN) ## build all test programs, run none
@@ -145,7 +148,7 @@ coverage: deps-ci ## run all tests and print the line coverage; the report is bu
 ROUNDS ?= 100
 faults: deps ## kill everything at random moments under load, ROUNDS times each (100), and look for damage
 	$(SUBMAKE) all tests
-	$(Q)BUILD=$(BUILD) tests/faults/run.sh $(ROUNDS)
+	$(Q)$(BUILD)/tests/faults/faults --rounds=$(ROUNDS) $(if $(SEED),--seed=$(SEED))
 
 bench: deps ## measure what DESIGN promises numbers for
 	$(SUBMAKE) all tests

@@ -2,7 +2,7 @@
 # run_tests.sh BUILD SUITE...: runs the test programs of these suites and sums up what they report.
 #
 #   unit, integration   every program below BUILD/tests/<suite> that has a source in tests/<suite>
-#   e2e, docs           every executable tests/<suite>/test_*
+#   e2e, docs           the same, and every executable tests/<suite>/test_*
 #
 # Each program gets a temporary directory and a deadline of its own, and its output is shown when it fails. A program fails
 # as well when it runs no test, skips one, leaves a file in its temporary directory, or leaves a process behind.
@@ -35,7 +35,12 @@ programs_of() {
             echo "$build/${source%.c}"
         done
         ;;
-    *) find "tests/$suite" -name 'test_*' -type f -perm /111 2>/dev/null | sort ;;
+    *)
+        find "tests/$suite" -name 'test_*' -type f -perm /111 2>/dev/null | sort
+        find "tests/$suite" -name 'test_*.c' 2>/dev/null | sort | while read -r source; do
+            echo "$build/${source%.c}"
+        done
+        ;;
     esac
 }
 

@@ -1,0 +1,69 @@
+// A whole Curfew for one test program: a private PostgreSQL, managers, workers and reapers, as real programs with short
+// leases, and everything that can happen to them.
+//
+// Worker i talks to manager i modulo the number of managers. What goes wrong in the helper itself ends the test program
+// with a message. One thread, but for system_client().
+#pragma once
+
+#include "services/common/base/cleanup.h"
+#include "services/common/http/client.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct db;
+struct pg;
+struct system;
+
+// The leases of these systems.
+#define SYSTEM_LEASE_MS 3000
+#define SYSTEM_FENCE_MS 2000
+
+enum system_part { SYSTEM_MANAGER, SYSTEM_WORKER, SYSTEM_REAPER };
+#define SYSTEM_PARTS 3
+
+struct system_plan {
+    int managers, workers, reapers;     // 0: one; -1: none
+    int slots;                          // of each worker; 0: 8
+    unsigned pg_flags;                  // enum pg_flag
+    const char *const *worker_settings; // more of them, ended by NULL; may be NULL
+};
+
+// Returns when the managers answer and the workers are registered.
+struct system *system_start(const struct system_plan *plan);
+// Kills everything, and sees that nothing of it is left. Dies when something is, or when a program had a sanitizer's
+// finding. Takes NULL.
+void system_free(struct system *system);
+DEFINE_CLEANUP(struct system *, system_free);
+#define AUTO_SYSTEM CLEANUP(cleanup_system_free)
+
+struct pg *system_pg(struct system *system);
+// A connection of the harness; as superuser.
+struct db *system_db(struct system *system);
+int system_count(const struct system *system, enum system_part part);
+const char *system_url(const struct system *system, int manager);
+// A client of one's own, for a thread of one's own.
+struct http_client *system_client(const struct system *system, int manager);
+// "NAME=VALUE" for tests/support/oracle.h: finds whatever runs for any job of this system.
+const char *system_marker(const struct system *system);
+
+// ---- programs
+
+pid_t system_pid(const struct system *system, enum system_part part, int index);
+void system_signal(struct system *system, enum system_part part, int index, int signal_number);
+bool system_is_running(struct system *system, enum system_part part, int index);
+// SIGKILL, and waits for its end.
+void system_kill(struct system *system, enum system_part part, int index);
+// Starts one again that has ended; does not wait until it is ready.
+void system_restart(struct system *system, enum system_part part, int index);
+// SIGTERM, waits for the end and returns its status as process_wait() does.
+int system_terminate(struct system *system, enum system_part part, int index, int64_t timeout_ms);
+// Waits until the managers answer and this many workers are `ready`.
+void system_wait_ready(struct system *system, int workers);
+// The reaper that leads (its index), -1 when none does.
+int system_leader(struct system *system);
+// Resident bytes of a process now.
+int64_t system_resident_bytes(pid_t pid);
+// The last lines that every program wrote, on stderr.
+void system_print_logs(struct system *system);
