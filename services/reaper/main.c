@@ -177,12 +177,8 @@ int main(int argc, char **argv)
     struct err err = {0};
     log_init("curfew-reaper", LOG_INFO, LOG_KEY_VALUE);
     int outcome = config_load(&reaper_settings_table, argc, argv, &reaper.settings, NULL, &err);
-    if (outcome == 0) {
-        enum log_level level = LOG_INFO;
-        if (log_level_parse(reaper.settings.log_level, &level) < 0)
-            outcome = err_set(&err, ERR_INVALID, "log-level is none of error, warn, info and debug");
-        log_init("curfew-reaper", level, reaper.settings.log_json ? LOG_JSON : LOG_KEY_VALUE);
-    }
+    if (outcome == 0)
+        outcome = log_setup("curfew-reaper", reaper.settings.log_level, reaper.settings.log_format, &err);
     bool usage = outcome < 0;
     if (outcome == 0)
         outcome = reaper_run(&reaper, &err);

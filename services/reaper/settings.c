@@ -21,7 +21,7 @@ static const struct config_setting settings[] = {
     {"limit", CONFIG_INTEGER, FIELD(limit), "500", 1, 10000, false,
      "How many rows a sweep changes in one transaction."},
     {"log-level", CONFIG_TEXT, FIELD(log_level), "info", 0, 0, false, "error, warn, info or debug."},
-    {"log-json", CONFIG_BOOLEAN, FIELD(log_json), "false", 0, 0, false, "Log lines as JSON instead of key=value."},
+    {"log-format", CONFIG_TEXT, FIELD(log_format), "text", 0, 0, false, "text (key=value) or json."},
 };
 
 const struct config_table reaper_settings_table = {

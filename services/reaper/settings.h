@@ -14,7 +14,7 @@ struct reaper_settings {
     int64_t bundle_retention_ms;
     int64_t limit;
     char *log_level;
-    bool log_json;
+    char *log_format;
 };
 
 extern const struct config_table reaper_settings_table;

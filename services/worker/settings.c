@@ -33,7 +33,7 @@ static const struct config_setting settings[] = {
     {"log-head", CONFIG_SIZE, FIELD(log_head_bytes), "1Mi", 1024, INT64_C(1) << 30, false,
      "How much of the log of each task and service is shipped from its beginning; of the rest, the end is."},
     {"log-level", CONFIG_TEXT, FIELD(log_level), "info", 0, 0, false, "error, warn, info or debug."},
-    {"log-json", CONFIG_BOOLEAN, FIELD(log_json), "false", 0, 0, false, "Log lines as JSON instead of key=value."},
+    {"log-format", CONFIG_TEXT, FIELD(log_format), "text", 0, 0, false, "text (key=value) or json."},
 };
 
 const struct config_table worker_settings_table = {

@@ -21,7 +21,7 @@ struct worker_settings {
     int64_t stuck_after_ms;
     int64_t log_head_bytes;
     char *log_level;
-    bool log_json;
+    char *log_format;
 };
 
 extern const struct config_table worker_settings_table;

@@ -130,3 +130,15 @@ void log_event(enum log_level level, const char *event, ...)
         write_line(line.data, line.length);
     errno = kept;
 }
+
+int log_setup(const char *program, const char *level, const char *format, struct err *err)
+{
+    enum log_level parsed = LOG_INFO;
+    if (log_level_parse(level, &parsed) < 0)
+        return err_set(err, ERR_INVALID, "setting log-level: '%.40s' is not error, warn, info or debug", level);
+    bool json = strcmp(format, "json") == 0;
+    if (!json && strcmp(format, "text") != 0)
+        return err_set(err, ERR_INVALID, "setting log-format: '%.40s' is not text or json", format);
+    log_init(program, parsed, json ? LOG_JSON : LOG_KEY_VALUE);
+    return 0;
+}
