@@ -2,10 +2,17 @@
 #include "services/common/base/clock.h"
 #include "services/common/http/server_internal.h"
 
+#include <sys/socket.h>
+
 void http_connection_deadline(struct http_connection *connection, int64_t delay_ms)
 {
     int64_t deadline = delay_ms > 0 ? clock_boot_ms() + delay_ms : 0;
     atomic_store_explicit(&connection->deadline_ms, deadline, memory_order_relaxed);
+}
+
+void http_connection_break(const struct http_connection *connection)
+{
+    shutdown(connection->fd, SHUT_RDWR);
 }
 
 void http_connection_publish(struct http_connection *connection, struct http_request *parked,

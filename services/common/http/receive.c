@@ -198,13 +198,9 @@ static enum MHD_Result receive_resumed(struct http_request *request)
     return atomic_load(&request->park_state) == HTTP_PARK_COMPLETED ? http_send(request) : MHD_NO;
 }
 
-enum MHD_Result http_receive(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
-                             const char *version, const char *bytes, size_t *length, void **request_context)
+static enum MHD_Result receive(struct http_request *request, const char *method, const char *version, const char *bytes,
+                               size_t *length)
 {
-    UNUSED(context), UNUSED(mhd), UNUSED(url);
-    struct http_request *request = *request_context;
-    if (!request)
-        return MHD_NO;
     switch (request->stage) {
     case HTTP_STAGE_HEAD:
         return receive_head(request, method, version);
@@ -214,6 +210,19 @@ enum MHD_Result http_receive(void *context, struct MHD_Connection *mhd, const ch
         return receive_resumed(request);
     }
     return MHD_NO;
+}
+
+enum MHD_Result http_receive(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
+                             const char *version, const char *bytes, size_t *length, void **request_context)
+{
+    UNUSED(context), UNUSED(mhd), UNUSED(url);
+    struct http_request *request = *request_context;
+    if (!request)
+        return MHD_NO;
+    enum MHD_Result result = receive(request, method, version, bytes, length);
+    if (result != MHD_YES)
+        http_connection_break(request->connection);
+    return result;
 }
 
 void http_receive_completed(void *context, struct MHD_Connection *mhd, void **request_context,

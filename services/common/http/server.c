@@ -7,9 +7,12 @@
 #include "services/common/http/watchdog.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -90,8 +93,10 @@ static int start_daemon(struct http_server *server, struct err *err)
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, http_receive_target, server,
         MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify, server, MHD_OPTION_NOTIFY_COMPLETED,
         http_receive_completed, server, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
-    if (!server->daemon)
+    if (!server->daemon) {
+        server->listen_fd = -1; // the library has closed it
         return err_errno(err, ERR_UNAVAILABLE, errno, "start of the server threads");
+    }
     return 0;
 }
 
@@ -142,12 +147,14 @@ uint16_t http_server_port(const struct http_server *server)
     return server->port;
 }
 
+// Puts something that never becomes ready in the listening descriptor's place: the kernel then closes the socket and
+// takes it out of every epoll set. Not MHD_quiesce_daemon(), which races with the pool's threads and aborts when it
+// loses.
 static void stop_listening(struct http_server *server)
 {
-    if (server->daemon)
-        MHD_quiesce_daemon(server->daemon);
-    cleanup_close(&server->listen_fd);
-    server->listen_fd = -1;
+    AUTO_CLOSE int nothing = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (nothing < 0 || dup3(nothing, server->listen_fd, O_CLOEXEC) < 0)
+        shutdown(server->listen_fd, SHUT_RDWR);
     if (server->socket_path)
         unlink(server->socket_path);
     free(TAKE_PTR(server->socket_path));
@@ -190,6 +197,7 @@ int http_server_drain(struct http_server *server, int64_t deadline_boot_ms)
     http_watchdog_stop(server);
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;
+    server->listen_fd = -1; // the library has closed it
     return is_calm ? 0 : 1;
 }
 
@@ -199,7 +207,8 @@ void http_server_free(struct http_server *server)
         return;
     http_server_drain(server, 0);
     http_watchdog_stop(server);
-    stop_listening(server);
+    cleanup_close(&server->listen_fd);
+    free(server->socket_path);
     http_router_free(server->router);
     http_admission_free(server->admission);
     pthread_cond_destroy(&server->tick);

@@ -65,10 +65,10 @@ struct http_server {
 
     pthread_t watchdog;
     bool watchdog_runs;
-    bool watchdog_stop;   // under `lock`
-    pthread_mutex_t lock; // for the two conditions
-    pthread_cond_t tick;  // wakes the watchdog
-    pthread_cond_t calm;  // a connection was closed while draining
+    bool watchdog_stop, watchdog_woken; // under `lock`
+    pthread_mutex_t lock;               // for the two conditions
+    pthread_cond_t tick;                // wakes the watchdog
+    pthread_cond_t calm;                // a connection was closed while draining
 };
 
 // Callbacks for libmicrohttpd; `context` is the server.
@@ -82,6 +82,8 @@ void http_receive_completed(void *context, struct MHD_Connection *mhd, void **re
 
 // Sets the connection's deadline to `delay_ms` from now; 0: none.
 void http_connection_deadline(struct http_connection *connection, int64_t delay_ms);
+// Shuts the connection down, on its own thread, so that the client sees the end at once.
+void http_connection_break(const struct http_connection *connection);
 // Lets the watchdog see the request or stream that the connection waits for. Either may be NULL, not both.
 void http_connection_publish(struct http_connection *connection, struct http_request *parked,
                              struct http_stream *stream);

@@ -20,6 +20,7 @@ struct http_stream {
     struct strbuf buffer;
     size_t taken;    // bytes of the buffer that were sent
     bool is_waiting; // the connection is suspended; whoever clears it resumes the connection
+    bool is_asked;   // `more` was called and not answered yet
     bool is_ended;   // by the producer
     bool is_complete;
     bool is_gone; // the client has gone, or everything was sent
@@ -78,6 +79,7 @@ void http_stream_abort(struct http_stream *stream)
     bool is_news = !stream->is_gone;
     bool tells = is_news && !stream->is_ended;
     bool resumes = stream->is_waiting;
+    bool is_unwatched = tells && stream->functions->more && !stream->is_asked;
     stream->is_gone = true;
     stream->is_waiting = false;
     strbuf_release(&stream->buffer);
@@ -87,6 +89,8 @@ void http_stream_abort(struct http_stream *stream)
         MHD_resume_connection(stream->mhd);
     if (tells)
         tell(stream, HTTP_STREAM_GONE);
+    if (is_unwatched) // nobody will call http_stream_end()
+        http_stream_unref(stream);
 }
 
 void http_stream_stop(struct http_stream *stream)
@@ -133,21 +137,31 @@ static ssize_t take(struct http_stream *stream, char *buffer, size_t capacity)
     return (ssize_t)length;
 }
 
+// Not MHD_CONTENT_READER_END_WITH_ERROR: after a suspension the library then forgets the connection, and never closes
+// it. A byte that can no longer be sent makes it notice.
+static ssize_t break_off(struct http_stream *stream, char *buffer)
+{
+    http_connection_break(stream->connection);
+    buffer[0] = '\n';
+    return 1;
+}
+
 // What the connection gets now; 0: it was suspended. Under the lock.
 static ssize_t read_locked(struct http_stream *stream, char *buffer, size_t capacity)
 {
     const struct http_server_settings *settings = &stream->connection->server->settings;
     if (stream->is_gone || stream->buffer.failed)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+        return break_off(stream, buffer);
     if (stream->taken < stream->buffer.length) {
         http_connection_deadline(stream->connection, settings->reply_stall_ms);
         return take(stream, buffer, capacity);
     }
     if (stream->is_ended)
-        return stream->is_complete ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+        return stream->is_complete ? MHD_CONTENT_READER_END_OF_STREAM : break_off(stream, buffer);
     MHD_suspend_connection(stream->mhd);
     http_connection_deadline(stream->connection, 0);
     stream->is_waiting = true;
+    stream->is_asked = true;
     return 0;
 }
 
@@ -175,17 +189,21 @@ enum http_stream_written http_stream_write(struct http_stream *stream, const voi
 {
     pthread_mutex_lock(&stream->lock);
     enum http_stream_written written = HTTP_STREAM_DEAD;
+    struct MHD_Connection *mhd = stream->mhd;
     bool resumes = false;
     if (!stream->is_gone) {
         strbuf_add(&stream->buffer, bytes, length);
         bool is_full = stream->buffer.length - stream->taken >= stream->high_water;
         written = is_full ? HTTP_STREAM_FULL : HTTP_STREAM_MORE;
-        resumes = stream->is_waiting && length > 0;
-        stream->is_waiting = stream->is_waiting && !resumes;
+        resumes = stream->is_waiting;
+        stream->is_waiting = false;
+        stream->is_asked = false;
     }
     pthread_mutex_unlock(&stream->lock);
+    // From here on the stream may be gone: its producer has answered. A suspended connection is there until it is
+    // resumed.
     if (resumes)
-        MHD_resume_connection(stream->mhd);
+        MHD_resume_connection(mhd);
     return written;
 }
 

@@ -4,10 +4,17 @@
 //   if (http_stream_new(&functions, my_state, 64 * 1024, &stream, &err) < 0) ...
 //   return http_reply_stream(reply, 200, HTTP_TYPE_NDJSON, stream);
 //
-// Demand: when the buffer is empty and the client can take more, `more` is called once. The producer answers it, at
-// once or later, on any thread, with http_stream_write() or http_stream_end(); writes without demand are fine as well.
-// While there is nothing to send, the connection is parked and costs nothing. End: `over` is called once, when the
-// client has gone, the server drains or the content was sent to the end.
+// A producer works in one of two ways:
+//
+// On demand (`more` is set): when the buffer is empty and the client can take more, `more` is called. It hands the
+// stream to the producer, who answers, at once or much later, on any thread, with one http_stream_write() or
+// http_stream_end(), and then must not touch the stream until `more` is called again (which can happen before the write
+// has returned). Only a write that returned HTTP_STREAM_DEAD leaves the stream with the producer, who then calls
+// http_stream_end(). When the client goes and no demand is open, the stream ends by itself.
+//
+// Unasked (`more` is NULL): the producer writes when it likes, until it calls http_stream_end(), exactly once.
+//
+// While there is nothing to send the connection is parked and costs nothing.
 #pragma once
 
 #include "services/common/base/err.h"
@@ -22,29 +29,31 @@ enum http_stream_over {
 };
 
 struct http_stream_functions {
-    // On a server thread; must not block and may hand over to another thread. NULL: the producer writes when it likes.
+    // On a server thread; must not block, so it hands over to another thread or answers right here.
     void (*more)(void *context, struct http_stream *stream);
-    // On a server thread; at most once per reason, not after the last reference was given up. May be NULL.
+    // Tells a producer that has not ended the stream; on a server thread, at most once per reason, possibly while or
+    // after another thread answers a demand: what it does to the stream has to be settled under a lock of the
+    // producer's, as for http_cancel_fn. During the callback stream and context are valid. May be NULL.
     void (*over)(void *context, struct http_stream *stream, enum http_stream_over reason);
     // When nobody uses the stream any more, on any thread. Frees the context. May be NULL.
     void (*destroy)(void *context);
 };
 
-// The producer holds one reference until http_stream_end(), the reply another until it was sent. `functions` is static.
+// `functions` is static. Put it into a reply with http_reply_stream(), which owns it from then on.
 int http_stream_new(const struct http_stream_functions *functions, void *context, size_t high_water_bytes,
                     struct http_stream **out, struct err *err) WARN_UNUSED;
 
-// Makes the reply a stream; `stream` moves into it (the reply's reference, not the producer's).
+// Makes the reply a stream. Afterwards the producer touches it only as described above.
 enum http_handled http_reply_stream(struct http_reply *reply, int status, const char *content_type,
                                     struct http_stream *stream);
 
 enum http_stream_written {
     HTTP_STREAM_MORE, // go on
-    HTTP_STREAM_FULL, // taken, but the buffer is over its high-water mark: wait for `more`
+    HTTP_STREAM_FULL, // taken, but the buffer is over its high-water mark: who writes unasked had better pause
     HTTP_STREAM_DEAD, // dropped: the client has gone. Call http_stream_end().
 };
-// Copies the bytes into the buffer. Any thread; not after http_stream_end().
+// Copies the bytes into the buffer.
 enum http_stream_written http_stream_write(struct http_stream *stream, const void *bytes, size_t length);
-// No more content: the reply ends after what was written. Exactly once; the producer's last use of the stream. With
-// `complete` false the connection is broken off instead, so that the client sees that content is missing.
+// No more content: the reply ends after what was written. The producer's last use of the stream. With `complete` false
+// the connection is broken off instead, so that the client sees that content is missing.
 void http_stream_end(struct http_stream *stream, bool complete);

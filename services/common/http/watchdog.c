@@ -171,9 +171,10 @@ static bool wait_for_tick(struct http_server *server, int64_t interval_ms)
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&server->lock);
-    if (!server->watchdog_stop)
+    if (!server->watchdog_stop && !server->watchdog_woken)
         pthread_cond_timedwait(&server->tick, &server->lock, &until);
     bool goes_on = !server->watchdog_stop;
+    server->watchdog_woken = false;
     pthread_mutex_unlock(&server->lock);
     return goes_on;
 }
@@ -206,6 +207,7 @@ int http_watchdog_start(struct http_server *server, struct err *err)
 void http_watchdog_wake(struct http_server *server)
 {
     pthread_mutex_lock(&server->lock);
+    server->watchdog_woken = true;
     pthread_cond_signal(&server->tick);
     pthread_mutex_unlock(&server->lock);
 }

@@ -1,0 +1,98 @@
+// Bundles over HTTP: held against their name, stored once, handed out as they came.
+#include "services/common/base/id.h"
+#include "services/common/base/sha256.h"
+#include "tests/support/db_test.h"
+#include "tests/support/manager.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LARGE ((size_t)8 << 20)
+
+static int setup(void **state)
+{
+    db_test_start(state);
+    *state = manager_start(pg_database_new(test_pg), NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    manager_free(*state);
+    return db_test_stop(state);
+}
+
+static int transfer(struct http_client *client, const char *method, const char *hash, const void *bytes, size_t length,
+                    struct http_response *response)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "/v1/bundles/%s", hash);
+    struct http_call call = {.method = method,
+                             .path = path,
+                             .content_type = bytes ? "application/zstd" : NULL,
+                             .body = bytes,
+                             .body_length = length};
+    struct err err;
+    assert_ok(http_call(client, &call, response, &err), err);
+    return response->status;
+}
+
+static void what_was_put_is_got(void **state)
+{
+    struct http_client *client = manager_client(*state);
+    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+    AUTO_FREE char *bytes = malloc(LARGE);
+    char hash[SHA256_HEX_SIZE];
+    struct err err;
+    assert_ok(random_bytes(bytes, 4096, &err), err);
+    for (size_t i = 4096; i < LARGE; i++)
+        bytes[i] = (char)(bytes[i - 4096] + 1);
+    assert_ok(sha256_hex(bytes, LARGE, hash, &err), err);
+    assert_int_equal(transfer(client, "HEAD", hash, NULL, 0, &response), 404);
+    assert_int_equal(transfer(client, "GET", hash, NULL, 0, &response), 404);
+    assert_int_equal(transfer(client, "PUT", hash, bytes, LARGE, &response), 201);
+    assert_int_equal(transfer(client, "PUT", hash, bytes, LARGE, &response), 200);
+    assert_int_equal(transfer(client, "HEAD", hash, NULL, 0, &response), 200);
+    assert_int_equal(transfer(client, "GET", hash, NULL, 0, &response), 200);
+    assert_int_equal(response.body.length, LARGE);
+    assert_memory_equal(response.body.data, bytes, LARGE);
+    http_client_free(client);
+}
+
+static void another_content_is_refused(void **state)
+{
+    struct http_client *client = manager_client(*state);
+    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+    char hash[SHA256_HEX_SIZE];
+    struct err err;
+    assert_ok(sha256_hex("other", 5, hash, &err), err);
+    assert_int_equal(transfer(client, "PUT", hash, "content", 7, &response), 400);
+    assert_non_null(strstr(strbuf_text(&response.body), "SHA-256"));
+    assert_int_equal(transfer(client, "HEAD", hash, NULL, 0, &response), 404);
+    assert_int_equal(transfer(client, "PUT", "abc", "content", 7, &response), 404);
+    http_client_free(client);
+}
+
+static void a_job_wants_its_bundle_to_be_there(void **state)
+{
+    struct http_client *client = manager_client(*state);
+    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+    char hash[SHA256_HEX_SIZE], spec[256];
+    struct err err;
+    assert_ok(sha256_hex("files", 5, hash, &err), err);
+    snprintf(spec, sizeof(spec), "{\"name\":\"packed\",\"command\":[\"true\"],\"bundle\":\"sha256:%s\"}", hash);
+    assert_int_equal(manager_call(*state, "POST", "/v1/jobs", spec, NULL), 404);
+    assert_int_equal(transfer(client, "PUT", hash, "files", 5, &response), 201);
+    assert_int_equal(manager_call(*state, "POST", "/v1/jobs", spec, NULL), 201);
+    http_client_free(client);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_put_is_got),
+        cmocka_unit_test(another_content_is_refused),
+        cmocka_unit_test(a_job_wants_its_bundle_to_be_there),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
