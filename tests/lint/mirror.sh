@@ -1,20 +1,39 @@
 #!/usr/bin/env bash
-# Every services/**/x.c that has a header x.h has its test: tests/unit/**/test_x.c, or tests/integration/**/test_x.c when
-# it needs a database or processes. A file without a header of its own is a part of what another header promises, and is
-# tested there. Exceptions stand in mirror.allow with the reason. A test whose source is gone is refused as well.
+# Tests mirror sources: services/**/x_y.c with a header x_y.h is tested by tests/unit/**/test_x_y.c (tests/integration when
+# it needs a database or processes), by one for the whole of which it is a part (test_x.c, test_x_z.c), or by any test that
+# includes its header. A file without a header is a part of what another header promises. Exceptions stand in mirror.allow
+# with the reason. A test whose source is gone is refused as well.
 set -euo pipefail
 
 allow=tests/lint/mirror.allow
 failed=0
+included=$(grep -rhoE --include='*.[ch]' '#include "services/[^"]+"' tests | sort -u)
+
+# Whether something tests the source of this path below services/ (without .c).
+is_tested() {
+    local path=$1 part=${1##*/}
+    if [[ $included == *"\"services/$path.h\""* ]]; then
+        return 0
+    fi
+    while :; do
+        if compgen -G "tests/unit/${path%/*}/test_$part.c" >/dev/null ||
+            compgen -G "tests/unit/${path%/*}/test_${part}_*.c" >/dev/null ||
+            compgen -G "tests/integration/${path%/*}/test_$part.c" >/dev/null ||
+            compgen -G "tests/integration/${path%/*}/test_${part}_*.c" >/dev/null; then
+            return 0
+        fi
+        [[ $part == *_* ]] || return 1
+        part=${part%_*}
+    done
+}
+
 while read -r source; do
     path=${source#services/}
-    test="${path%/*}/test_$(basename "$path")"
-    if [ ! -e "${source%.c}.h" ] || [ -e "tests/unit/$test" ] || [ -e "tests/integration/$test" ] ||
-        grep -q "^$source " "$allow"; then
-        continue
+    path=${path%.c}
+    if [ -e "${source%.c}.h" ] && ! is_tested "$path" && ! grep -q "^$source " "$allow"; then
+        echo "$source: no tests/unit/${path%/*}/test_${path##*/}.c, nor one below tests/integration/"
+        failed=1
     fi
-    echo "$source: no tests/unit/$test or tests/integration/$test"
-    failed=1
 done < <(find services -name '*.c' ! -name main.c | sort)
 
 # Whether a test of this name (a path without test_, as in common/store/settle_random) has something to test: a source, a
