@@ -80,10 +80,7 @@ struct why {
     char advice[256];
     struct strbuf evidence;
 };
-#define WHY_INIT \
-    {            \
-        0        \
-    }
+#define WHY_INIT {0}
 #define AUTO_WHY CLEANUP(why_release)
 
 void why_release(struct why *why);

@@ -20,10 +20,7 @@ struct wakes {
     struct wake *items;
     size_t count, capacity;
 };
-#define WAKES_INIT \
-    {              \
-        0          \
-    }
+#define WAKES_INIT {0}
 #define AUTO_WAKES CLEANUP(wakes_release)
 
 void wakes_release(struct wakes *wakes);

@@ -1,4 +1,5 @@
-// Retry and delete, and stops that race with claims. What stop, pause and extend do to a job is in test_settle.c.
+// Retry, and stops that race with claims. What stop, pause and extend do to a job is in test_settle*.c, delete
+// in test_job_delete.c.
 #include "services/common/store/control.h"
 
 #include "services/common/base/id.h"
@@ -163,40 +164,6 @@ static void test_retry_of_a_job_that_succeeded(void **state)
     assert_error(retry(job, &retried, &err), err, ERR_CONFLICT, "no failed or cancelled");
 }
 
-static int64_t rows_of(int64_t job)
-{
-    return store_sql(
-        db,
-        "SELECT (SELECT count(*) FROM job WHERE id = %lld) + sum(n) FROM (SELECT count(*) AS n FROM slice WHERE job "
-        "= %lld UNION ALL SELECT count(*) FROM stage WHERE job = %lld UNION ALL SELECT count(*) FROM event WHERE "
-        "job = %lld UNION ALL SELECT count(*) FROM item WHERE job = %lld UNION ALL SELECT count(*) FROM service "
-        "WHERE job = %lld UNION ALL SELECT count(*) FROM instance WHERE job = %lld) t",
-        (long long)job, (long long)job, (long long)job, (long long)job, (long long)job, (long long)job, (long long)job);
-}
-
-static void test_delete(void **state)
-{
-    UNUSED(state);
-    struct err err = {0};
-    AUTO_WAKES struct wakes wakes = WAKES_INIT;
-    struct store_job served = {.service_count = 1, .services = {{.name = "cache"}}};
-    int64_t plain = store_submit(db, &(struct store_job){0}), job = store_submit(db, &served);
-    int64_t other = store_submit(db, &(struct store_job){0}), rows = rows_of(other);
-    assert_error(control_delete(db, plain, false, &wakes, &err), err, ERR_CONFLICT, "not closed");
-    assert_int_equal(control_delete(db, plain, true, &wakes, &err), CONTROL_DONE);
-    assert_int_equal(rows_of(plain), 0);
-    assert_error(control_delete(db, plain, true, &wakes, &err), err, ERR_NOT_FOUND, "does not exist");
-    store_place(db, job, worker);
-    assert_int_equal(control_delete(db, job, true, &wakes, &err), CONTROL_ACCEPTED);
-    assert_int_equal(control_delete(db, job, true, &wakes, &err), CONTROL_ACCEPTED);
-    store_check(db, job);
-    assert_int_equal(store_sql(db, "SELECT count(*) FROM job WHERE delete_requested"), 1);
-    store_observe(db, job, "cache", INSTANCE_VERIFIED, NULL);
-    assert_int_equal(control_delete(db, job, false, &wakes, &err), CONTROL_DONE);
-    assert_int_equal(rows_of(job), 0);
-    assert_int_equal(rows_of(other), rows);
-}
-
 // ---- claims that race with a stop
 
 struct race {
@@ -272,7 +239,6 @@ int main(void)
         TEST(test_retry_within_max_parallel),
         TEST(test_retry_of_an_ended_job),
         TEST(test_retry_of_a_job_that_succeeded),
-        TEST(test_delete),
         TEST(test_stop_while_tasks_are_claimed),
     };
     return cmocka_run_group_tests(tests, start, stop);

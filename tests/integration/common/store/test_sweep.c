@@ -3,7 +3,6 @@
 
 #include "services/common/db/db.h"
 #include "services/common/model/states.h"
-#include "services/common/store/bundles.h"
 #include "services/common/store/control.h"
 #include "tests/support/pg.h"
 #include "tests/support/store_db.h"
@@ -320,38 +319,6 @@ static void test_retention(void **state)
     assert_int_equal(sweep_retention(&sweep, 3600000, &err), 0);
 }
 
-#define HASH(digit) digit digit digit digit
-#define HASH_16(digit) HASH(digit) HASH(digit) HASH(digit) HASH(digit)
-#define HASH_64(digit) HASH_16(digit) HASH_16(digit) HASH_16(digit) HASH_16(digit)
-
-static void test_bundles(void **state)
-{
-    UNUSED(state);
-    struct err err = {0};
-    AUTO_RESULT struct result owner = RESULT_INIT;
-    const void *content = NULL;
-    size_t length = 0;
-    assert_int_equal(bundles_put(db, HASH_64("a"), "bytes\0more", 10, &err), BUNDLE_CREATED);
-    assert_int_equal(bundles_put(db, HASH_64("a"), "bytes\0more", 10, &err), BUNDLE_EXISTS);
-    assert_int_equal(bundles_put(db, HASH_64("b"), "", 0, &err), BUNDLE_CREATED);
-    assert_ok(bundles_get(db, HASH_64("a"), &owner, &content, &length, &err), err);
-    assert_int_equal(length, 10);
-    assert_memory_equal(content, "bytes\0more", 10);
-    assert_error(bundles_touch(db, HASH_64("c"), &err), err, ERR_NOT_FOUND, "is not here");
-    int64_t job = store_submit(db, &(struct store_job){0});
-    store_sql(db, "UPDATE job SET bundle = '%s'; UPDATE bundle SET last_used_at = last_used_at - interval '2 h'",
-              HASH_64("a"));
-    assert_int_equal(sweep_bundles(&sweep, 3600000, &err), 1);
-    assert_int_equal(store_sql(db, "SELECT count(*) FROM bundle WHERE hash = '%s'", HASH_64("a")), 1);
-    store_sql(db, "DELETE FROM job WHERE id = %lld", (long long)job);
-    assert_ok(bundles_touch(db, HASH_64("a"), &err), err);
-    assert_int_equal(sweep_bundles(&sweep, 3600000, &err), 0);
-    store_sql(db, "UPDATE bundle SET last_used_at = last_used_at - interval '2 h'");
-    assert_int_equal(sweep_bundles(&sweep, 3600000, &err), 1);
-    result_release(&owner);
-    assert_error(bundles_get(db, HASH_64("a"), &owner, &content, &length, &err), err, ERR_NOT_FOUND, "is not here");
-}
-
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
@@ -370,7 +337,6 @@ int main(void)
         TEST(test_second_look_at_ended_jobs),
         TEST(test_silent_about_a_stop),
         TEST(test_retention),
-        TEST(test_bundles),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -1,0 +1,83 @@
+#include "services/common/store/job_delete.h"
+
+#include "services/common/db/db.h"
+#include "services/common/model/states.h"
+#include "services/common/store/control.h"
+#include "tests/support/pg.h"
+#include "tests/support/store_db.h"
+#include "tests/support/test.h"
+
+#include <string.h>
+
+static struct pg *pg;
+static struct db *db;
+static int64_t worker;
+
+static int start(void **state)
+{
+    UNUSED(state);
+    pg = pg_start(0);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    UNUSED(state);
+    pg_stop(pg);
+    return 0;
+}
+
+static int fresh(void **state)
+{
+    UNUSED(state);
+    db = store_db_new(pg);
+    worker = store_worker(db, "w1");
+    return 0;
+}
+
+static int done(void **state)
+{
+    UNUSED(state);
+    db_close(db);
+    return 0;
+}
+
+static int64_t rows_of(int64_t job)
+{
+    return store_sql(
+        db,
+        "SELECT (SELECT count(*) FROM job WHERE id = %lld) + sum(n) FROM (SELECT count(*) AS n FROM slice WHERE job "
+        "= %lld UNION ALL SELECT count(*) FROM stage WHERE job = %lld UNION ALL SELECT count(*) FROM event WHERE "
+        "job = %lld UNION ALL SELECT count(*) FROM item WHERE job = %lld UNION ALL SELECT count(*) FROM service "
+        "WHERE job = %lld UNION ALL SELECT count(*) FROM instance WHERE job = %lld) t",
+        (long long)job, (long long)job, (long long)job, (long long)job, (long long)job, (long long)job, (long long)job);
+}
+
+static void test_delete(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    struct store_job served = {.service_count = 1, .services = {{.name = "cache"}}};
+    int64_t plain = store_submit(db, &(struct store_job){0}), job = store_submit(db, &served);
+    int64_t other = store_submit(db, &(struct store_job){0}), rows = rows_of(other);
+    assert_error(control_delete(db, plain, false, &wakes, &err), err, ERR_CONFLICT, "not closed");
+    assert_int_equal(control_delete(db, plain, true, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(rows_of(plain), 0);
+    assert_error(control_delete(db, plain, true, &wakes, &err), err, ERR_NOT_FOUND, "does not exist");
+    store_place(db, job, worker);
+    assert_int_equal(control_delete(db, job, true, &wakes, &err), CONTROL_ACCEPTED);
+    assert_int_equal(control_delete(db, job, true, &wakes, &err), CONTROL_ACCEPTED);
+    store_check(db, job);
+    assert_int_equal(store_sql(db, "SELECT count(*) FROM job WHERE delete_requested"), 1);
+    store_observe(db, job, "cache", INSTANCE_VERIFIED, NULL);
+    assert_int_equal(control_delete(db, job, false, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(rows_of(job), 0);
+    assert_int_equal(rows_of(other), rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_delete, fresh, done)};
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,253 @@
+// Jobs as users see them: one, many, how far they are, and why they are not further.
+#include "services/common/store/read.h"
+
+#include "services/common/base/cleanup.h"
+#include "services/common/base/id.h"
+#include "services/common/db/db.h"
+#include "services/common/model/states.h"
+#include "services/common/store/control.h"
+#include "services/common/store/metrics.h"
+#include "tests/support/json_value.h"
+#include "tests/support/pg.h"
+#include "tests/support/store_db.h"
+#include "tests/support/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct pg *pg;
+static struct db *db;
+static int64_t worker;
+
+static int start(void **state)
+{
+    UNUSED(state);
+    pg = pg_start(0);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    UNUSED(state);
+    pg_stop(pg);
+    return 0;
+}
+
+static int fresh(void **state)
+{
+    UNUSED(state);
+    db = store_db_new(pg);
+    worker = store_worker(db, "w1");
+    return 0;
+}
+
+static int done(void **state)
+{
+    UNUSED(state);
+    db_close(db);
+    return 0;
+}
+
+static void assert_job(int64_t job, const char *path, const char *expected)
+{
+    struct err err = {0};
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    assert_ok(read_job(db, job, NULL, &out, &err), err);
+    assert_json(&out, path, expected);
+}
+
+static const struct store_job served = {.service_count = 1, .services = {{.name = "cache"}}};
+
+static void test_job_through_its_life(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    char id[ID_TEXT_SIZE + 2];
+    int64_t job = store_submit(db, &served);
+    id_format('j', job, id + 1);
+    id[0] = '"';
+    strcat(id, "\"");
+
+    assert_job(job, "id", id);
+    assert_job(job, "state", "\"queued\"");
+    assert_job(job, "labels", "{\"team\":\"search\"}");
+    assert_job(job, "autostop", "true");
+    assert_job(job, "outcome", "null");
+    assert_job(job, "reason", "null");
+    assert_job(job, "stages.0.ready", "10");
+    assert_job(job, "services.0",
+               "{\"name\":\"cache\",\"epoch\":1,\"runtime\":null,\"state\":\"pending\",\"host\":null,\"ports\":{}}");
+    store_place(db, job, worker);
+    assert_job(job, "state", "\"starting\"");
+    store_observe(db, job, "cache", INSTANCE_READY, NULL);
+    assert_job(job, "state", "\"running\"");
+    store_claim(db, job, 0, 3, worker);
+    assert_job(
+        job, "stages.0",
+        "{\"name\":\"main\",\"state\":\"open\",\"total\":10,\"ready\":7,\"running\":3,\"delayed\":0,\"succeeded\":0,"
+        "\"failed\":0,\"cancelled\":0}");
+    assert_ok(control_pause(db, job, &wakes, &err), err);
+    assert_job(job, "state", "\"paused\"");
+    assert_ok(control_stop(db, job, &wakes, &err), err);
+    assert_job(job, "state", "\"stopped\"");
+    assert_job(job, "cleanup", "\"pending\"");
+    assert_job(job, "reason.code", "\"stop_requested\"");
+    store_report(db, job, 0, SLICE_SUCCEEDED, NULL);
+    store_observe(db, job, "cache", INSTANCE_VERIFIED, NULL);
+    assert_job(job, "cleanup", "\"clean\"");
+    assert_job(job, "stages.0.state", "\"closed\"");
+    assert_job(job, "stages.0.succeeded", "3");
+
+    struct job_progress progress;
+    assert_ok(read_job(db, job, &progress, &out, &err), err);
+    assert_true(progress.found && progress.closed);
+    assert_int_equal(progress.outcome, OUTCOME_STOPPED);
+    assert_int_equal(progress.event_count, store_sql(db, "SELECT count(*) FROM event"));
+}
+
+static void test_progress_of_many(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    int64_t jobs[] = {store_submit(db, &served), 5, store_submit(db, &(struct store_job){0})};
+    assert_ok(control_stop(db, jobs[2], &wakes, &err), err);
+    struct job_progress progress[3];
+    assert_ok(read_progress(db, jobs, 3, progress, &err), err);
+    assert_true(progress[0].found);
+    assert_int_equal(progress[0].outcome, OUTCOME_NONE);
+    assert_false(progress[1].found);
+    assert_true(progress[2].closed);
+    assert_int_equal(progress[2].outcome, OUTCOME_STOPPED);
+}
+
+static void test_lists_of_jobs(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    int64_t jobs[7];
+    for (int i = 0; i < 7; i++)
+        jobs[i] = store_submit(db, &(struct store_job){.name = i == 3 ? "special" : "usual"});
+    assert_ok(control_stop(db, jobs[1], &wakes, &err), err);
+    assert_ok(control_pause(db, jobs[2], &wakes, &err), err);
+
+    struct job_filter filter = {.state = -1, .limit = 3};
+    char cursor[ID_TEXT_SIZE];
+    int total = 0;
+    for (int page = 0; page < 3; page++) {
+        strbuf_clear(&out);
+        assert_ok(read_jobs(db, &filter, &out, &err), err);
+        total += (int)json_list_length(&out, "jobs");
+        if (page < 2) {
+            id_format('j', jobs[6 - 3 * (page + 1) + 1], cursor);
+            char quoted[ID_TEXT_SIZE + 3];
+            snprintf(quoted, sizeof quoted, "\"%s\"", cursor);
+            assert_json(&out, "next", quoted);
+            filter.cursor = cursor;
+        }
+    }
+    assert_int_equal(total, 7);
+    assert_json(&out, "next", "null");
+
+    static const struct {
+        struct job_filter filter;
+        int expected;
+    } cases[] = {
+        {{.state = -1, .limit = 100, .name = "special"}, 1},
+        {{.state = -1, .limit = 100, .label = "team", .value = "search"}, 7},
+        {{.state = -1, .limit = 100, .label = "team", .value = "other"}, 0},
+        {{.state = -1, .limit = 100, .since_us = INT64_C(4000000000000000)}, 0},
+        {{.state = JOB_STOPPED, .limit = 100}, 1},
+        {{.state = JOB_PAUSED, .limit = 100}, 1},
+        {{.state = JOB_QUEUED, .limit = 100}, 5},
+        {{.state = JOB_RUNNING, .limit = 100}, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        strbuf_clear(&out);
+        assert_ok(read_jobs(db, &cases[i].filter, &out, &err), err);
+        assert_int_equal(json_list_length(&out, "jobs"), cases[i].expected);
+    }
+    filter.cursor = "nonsense";
+    assert_error(read_jobs(db, &filter, &out, &err), err, ERR_INVALID, "cursor 'nonsense'");
+}
+
+static void assert_why(int64_t job, const char *code, const char *message)
+{
+    struct err err = {0};
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    char quoted[64];
+    assert_ok(read_why(db, job, &out, &err), err);
+    snprintf(quoted, sizeof quoted, "\"%s\"", code);
+    assert_json(&out, "code", quoted);
+    if (!strstr(strbuf_text(&out), message))
+        fail_msg("%s does not say %s", strbuf_text(&out), message);
+}
+
+static void test_why(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    struct store_job base = {.stage_count = 2,
+                             .stages = {{.name = "one", .tasks = 3, .from = -1, .queue = "other"},
+                                        {.name = "two", .tasks = 3, .from = -1, .after = 1}},
+                             .service_count = 2,
+                             .services = {{.name = "model"}, {.name = "front", .depends = 1}}};
+    int64_t job = store_submit(db, &base);
+    assert_why(job, "service_no_room", "no worker has taken service 'model' yet: 1 could, 1 accept work");
+    store_sql(db, "UPDATE worker SET state = 4");
+    assert_why(job, "service_no_worker", "no worker can run service 'model'");
+    store_sql(db, "UPDATE worker SET state = 0");
+    store_place(db, job, worker);
+    assert_why(job, "service_starting", "waiting for service 'model' to become ready");
+    store_observe(db, job, "model", INSTANCE_READY, NULL);
+    store_place(db, job, worker);
+    assert_why(job, "service_starting", "'front'");
+    store_observe(db, job, "front", INSTANCE_READY, NULL);
+    assert_why(job, "slots_busy", "3 tasks wait for a free slot");
+    store_sql(db, "UPDATE worker SET queues = '{default}'");
+    assert_why(job, "no_worker_for_queue", "no worker serves queue 'other'");
+    store_claim(db, job, 0, 3, worker);
+    assert_why(job, "running", "3 tasks are running");
+    store_sql(db, "UPDATE worker SET state = 1");
+    assert_why(job, "worker_suspect", "'w1'");
+    store_sql(db, "UPDATE worker SET state = 0");
+    assert_ok(control_pause(db, job, &wakes, &err), err);
+    assert_why(job, "paused", "paused");
+    assert_ok(control_stop(db, job, &wakes, &err), err);
+    assert_why(job, "stopping_tasks", "3 running tasks");
+    store_report(db, job, 0, SLICE_CANCELLED, NULL);
+    assert_why(job, "stopping_service", "'front'");
+    store_observe(db, job, "front", INSTANCE_STOPPED, NULL);
+    assert_why(job, "verifying", "'front'");
+    store_observe(db, job, "front", INSTANCE_VERIFIED, NULL);
+    store_observe(db, job, "model", INSTANCE_STUCK, NULL);
+    assert_why(job, "service_stuck", "'model'");
+    store_observe(db, job, "model", INSTANCE_VERIFIED, NULL);
+    assert_why(job, "closed", "closed (stopped)");
+
+    int64_t kept =
+        store_submit(db, &(struct store_job){.keeps = true, .service_count = 1, .services = {{.name = "model"}}});
+    store_place(db, kept, worker);
+    store_observe(db, kept, "model", INSTANCE_READY, NULL);
+    store_claim(db, kept, 0, 10, worker);
+    store_report(db, kept, 0, SLICE_SUCCEEDED, NULL);
+    assert_why(kept, "kept_by_policy", "autostop is off");
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
+    const struct CMUnitTest tests[] = {
+        TEST(test_job_through_its_life),
+        TEST(test_progress_of_many),
+        TEST(test_lists_of_jobs),
+        TEST(test_why),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
