@@ -16,20 +16,20 @@ struct hot_lane hot_lane_open(const char *conninfo)
 {
     struct err err = {0};
     struct hot_settings settings = {.worker_lease_ms = 30000, .log_limit_bytes = 1000, .event_limit = 50};
-    struct hot_lane lane = {.db = store_db_again(conninfo), .own = store_db_again(conninfo)};
-    assert_ok(hot_new(lane.own, &settings, &lane.hot, &err), err);
-    return lane;
+    struct hot_lane opened = {.db = store_db_again(conninfo), .own = store_db_again(conninfo)};
+    assert_ok(hot_new(opened.own, &settings, &opened.hot, &err), err);
+    return opened;
 }
 
-void hot_lane_close(struct hot_lane *lane)
+void hot_lane_close(struct hot_lane *of)
 {
-    hot_free(lane->hot);
-    db_close(lane->own);
-    db_close(lane->db);
-    wakes_release(&lane->wakes);
+    hot_free(of->hot);
+    db_close(of->own);
+    db_close(of->db);
+    wakes_release(&of->wakes);
 }
 
-static void submit_text(struct hot_lane *lane, const char *key, char *json, struct submit_operation *out)
+static void submit_text(struct hot_lane *of, const char *key, char *json, struct submit_operation *out)
 {
     struct err err = {0};
     char fingerprint[SHA256_HEX_SIZE];
@@ -43,12 +43,12 @@ static void submit_text(struct hot_lane *lane, const char *key, char *json, stru
     assert_ok(job_spec_fingerprint(json, strlen(json), fingerprint, &err), err);
     *out =
         (struct submit_operation){.spec = &spec, .idempotency_key = key, .fingerprint = fingerprint, .job = id_new()};
-    assert_ok(hot_run(lane->hot, &out, 1, NULL, 0, &lane->wakes, &err), err);
+    assert_ok(hot_run(of->hot, &out, 1, NULL, 0, &of->wakes, &err), err);
     out->spec = NULL;
     out->fingerprint = NULL;
 }
 
-int64_t hot_lane_submit(struct hot_lane *lane, const char *format, ...)
+int64_t hot_lane_submit(struct hot_lane *of, const char *format, ...)
 {
     char *json = NULL;
     va_list arguments;
@@ -58,29 +58,29 @@ int64_t hot_lane_submit(struct hot_lane *lane, const char *format, ...)
     va_end(arguments);
     AUTO_FREE char *owned = json;
     struct submit_operation operation;
-    submit_text(lane, NULL, owned, &operation);
+    submit_text(of, NULL, owned, &operation);
     if (operation.failed)
         fail_msg("%s: %s", owned, operation.err.text);
     assert_true(operation.created);
     return operation.job;
 }
 
-bool hot_lane_submit_key(struct hot_lane *lane, const char *key, const char *json, struct submit_operation *out)
+bool hot_lane_submit_key(struct hot_lane *of, const char *key, const char *json, struct submit_operation *out)
 {
     AUTO_FREE char *copy = strdup(json);
-    submit_text(lane, key, copy, out);
+    submit_text(of, key, copy, out);
     return out->failed;
 }
 
-void hot_lane_run(struct hot_lane *lane, struct work_operation **works, size_t count)
+void hot_lane_run(struct hot_lane *of, struct work_operation **works, size_t count)
 {
     struct err err = {0};
-    assert_ok(hot_run(lane->hot, NULL, 0, works, count, &lane->wakes, &err), err);
+    assert_ok(hot_run(of->hot, NULL, 0, works, count, &of->wakes, &err), err);
 }
 
-void hot_lane_work(struct hot_lane *lane, struct work_operation *work)
+void hot_lane_work(struct hot_lane *of, struct work_operation *work)
 {
-    hot_lane_run(lane, &work, 1);
+    hot_lane_run(of, &work, 1);
     if (work->failed)
         fail_msg("%s: %s", err_code_name(work->err.code), work->err.text);
 }
@@ -108,19 +108,51 @@ struct slice_result hot_success(const struct grant *grant)
         .slice = "job/stage/first", .job = grant->job, .token = grant->token, .all_succeeded = true};
 }
 
-bool hot_woken(const struct hot_lane *lane, enum wake_kind kind, int64_t id)
+bool hot_woken(const struct hot_lane *of, enum wake_kind kind, int64_t id)
 {
-    for (size_t i = 0; i < lane->wakes.count; i++)
-        if (lane->wakes.items[i].kind == kind && lane->wakes.items[i].id == id)
+    for (size_t i = 0; i < of->wakes.count; i++)
+        if (of->wakes.items[i].kind == kind && of->wakes.items[i].id == id)
             return true;
     return false;
 }
 
-void hot_check(struct hot_lane *lane)
+void hot_check(struct hot_lane *of)
 {
     AUTO_FREE char *problem =
-        store_sql_text(lane->db, "SELECT format('%%s violations: %%s', count(*), string_agg(format('%%s/%%s %%s', "
-                                 "job, stage, problem), '; ')) FROM violations(NULL) HAVING count(*) > 0");
+        store_sql_text(of->db, "SELECT format('%%s violations: %%s', count(*), string_agg(format('%%s/%%s %%s', "
+                               "job, stage, problem), '; ')) FROM violations(NULL) HAVING count(*) > 0");
     if (*problem)
         fail_msg("%s", problem);
+}
+
+struct pg *hot_pg;
+struct hot_lane lane;
+
+int hot_group_setup(void **state)
+{
+    UNUSED(state);
+    hot_pg = pg_start(0);
+    return 0;
+}
+
+int hot_group_teardown(void **state)
+{
+    UNUSED(state);
+    pg_stop(hot_pg);
+    return 0;
+}
+
+int hot_test_setup(void **state)
+{
+    UNUSED(state);
+    lane = hot_lane_open(pg_database_new(hot_pg));
+    return 0;
+}
+
+int hot_test_teardown(void **state)
+{
+    UNUSED(state);
+    hot_check(&lane);
+    hot_lane_close(&lane);
+    return 0;
 }

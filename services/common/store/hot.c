@@ -49,13 +49,12 @@ int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out
     return 0;
 }
 
-static void forget_outcome(struct work_operation *operation)
+void work_operation_release(struct work_operation *operation)
 {
+    if (!operation)
+        return;
     arena_free(operation->arena);
     operation->arena = NULL;
-    operation->failed = operation->drain = operation->again = false;
-    operation->err = (struct err){0};
-    operation->lease_ms = 0;
     operation->grants = NULL;
     operation->starts = operation->stops = operation->verifies = NULL;
     operation->cancels = NULL;
@@ -64,10 +63,12 @@ static void forget_outcome(struct work_operation *operation)
     operation->cancel_count = operation->demand_count = 0;
 }
 
-void work_operation_release(struct work_operation *operation)
+static void forget_outcome(struct work_operation *operation)
 {
-    if (operation)
-        forget_outcome(operation);
+    work_operation_release(operation);
+    operation->failed = operation->drain = operation->again = false;
+    operation->err = (struct err){0};
+    operation->lease_ms = 0;
 }
 
 // ---- one batch

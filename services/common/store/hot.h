@@ -142,7 +142,8 @@ struct work_operation {
     bool again;          // there was work, but others were just taking it: run this poll again instead of parking it
     struct arena *arena; // owns what the outcome points to
 };
-void work_operation_release(struct work_operation *operation); // frees the outcome; the input stays the caller's
+// Frees what the outcome points to; `failed` and `err` stay, and the input is the caller's.
+void work_operation_release(struct work_operation *operation);
 
 // A demand that no worker was compared with before: every poll waits for it, too, and finds out whether it fits.
 #define HOT_DEMAND_NEW 0

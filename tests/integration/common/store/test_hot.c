@@ -13,38 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct pg *pg;
-static struct hot_lane lane;
 static const struct queue_want ten = {"default", 10};
-
-static int start(void **state)
-{
-    UNUSED(state);
-    pg = pg_start(0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    UNUSED(state);
-    pg_stop(pg);
-    return 0;
-}
-
-static int fresh(void **state)
-{
-    UNUSED(state);
-    lane = hot_lane_open(pg_database_new(pg));
-    return 0;
-}
-
-static int done(void **state)
-{
-    UNUSED(state);
-    hot_check(&lane);
-    hot_lane_close(&lane);
-    return 0;
-}
 
 static int64_t of_job(int64_t job, const char *what)
 {
@@ -101,8 +70,8 @@ static void a_job_goes_from_submission_to_its_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_statement_can_be_prepared, fresh, done),
-        cmocka_unit_test_setup_teardown(a_job_goes_from_submission_to_its_end, fresh, done),
+        hot_test(every_statement_can_be_prepared),
+        hot_test(a_job_goes_from_submission_to_its_end),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, hot_group_setup, hot_group_teardown);
 }

@@ -22,9 +22,6 @@
 #define CALLS_MAX 3000
 #define HOLD_MAX 64
 
-static struct pg *pg;
-static struct hot_lane lane;
-
 // ---- what is true
 
 struct model_job {
@@ -288,7 +285,7 @@ static void random_calls_record_each_success_once(void **state)
     UNUSED(state);
     const char *seed = getenv("SEED");
     srandom(seed ? (unsigned)atoi(seed) : 7);
-    lane = hot_lane_open(pg_database_new(pg));
+    lane = hot_lane_open(pg_database_new(hot_pg));
     struct sweep sweep = leader();
     for (int i = 0; i < WORKERS; i++) {
         char name[16];
@@ -326,22 +323,8 @@ static void random_calls_record_each_success_once(void **state)
     hot_lane_close(&lane);
 }
 
-static int start(void **state)
-{
-    UNUSED(state);
-    pg = pg_start(0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    UNUSED(state);
-    pg_stop(pg);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_calls_record_each_success_once)};
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, hot_group_setup, hot_group_teardown);
 }
