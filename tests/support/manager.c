@@ -82,11 +82,23 @@ void manager_restart(struct manager *manager)
     launch(manager);
 }
 
+// One that still runs has to end well: leaks and the like show here.
+static void end(struct manager *manager)
+{
+    if (!process_is_running(manager->process))
+        return;
+    process_signal(manager->process, SIGTERM);
+    int status = process_wait(manager->process, START_MS);
+    if (status != 0)
+        die("the manager ended with %d:\n%s", status, process_stderr(manager->process));
+}
+
 void manager_free(struct manager *manager)
 {
     if (!manager)
         return;
     http_client_free(manager->client);
+    end(manager);
     process_free(manager->process);
     temp_dir_free(manager->directory);
     free(manager->conninfo);

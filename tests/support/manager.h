@@ -14,7 +14,7 @@ struct manager;
 
 // Starts `curfew-jobmanager serve` and waits until it listens. `extra`: more settings, ended by NULL; may be NULL.
 struct manager *manager_start(const char *conninfo, const char *const extra[]);
-void manager_free(struct manager *manager); // kills it; takes NULL
+void manager_free(struct manager *manager); // SIGTERM unless it has ended; it must end with 0. Takes NULL
 DEFINE_CLEANUP(struct manager *, manager_free);
 #define AUTO_MANAGER CLEANUP(cleanup_manager_free)
 
