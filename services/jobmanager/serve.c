@@ -170,7 +170,7 @@ static int serve(struct app *app, const sigset_t *ends, struct err *err)
 int command_serve(const struct settings *settings)
 {
     static struct app app; // with its tables it is too large for the stack
-    struct installation installation;
+    static struct installation installation;
     struct err err;
     sigset_t ends;
     sigemptyset(&ends);

@@ -36,10 +36,10 @@ static void wake_here(struct wakeup *wakeup, const struct wake *wake)
 void wakeup_deliver(struct wakeup *wakeup, const struct wakes *wakes)
 {
     for (size_t i = 0; i < wakes->count; i++) {
-        char item[WAKE_TEXT_SIZE + TAG_SIZE];
+        char text[WAKE_TEXT_SIZE], item[WAKE_TEXT_SIZE + TAG_SIZE];
         wake_here(wakeup, &wakes->items[i]);
-        wake_format(&wakes->items[i], item);
-        strcat(item, wakeup->tag);
+        wake_format(&wakes->items[i], text);
+        snprintf(item, sizeof(item), "%s%s", text, wakeup->tag);
         notifier_send(wakeup->notifier, item);
     }
 }

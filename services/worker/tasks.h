@@ -36,7 +36,7 @@ void tasks_free(struct tasks *tasks); // cuts whatever still runs; takes NULL
 void tasks_accept(struct tasks *tasks, struct slice_order *order);
 // Ends the slice's tasks (stop signal, grace, kill); on_done follows. Unknown: nothing happens.
 void tasks_cancel(struct tasks *tasks, const char *slice, int64_t token);
-// How many more tasks to ask for now: enough to keep the slots busy for about a fifth of a second by what tasks took
+// How many more tasks to ask for: enough to keep the slots busy for about a fifth of a second by what tasks took
 // lately (1 per free slot at first, at most 1,000), 0 when there is enough in hand.
 int64_t tasks_want(const struct tasks *tasks);
 // The same for every slice.

@@ -176,7 +176,7 @@ static int make_directory(struct workspaces *workspaces, const char *name, char 
 {
     char clean[NAME_BYTES + 1];
     size_t length = 0;
-    for (; name[length] && length < NAME_BYTES; length++)
+    for (; length < NAME_BYTES && name[length]; length++)
         clean[length] = isalnum((unsigned char)name[length]) || name[length] == '-' ? name[length] : '_';
     clean[length] = '\0';
     AUTO_FREE char *path = NULL;

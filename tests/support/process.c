@@ -21,8 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 struct process {
     pid_t pid;
     int output[2]; // memory files: stdout, stderr

@@ -115,8 +115,7 @@ static int deliver_all(struct listen *listen, struct delivery *delivery)
 static int receive(struct listen *listen, int64_t deadline_ms, int wake_fd, struct delivery *delivery, struct err *err)
 {
     struct db *db = listen->db;
-    int delivered;
-    while ((delivered = deliver_all(listen, delivery)) == 0) {
+    while (deliver_all(listen, delivery) == 0) {
         int outcome = wait_for(PQsocket(db->connection), wake_fd, deadline_ms, err);
         if (outcome != LISTEN_NOTIFIED)
             return outcome;

@@ -110,7 +110,7 @@ int hot_submit_begin(struct batch *batch, struct submit_operation **operations, 
 static struct hot_key bundle_key(const char *hash)
 {
     char digits[17] = "";
-    memcpy(digits, hash, MIN(strlen(hash), (size_t)16));
+    memcpy(digits, hash, strnlen(hash, sizeof digits - 1)); // NOLINT(bugprone-not-null-terminated-result): it is
     return (struct hot_key){(int64_t)strtoull(digits, NULL, 16), 0, 0};
 }
 

@@ -32,9 +32,10 @@ static int label_read(struct list_call *list, const char *text, struct err *err)
 {
     if (!text)
         return 0;
-    if (strlen(text) >= sizeof(list->label))
+    size_t length = strlen(text);
+    if (length >= sizeof(list->label))
         return err_set(err, ERR_INVALID, "label is too long");
-    strcpy(list->label, text);
+    memcpy(list->label, text, length + 1);
     list->filter.label = list->label;
     char *equals = strchr(list->label, '=');
     if (equals) {
