@@ -1,0 +1,139 @@
+// Tasks over real processes. The book-keeping is tested in tests/unit/worker/test_tasks.c and test_task_stream.c.
+#include "services/worker/tasks.h"
+
+#include "tests/integration/worker/runtime_fixture.h"
+#include "tests/support/tasks_fixture.h"
+
+static struct rig machine;
+static struct tasks_rig rig;
+
+static int setup(void **state)
+{
+    UNUSED(state);
+    rig_open(&machine, RIG_BEST);
+    tasks_rig_open(&rig, machine.loop, machine.runtime, 4, NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    UNUSED(state);
+    tasks_rig_close(&rig);
+    rig_close(&machine); // fails when a process is left
+    return 0;
+}
+
+#define SHELL(script) "\"command\":[\"sh\",\"-c\",\"" script "\"]"
+
+static void accept(int first, int count, const char *run, const char *items)
+{
+    tasks_accept(rig.tasks, tasks_rig_order(machine.job, first, count, run, items, NULL));
+}
+
+// Waits for one slice; what was reported of it, without the job's name.
+static const char *wait_for_slice(void)
+{
+    int64_t deadline = clock_boot_ms() + 60000;
+    while (rig.done_count == 0 && clock_boot_ms() < deadline)
+        loop_for(rig.loop, 5);
+    assert_int_equal(rig.done_count, 1);
+    rig.done_count = 0;
+    const char *text = strstr(strbuf_text(&rig.seen), "/0/");
+    return text ? text : "";
+}
+
+static void forget(void)
+{
+    strbuf_clear(&rig.seen);
+}
+
+static void tasks_read_items_and_write_outputs(void **state)
+{
+    UNUSED(state);
+    accept(0, 3, SHELL("read item; echo \\\"[$item,$CURFEW_TASK]\\\" >> $CURFEW_OUTPUT; test -z \\\"$(ls)\\\""),
+           "[1,{\"a\":2},null]");
+    assert_string_equal(wait_for_slice(), "/0/0/10 ok 0-3 outputs 0=[1,0] 1=[{\"a\":2},1] 2=[null,2]\n");
+}
+
+static void failures_are_told_apart(void **state)
+{
+    UNUSED(state);
+    accept(0, 4, SHELL("case $CURFEW_TASK in 0) echo bad news >&2; exit 3;; 1) kill -9 $$;; 2) exit 75;; esac"), NULL);
+    const char *seen = wait_for_slice();
+    assert_non_null(strstr(seen, " ok 3-4 failed "));
+    assert_non_null(strstr(seen, "0:exit 3: bad news (3,counted)"));
+    assert_non_null(strstr(seen, "1:killed by SIGKILL (-1,counted)"));
+    assert_non_null(strstr(seen, "2:exit 75 (75,uncounted)"));
+    forget();
+    accept(10, 1, "\"command\":[\"no-such-command-anywhere\"]", NULL);
+    assert_non_null(strstr(wait_for_slice(), "10:no such command: no-such-command-anywhere (-1,counted)"));
+}
+
+static void what_a_task_leaves_behind_goes_with_it(void **state)
+{
+    UNUSED(state);
+    accept(0, 1, SHELL("setsid sleep 1000 & exit 0"), NULL);
+    assert_string_equal(wait_for_slice(), "/0/0/10 ok 0-1\n");
+    assert_int_equal(oracle_find(machine.marker, NULL, 0), 0);
+}
+
+static void a_timeout_ends_even_who_ignores_it(void **state)
+{
+    UNUSED(state);
+    accept(0, 1, SHELL("trap '' TERM; sleep 1000 & wait; sleep 1000") ",\"timeout\":\"200ms\"", NULL);
+    assert_string_equal(wait_for_slice(), "/0/0/10 failed 0:timed out after 200ms (-1,counted)\n");
+}
+
+static void a_cancelled_slice_ends(void **state)
+{
+    UNUSED(state);
+    char slice[80];
+    accept(0, 10, SHELL("echo started; exec sleep 1000"), NULL);
+    int64_t deadline = clock_boot_ms() + 30000;
+    while (tasks_running(rig.tasks) < 4 && clock_boot_ms() < deadline)
+        loop_for(rig.loop, 5);
+    snprintf(slice, sizeof slice, "%s/0/0", machine.job);
+    tasks_cancel(rig.tasks, slice, 10);
+    assert_string_equal(wait_for_slice(), "/0/0/10\n");
+    assert_int_equal(oracle_find(machine.marker, NULL, 0), 0);
+}
+
+static void a_thousand_quick_tasks(void **state)
+{
+    UNUSED(state);
+    int64_t start_ms = clock_boot_ms();
+    int next = 0, done = 0;
+    while (done < 1000) {
+        int want = (int)tasks_want(rig.tasks);
+        if (want > 1000 - next)
+            want = 1000 - next;
+        if (want > 0)
+            accept(next, want, "\"command\":[\"true\"]", NULL);
+        next += want;
+        loop_for(rig.loop, 1);
+        for (const char *at = strstr(strbuf_text(&rig.seen), " ok "); at; at = strstr(at + 1, " ok ")) {
+            int from, to;
+            assert_int_equal(sscanf(at, " ok %d-%d", &from, &to), 2);
+            done += to - from;
+        }
+        assert_null(strstr(strbuf_text(&rig.seen), "failed"));
+        forget();
+        assert_true(clock_boot_ms() - start_ms < 120000);
+    }
+    rig.done_count = 0;
+    print_message("%lld tasks a second\n", (long long)(1000 * 1000 / (clock_boot_ms() - start_ms + 1)));
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(tasks_read_items_and_write_outputs),
+        TEST(failures_are_told_apart),
+        TEST(what_a_task_leaves_behind_goes_with_it),
+        TEST(a_timeout_ends_even_who_ignores_it),
+        TEST(a_cancelled_slice_ends),
+        TEST(a_thousand_quick_tasks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
