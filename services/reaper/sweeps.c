@@ -8,6 +8,12 @@ static int run_deadlines(const struct sweep *sweep, const struct reaper_settings
     return sweep_deadlines(sweep, err);
 }
 
+static int run_services(const struct sweep *sweep, const struct reaper_settings *settings, struct err *err)
+{
+    UNUSED(settings);
+    return sweep_services(sweep, err);
+}
+
 static int run_retries(const struct sweep *sweep, const struct reaper_settings *settings, struct err *err)
 {
     UNUSED(settings);
@@ -42,8 +48,8 @@ static int run_bundles(const struct sweep *sweep, const struct reaper_settings *
 }
 
 const struct sweep_entry sweep_table[] = {
-    {"deadlines", 100, run_deadlines}, {"retries", 100, run_retries}, {"workers", 250, run_workers},
-    {"leases", 500, run_leases},       {"verify", 1000, run_verify},  {"retention", 10000, run_retention},
-    {"bundles", 60000, run_bundles},
+    {"deadlines", 100, run_deadlines},   {"retries", 100, run_retries},   {"workers", 250, run_workers},
+    {"leases", 500, run_leases},         {"verify", 1000, run_verify},    {"services", 5000, run_services},
+    {"retention", 10000, run_retention}, {"bundles", 60000, run_bundles},
 };
 const size_t sweep_table_count = ARRAY_LEN(sweep_table);

@@ -46,8 +46,9 @@ int sweep_leases(const struct sweep *sweep, int64_t skew_ms, struct err *err) WA
 // Settles jobs whose attention is due: timeouts, start deadlines, lifetimes, linger, restarts.
 int sweep_deadlines(const struct sweep *sweep, struct err *err) WARN_UNUSED;
 // Settles jobs that have ended and are not closed, kept ones left out: a second look at what settling does by itself.
-// Begins behind the id *after, which it moves, and starts over with 0 when it has seen them all.
-int sweep_services(const struct sweep *sweep, int64_t *after, struct err *err) WARN_UNUSED;
+// Takes `limit` of them at random, so that each has its turn, and returns 0: having looked is no reason to look again
+// at once.
+int sweep_services(const struct sweep *sweep, struct err *err) WARN_UNUSED;
 // Instances whose worker was asked to stop or to verify them `patience_ms` ago and has not answered: wakes it. Writes
 // nothing.
 int sweep_verify(const struct sweep *sweep, int64_t patience_ms, struct err *err) WARN_UNUSED;

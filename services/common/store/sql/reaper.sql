@@ -113,9 +113,9 @@ SELECT id
 -- name: sweep_cleaning_jobs
 SELECT id
   FROM job
- WHERE closed_at IS NULL AND outcome IS NOT NULL AND cleanup <> 4 AND id > $1
- ORDER BY id
- LIMIT $2::bigint
+ WHERE closed_at IS NULL AND outcome IS NOT NULL AND cleanup <> 4
+ ORDER BY random()
+ LIMIT $1::bigint
    FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: sweep_silent_workers
