@@ -36,7 +36,8 @@ int control_retry(struct db *db, int64_t job, int64_t fresh, int64_t *retried, s
 // Kept services live for `more_ms` from now, never shorter than before. ERR_CONFLICT when the job keeps none.
 int control_extend(struct db *db, int64_t job, int64_t more_ms, struct wakes *wakes, struct err *err) WARN_UNUSED;
 // Removes a closed job and all that belongs to it. ERR_CONFLICT when it is not closed, unless `force`: then it is
-// stopped and the reaper's retention sweep deletes it as soon as it is closed (CONTROL_ACCEPTED).
+// stopped. One that is not closed at once, or has very many rows, the reaper's retention sweep deletes
+// (CONTROL_ACCEPTED).
 int control_delete(struct db *db, int64_t job, bool force, struct wakes *wakes, struct err *err) WARN_UNUSED;
 
 // The worker gets nothing new and hands back what it has not started; `drain` false takes that back.

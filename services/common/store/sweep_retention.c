@@ -6,6 +6,7 @@ struct retention {
     int64_t retention_ms;
 };
 
+// As many as the limit when the jobs have more rows than may go at once: there is more to do.
 static int delete_listed(const struct sweep *sweep, enum statement statement, const struct params *params,
                          struct err *err)
 {
@@ -13,7 +14,8 @@ static int delete_listed(const struct sweep *sweep, enum statement statement, co
     int count = sweep_ids(sweep, statement, params, &jobs, err);
     if (count <= 0)
         return count;
-    return job_delete_all(sweep->db, jobs, (size_t)count, err) < 0 ? -1 : count;
+    int outcome = job_delete_all(sweep->db, jobs, (size_t)count, JOB_DELETE_ROWS, err);
+    return outcome < 0 ? -1 : outcome == JOB_DELETE_MORE ? sweep->limit : count;
 }
 
 static int delete_expired(const struct sweep *sweep, void *argument, struct wakes *wakes, struct err *err)

@@ -3,6 +3,7 @@
 #include "services/common/db/db.h"
 #include "services/common/model/states.h"
 #include "services/common/store/control.h"
+#include "services/common/store/reaper.h"
 #include "tests/support/pg.h"
 #include "tests/support/store_db.h"
 #include "tests/support/test.h"
@@ -76,8 +77,48 @@ static void test_delete(void **state)
     assert_int_equal(rows_of(other), rows);
 }
 
+static void test_in_portions(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    int64_t job = store_submit(db, &(struct store_job){0});
+    assert_int_equal(control_stop(db, job, &wakes, &err), CONTROL_DONE);
+    store_sql(db, "INSERT INTO result SELECT %lld, 0, t, 0, '1' FROM generate_series(1, 250) t", (long long)job);
+    int calls = 1;
+    store_sql(db, "BEGIN");
+    while (job_delete_all(db, &job, 1, 100, &err) == JOB_DELETE_MORE)
+        calls++;
+    store_sql(db, "COMMIT");
+    assert_int_equal(calls, 3);
+    assert_int_equal(rows_of(job), 0);
+    assert_int_equal(store_sql(db, "SELECT count(*) FROM result"), 0);
+}
+
+static void test_very_many_rows_are_left_to_the_sweep(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    struct sweep sweep = {.db = db, .leader = "reaper", .limit = 10, .wakes = &wakes};
+    int64_t job = store_submit(db, &(struct store_job){0});
+    assert_int_equal(leader_acquire(db, "reaper", "me", 60000, &sweep.epoch, &err), LEADER_ACQUIRED);
+    assert_int_equal(control_stop(db, job, &wakes, &err), CONTROL_DONE);
+    store_sql(db, "INSERT INTO result SELECT %lld, 0, t, 0, '1' FROM generate_series(1, %d) t", (long long)job,
+              2 * JOB_DELETE_ROWS + 1);
+    assert_int_equal(control_delete(db, job, false, &wakes, &err), CONTROL_ACCEPTED);
+    assert_int_equal(sweep_retention(&sweep, 3600000, &err), sweep.limit);
+    assert_int_equal(sweep_retention(&sweep, 3600000, &err), 1);
+    assert_int_equal(rows_of(job), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_delete, fresh, done)};
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
+    const struct CMUnitTest tests[] = {
+        TEST(test_delete),
+        TEST(test_in_portions),
+        TEST(test_very_many_rows_are_left_to_the_sweep),
+    };
     return cmocka_run_group_tests(tests, start, stop);
 }
