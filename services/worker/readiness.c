@@ -1,0 +1,333 @@
+#include "services/worker/readiness.h"
+
+#include "services/common/base/cleanup.h"
+#include "services/common/base/clock.h"
+#include "services/common/base/loop.h"
+#include "services/common/base/strbuf.h"
+#include "services/common/http/client_async.h"
+#include "services/worker/runtime.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LINE_BYTES_MAX 4096
+#define URL_SIZE 128
+
+struct readiness {
+    struct loop *loop;
+    struct http_async *http;
+    struct readiness_target target;
+    struct readiness_events events;
+    void *context;
+    char host[INET6_ADDRSTRLEN], url[URL_SIZE];
+    struct loop_timer *timer; // the next probe, or the deadline of the one under way
+    bool probing, ready;
+    int64_t failures;
+    char last_failure[160];
+    // the probe that is under way
+    int fd;
+    struct loop_watch *watch;
+    struct http_async_call *call;
+    struct runtime_exec_guard *exec;
+    // the log
+    regex_t pattern;
+    bool has_pattern, seen;
+    struct strbuf line;
+};
+
+// A runtime_exec() cannot be taken back, and its callback may come after the readiness has gone.
+struct runtime_exec_guard {
+    struct readiness *readiness; // NULL: gone
+};
+
+static void on_timer(void *context);
+
+// ---- results
+
+static void end_probe(struct readiness *readiness)
+{
+    loop_watch_remove(readiness->watch);
+    readiness->watch = NULL;
+    if (readiness->fd >= 0)
+        close(readiness->fd);
+    readiness->fd = -1;
+    http_async_cancel(readiness->call);
+    readiness->call = NULL;
+    if (readiness->exec)
+        readiness->exec->readiness = NULL;
+    readiness->exec = NULL;
+    readiness->probing = false;
+}
+
+static void next_probe(struct readiness *readiness)
+{
+    loop_timer_arm(readiness->timer, clock_boot_ms() + readiness->target.spec->interval_ms);
+}
+
+static void succeeded(struct readiness *readiness)
+{
+    end_probe(readiness);
+    next_probe(readiness);
+    readiness->failures = 0;
+    if (readiness->ready)
+        return;
+    readiness->ready = true;
+    readiness->events.on_ready(readiness->context);
+}
+
+static void failed(struct readiness *readiness, const char *what, const char *why)
+{
+    end_probe(readiness);
+    next_probe(readiness);
+    snprintf(readiness->last_failure, sizeof readiness->last_failure, "%s: %s", what, why);
+    if (!readiness->ready || ++readiness->failures < readiness->target.spec->failures)
+        return;
+    readiness->ready = false;
+    readiness->failures = 0;
+    readiness->events.on_unhealthy(readiness->context, readiness->last_failure);
+}
+
+// ---- tcp
+
+static void on_connected(void *context, int fd, uint32_t events)
+{
+    UNUSED(events);
+    struct readiness *readiness = context;
+    int errnum = 0;
+    socklen_t size = sizeof errnum;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &size) < 0)
+        errnum = errno;
+    if (errnum == 0)
+        succeeded(readiness);
+    else
+        failed(readiness, "connect", strerror(errnum));
+}
+
+static socklen_t make_address(const struct readiness *readiness, struct sockaddr_storage *out)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)out;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)out;
+    *out = (struct sockaddr_storage){0};
+    if (inet_pton(AF_INET, readiness->host, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons((uint16_t)readiness->target.port);
+        return sizeof *v4;
+    }
+    if (inet_pton(AF_INET6, readiness->host, &v6->sin6_addr) != 1)
+        return 0;
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons((uint16_t)readiness->target.port);
+    return sizeof *v6;
+}
+
+static void probe_tcp(struct readiness *readiness)
+{
+    struct sockaddr_storage address;
+    struct err err;
+    socklen_t size = make_address(readiness, &address);
+    readiness->fd = size ? socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
+    if (readiness->fd < 0) {
+        failed(readiness, "connect", size ? strerror(errno) : "no numeric address");
+        return;
+    }
+    int outcome = connect(readiness->fd, (struct sockaddr *)&address, size);
+    if (outcome == 0)
+        succeeded(readiness);
+    else if (errno != EINPROGRESS)
+        failed(readiness, "connect", strerror(errno));
+    else if (loop_watch_add(readiness->loop, readiness->fd, EPOLLOUT, on_connected, readiness, &readiness->watch,
+                            &err) < 0)
+        failed(readiness, "connect", err.text);
+}
+
+// ---- http
+
+static void on_answer(void *context, struct http_response *response, const struct err *err)
+{
+    struct readiness *readiness = context;
+    char status[32];
+    readiness->call = NULL;
+    if (!response) {
+        failed(readiness, "http", err->text);
+    } else if (response->status >= 200 && response->status < 400) {
+        succeeded(readiness);
+    } else {
+        snprintf(status, sizeof status, "status %d", response->status);
+        failed(readiness, "http", status);
+    }
+}
+
+static void probe_http(struct readiness *readiness)
+{
+    struct err err;
+    const struct http_call call = {
+        .method = "GET",
+        .path = readiness->target.spec->http_path,
+        .base_url = readiness->url,
+        .timeout_ms = readiness->target.spec->timeout_ms,
+        .response_limit = 1 << 20,
+        .no_reuse = true,
+    };
+    if (http_async_start(readiness->http, &call, on_answer, readiness, &readiness->call, &err) < 0)
+        failed(readiness, "http", err.text);
+}
+
+// ---- a command
+
+static void on_exec(void *context, const struct runtime_exit *exited)
+{
+    struct runtime_exec_guard *guard = context;
+    struct readiness *readiness = guard->readiness;
+    char why[48] = "it did not end in time";
+    free(guard);
+    if (!readiness)
+        return;
+    readiness->exec = NULL;
+    if (exited->known && exited->signal)
+        snprintf(why, sizeof why, "signal %d", exited->signal);
+    else if (exited->known)
+        snprintf(why, sizeof why, "exit %d", exited->code);
+    if (exited->known && exited->signal == 0 && exited->code == 0)
+        succeeded(readiness);
+    else
+        failed(readiness, "check", why);
+}
+
+static void probe_exec(struct readiness *readiness)
+{
+    const struct ready_spec *spec = readiness->target.spec;
+    const char *argv[SPEC_ARGUMENTS_MAX + 1] = {0};
+    struct err err;
+    for (size_t i = 0; i < spec->exec.count && i < SPEC_ARGUMENTS_MAX; i++)
+        argv[i] = spec->exec.items[i];
+    struct runtime_exec_guard *guard = calloc(1, sizeof *guard);
+    if (!guard) {
+        failed(readiness, "check", "no memory");
+        return;
+    }
+    guard->readiness = readiness;
+    readiness->exec = guard;
+    if (runtime_exec(readiness->target.instance, argv, spec->timeout_ms, on_exec, guard, &err) < 0) {
+        readiness->exec = NULL;
+        free(guard);
+        failed(readiness, "check", err.text);
+    }
+}
+
+// ---- the log
+
+static void look_at_line(struct readiness *readiness)
+{
+    if (!readiness->seen && regexec(&readiness->pattern, strbuf_text(&readiness->line), 0, NULL, 0) == 0) {
+        readiness->seen = true;
+        strbuf_release(&readiness->line);
+        loop_timer_arm(readiness->timer, clock_boot_ms());
+        return;
+    }
+    strbuf_clear(&readiness->line);
+}
+
+void readiness_output(struct readiness *readiness, const char *bytes, size_t length)
+{
+    if (!readiness || !readiness->has_pattern || readiness->seen)
+        return;
+    while (length > 0 && !readiness->seen) {
+        const char *newline = memchr(bytes, '\n', length);
+        size_t part = newline ? (size_t)(newline - bytes) : length;
+        size_t room = LINE_BYTES_MAX - MIN(readiness->line.length, (size_t)LINE_BYTES_MAX);
+        strbuf_add(&readiness->line, bytes, MIN(part, room));
+        if (newline)
+            look_at_line(readiness);
+        part += newline ? 1 : 0;
+        bytes += part;
+        length -= part;
+    }
+}
+
+// ---- the round of probes
+
+static void probe(struct readiness *readiness)
+{
+    const struct ready_spec *spec = readiness->target.spec;
+    bool once = spec->kind == READY_STARTED || spec->kind == READY_LOG;
+    if (once) {
+        if (spec->kind == READY_LOG && !readiness->seen)
+            return; // readiness_output() comes back here
+        readiness->ready = true;
+        readiness->events.on_ready(readiness->context);
+        return;
+    }
+    readiness->probing = true;
+    loop_timer_arm(readiness->timer, clock_boot_ms() + spec->timeout_ms);
+    if (spec->kind == READY_TCP)
+        probe_tcp(readiness);
+    else if (spec->kind == READY_HTTP)
+        probe_http(readiness);
+    else
+        probe_exec(readiness);
+}
+
+static void on_timer(void *context)
+{
+    struct readiness *readiness = context;
+    if (readiness->probing)
+        failed(readiness, "check", "no answer in time");
+    else
+        probe(readiness);
+}
+
+static int compile_pattern(struct readiness *readiness, struct err *err)
+{
+    const struct ready_spec *spec = readiness->target.spec;
+    if (spec->kind != READY_LOG)
+        return 0;
+    if (regcomp(&readiness->pattern, spec->log_pattern, REG_EXTENDED | REG_NOSUB) != 0)
+        return err_set(err, ERR_INVALID, "ready.log is no regular expression");
+    readiness->has_pattern = true;
+    return 0;
+}
+
+int readiness_new(struct loop *loop, struct http_async *http, const struct readiness_target *target,
+                  const struct readiness_events *events, void *context, struct readiness **out, struct err *err)
+{
+    struct readiness *readiness = calloc(1, sizeof *readiness);
+    if (!readiness)
+        return err_set(err, ERR_NO_MEMORY, "no memory for probes");
+    *readiness = (struct readiness){
+        .loop = loop, .http = http, .target = *target, .events = *events, .context = context, .fd = -1};
+    snprintf(readiness->host, sizeof readiness->host, "%s", target->host ? target->host : "");
+    snprintf(readiness->url, sizeof readiness->url, strchr(readiness->host, ':') ? "http://[%s]:%d" : "http://%s:%d",
+             readiness->host, target->port);
+    if (compile_pattern(readiness, err) < 0 || loop_timer_add(loop, on_timer, readiness, &readiness->timer, err) < 0) {
+        readiness_free(readiness);
+        return -1;
+    }
+    loop_timer_arm(readiness->timer, clock_boot_ms());
+    *out = readiness;
+    return 0;
+}
+
+void readiness_free(struct readiness *readiness)
+{
+    if (!readiness)
+        return;
+    end_probe(readiness);
+    loop_timer_remove(readiness->timer);
+    if (readiness->has_pattern)
+        regfree(&readiness->pattern);
+    strbuf_release(&readiness->line);
+    free(readiness);
+}
+
+const char *readiness_last_failure(const struct readiness *readiness)
+{
+    return readiness ? readiness->last_failure : "";
+}

@@ -1,0 +1,37 @@
+// Is a service ready, and is it still: probes by tcp, http, a command or its log, again and again.
+//
+// One per instance. The start deadline is the manager's; here the probes go on until the instance ends.
+#pragma once
+
+#include "services/common/base/err.h"
+#include "services/common/model/job_spec.h"
+
+#include <stddef.h>
+
+struct readiness;
+struct loop;
+struct http_async;
+struct runtime_instance;
+
+struct readiness_target {
+    const struct ready_spec *spec;     // outlives the readiness
+    struct runtime_instance *instance; // for READY_EXEC
+    const char *host;                  // numeric address; for READY_TCP and READY_HTTP
+    int port;
+};
+
+struct readiness_events {
+    void (*on_ready)(void *context); // the first time, and again after on_unhealthy
+    void (*on_unhealthy)(void *context,
+                         const char *why); // spec.failures probes in a row have failed since it was ready
+};
+
+// Probes from now on; calls nothing back from within. READY_LOG waits for readiness_output(); READY_STARTED is ready at
+// once.
+int readiness_new(struct loop *loop, struct http_async *http, const struct readiness_target *target,
+                  const struct readiness_events *events, void *context, struct readiness **out,
+                  struct err *err) WARN_UNUSED;
+void readiness_free(struct readiness *readiness); // takes NULL; also inside its events
+void readiness_output(struct readiness *readiness, const char *bytes, size_t length); // what the service writes
+// What the last failed probe said; "" when there was none.
+const char *readiness_last_failure(const struct readiness *readiness);

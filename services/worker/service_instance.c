@@ -1,0 +1,435 @@
+// The life of one instance: working directory, process, readiness, stop, and the second look that verifies its end.
+#include "services/common/base/cleanup.h"
+#include "services/common/base/clock.h"
+#include "services/common/model/port_reference.h"
+#include "services/worker/environment.h"
+#include "services/worker/services_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOK_AGAIN_MS 200
+#define SOURCE_SIZE 128
+#define PORT_VARIABLE_SIZE 80
+
+static void on_timer(void *context);
+
+// ---- making and freeing
+
+static void link_last(struct service_instance *instance)
+{
+    struct services *services = instance->services;
+    instance->previous = services->last;
+    *(services->last ? &services->last->next : &services->first) = instance;
+    services->last = instance;
+}
+
+static void unlink_instance(struct service_instance *instance)
+{
+    struct services *services = instance->services;
+    *(instance->previous ? &instance->previous->next : &services->first) = instance->next;
+    *(instance->next ? &instance->next->previous : &services->last) = instance->previous;
+}
+
+static int make_names(struct service_instance *instance, const char *job, const char *service, int epoch)
+{
+    instance->job = strdup(job);
+    instance->service = strdup(service);
+    return asprintf(&instance->identity, "%s/%s/%d", job, service, epoch) < 0 || !instance->job || !instance->service
+               ? -1
+               : 0;
+}
+
+struct service_instance *service_instance_new(struct services *services, const char *job, const char *service,
+                                              int epoch, struct service_order *order)
+{
+    struct service_instance *instance = calloc(1, sizeof *instance);
+    if (!instance) {
+        service_order_free(order);
+        return NULL;
+    }
+    *instance = (struct service_instance){.services = services,
+                                          .order = order,
+                                          .epoch = epoch,
+                                          .state = INSTANCE_PENDING,
+                                          .exit_code = -1,
+                                          .exit_signal = -1,
+                                          .grade = -1};
+    link_last(instance);
+    if (make_names(instance, job, service, epoch) == 0 &&
+        loop_timer_add(services->loop, on_timer, instance, &instance->timer, NULL) == 0)
+        return instance;
+    service_instance_free(instance);
+    return NULL;
+}
+
+static void give_back_directory(struct service_instance *instance)
+{
+    if (instance->directory)
+        workspace_remove(instance->services->workspaces, instance->directory);
+    free(instance->directory);
+    instance->directory = NULL;
+}
+
+void service_instance_free(struct service_instance *instance)
+{
+    if (instance_is_over(instance->state))
+        instance->services->over--;
+    unlink_instance(instance);
+    workspace_cancel(instance->request);
+    readiness_free(instance->readiness);
+    runtime_release(instance->instance);
+    give_back_directory(instance);
+    log_close(instance->log);
+    loop_timer_remove(instance->timer);
+    service_order_free(instance->order);
+    strbuf_release(&instance->ports_json);
+    strbuf_release(&instance->signals_json);
+    strbuf_release(&instance->error);
+    free(instance->job);
+    free(instance->service);
+    free(instance->identity);
+    free(instance);
+}
+
+// ---- the end, and the second look
+
+static void on_inspected(void *context, int64_t remaining, const struct err *error)
+{
+    struct service_instance *instance = context;
+    instance->looking = false;
+    if (error || remaining != 0) { // never said to be verified on a guess
+        loop_timer_arm(instance->timer, clock_boot_ms() + LOOK_AGAIN_MS);
+        return;
+    }
+    instance->grade = GRADE_VERIFIED;
+    service_observe(instance, INSTANCE_VERIFIED);
+}
+
+void service_instance_look(struct service_instance *instance)
+{
+    bool has_ended = instance->state == INSTANCE_STOPPED || instance->state == INSTANCE_FAILED;
+    if (instance->looking || !has_ended) {
+        service_say(instance);
+        return;
+    }
+    instance->looking = true;
+    if (runtime_inspect(instance->services->runtime, instance->identity, on_inspected, instance, NULL) == 0)
+        return;
+    instance->looking = false;
+    loop_timer_arm(instance->timer, clock_boot_ms() + LOOK_AGAIN_MS);
+}
+
+static void end(struct service_instance *instance)
+{
+    loop_timer_disarm(instance->timer);
+    readiness_free(instance->readiness);
+    instance->readiness = NULL;
+    log_close(instance->log);
+    instance->log = NULL;
+    give_back_directory(instance);
+    service_observe(instance, instance->stop_asked ? INSTANCE_STOPPED : INSTANCE_FAILED);
+    service_instance_look(instance);
+}
+
+static void on_gone(void *context, struct runtime_instance *gone_instance, const struct runtime_gone *gone)
+{
+    struct service_instance *instance = context;
+    service_note_gone(instance, gone);
+    instance->instance = NULL;
+    runtime_release(gone_instance);
+    end(instance);
+}
+
+// It never ran: there is nothing that could be left, but it is looked for all the same.
+static void fail_to_start(struct service_instance *instance, const char *what, const struct err *error)
+{
+    service_note_error(instance, "%s: %s", what, error->text);
+    instance->grade = GRADE_ABSENT;
+    end(instance);
+}
+
+// ---- readiness
+
+static void on_ready(void *context)
+{
+    struct service_instance *instance = context;
+    if (instance->stop_asked)
+        return;
+    strbuf_clear(&instance->error);
+    service_observe(instance, INSTANCE_READY);
+}
+
+static void on_unhealthy(void *context, const char *why)
+{
+    struct service_instance *instance = context;
+    if (instance->stop_asked)
+        return;
+    service_note_error(instance, "%s", why);
+    service_observe(instance, INSTANCE_UNHEALTHY);
+}
+
+static int port_of_check(const struct service_instance *instance)
+{
+    const char *wanted = instance->order->run.ready.port;
+    for (size_t i = 0; i < instance->port_count; i++)
+        if (!wanted || strcmp(instance->ports[i].name, wanted) == 0)
+            return instance->ports[i].number;
+    return 0;
+}
+
+static void begin_checks(struct service_instance *instance)
+{
+    static const struct readiness_events events = {.on_ready = on_ready, .on_unhealthy = on_unhealthy};
+    struct services *services = instance->services;
+    const struct readiness_target target = {
+        .spec = &instance->order->run.ready,
+        .instance = instance->instance,
+        .host = services->host,
+        .port = port_of_check(instance),
+    };
+    struct err err;
+    if (readiness_new(services->loop, services->http, &target, &events, instance, &instance->readiness, &err) < 0)
+        service_note_error(instance, "%s", err.text); // its start deadline ends it
+}
+
+static void on_started(void *context, struct runtime_instance *started_instance, const struct runtime_started *started)
+{
+    UNUSED(started_instance);
+    struct service_instance *instance = context;
+    snprintf(instance->object, sizeof instance->object, "%s", started->object);
+    snprintf(instance->boundary, sizeof instance->boundary, "%s", started->boundary);
+    if (service_note_ports(instance, started->port_numbers, NULL) < 0)
+        strbuf_clear(&instance->ports_json);
+    if (instance->stop_asked)
+        return;
+    service_observe(instance, INSTANCE_STARTING);
+    if (!instance->readiness)
+        begin_checks(instance);
+}
+
+static void on_output(void *context, struct runtime_instance *writing, enum runtime_stream stream, const char *bytes,
+                      size_t length)
+{
+    UNUSED(writing);
+    UNUSED(stream);
+    struct service_instance *instance = context;
+    last_line_add(&instance->last_line, bytes, length);
+    log_write(instance->log, bytes, length);
+    readiness_output(instance->readiness, bytes, length);
+}
+
+// ---- the start
+
+// ${PORT}, ${PORT_MAIN}: put into a copy of each text. Returns a list that ends with NULL, freed with free_texts().
+static void free_texts(char **texts)
+{
+    for (size_t i = 0; texts && texts[i]; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+static int put_ports(const struct service_instance *instance, const char *text, char **out, struct err *err)
+{
+    const char *names[SPEC_PORTS_MAX];
+    int numbers[SPEC_PORTS_MAX];
+    AUTO_STRBUF struct strbuf replaced = STRBUF_INIT;
+    for (size_t i = 0; i < instance->port_count; i++) {
+        names[i] = instance->ports[i].name;
+        numbers[i] = instance->ports[i].number;
+    }
+    if (port_references_replace(text, names, numbers, instance->port_count, &replaced, err) < 0)
+        return -1;
+    return strbuf_take(&replaced, out, err);
+}
+
+static int make_argv(const struct service_instance *instance, char ***out, struct err *err)
+{
+    const struct text_list *command = &instance->order->run.run.command;
+    char **argv = calloc(command->count + 1, sizeof *argv);
+    if (!argv)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a command");
+    for (size_t i = 0; i < command->count; i++)
+        if (put_ports(instance, command->items[i], &argv[i], err) < 0) {
+            free_texts(argv);
+            return -1;
+        }
+    *out = argv;
+    return 0;
+}
+
+// PORT, and PORT_<NAME> for each.
+static void add_ports(const struct service_instance *instance, struct environment *environment)
+{
+    for (size_t i = 0; i < instance->port_count; i++) {
+        char name[PORT_VARIABLE_SIZE];
+        int length = snprintf(name, sizeof name, "PORT_%s", instance->ports[i].name);
+        for (int j = 0; j < length && j < (int)sizeof name; j++)
+            name[j] = (char)(name[j] == '-' ? '_' : name[j] >= 'a' && name[j] <= 'z' ? name[j] - 'a' + 'A' : name[j]);
+        environment_set_i64(environment, name, instance->ports[i].number);
+        if (i == 0)
+            environment_set_i64(environment, "PORT", instance->ports[i].number);
+    }
+}
+
+static int add_variables(const struct service_instance *instance, struct environment *environment, struct err *err)
+{
+    const struct text_pairs *variables = &instance->order->run.run.env;
+    for (size_t i = 0; i < variables->count; i++) {
+        AUTO_FREE char *value = NULL;
+        if (put_ports(instance, variables->items[i].value, &value, err) < 0)
+            return -1;
+        environment_set(environment, variables->items[i].name, value);
+    }
+    return environment_add_secrets(environment, &instance->order->run.run.secrets,
+                                   instance->services->secrets_directory, err);
+}
+
+static int make_environment(const struct service_instance *instance, struct environment *environment,
+                            const char *const **out, struct err *err)
+{
+    const struct service_order *order = instance->order;
+    environment_set(environment, "CURFEW_JOB", order->job);
+    environment_set(environment, "CURFEW_SERVICE", order->service);
+    environment_set_i64(environment, "CURFEW_EPOCH", order->epoch);
+    environment_set_directory(environment, &order->run.run, instance->directory);
+    environment_add_services(environment, order->services, order->service_count);
+    add_ports(instance, environment);
+    if (add_variables(instance, environment, err) < 0)
+        return -1;
+    return environment_list(environment, out, err);
+}
+
+static int choose_ports(struct service_instance *instance, struct err *err)
+{
+    const struct service_spec *spec = &instance->order->run;
+    instance->port_count = MIN(spec->port_count, (size_t)SPEC_PORTS_MAX);
+    for (size_t i = 0; i < instance->port_count; i++)
+        instance->ports[i] =
+            (struct runtime_port){.name = spec->ports[i].name, .container = (int)spec->ports[i].container};
+    return runtime_choose_ports(instance->services->runtime, instance->ports, instance->port_count, err);
+}
+
+static int run(struct service_instance *instance, char **argv, const char *const *environment, struct err *err)
+{
+    static const struct runtime_events events = {.started = on_started, .output = on_output, .gone = on_gone};
+    const struct service_spec *spec = &instance->order->run;
+    const struct runtime_spec runtime_spec = {
+        .identity = instance->identity,
+        .job = instance->job,
+        .name = instance->service,
+        .image = spec->run.image,
+        .argv = (const char *const *)argv,
+        .env = environment,
+        .directory = instance->directory,
+        .stdin_mode = RUNTIME_STDIN_EMPTY,
+        .stop_signal = spec->stop.signal,
+        .stop_grace_ms = spec->stop.grace_ms,
+        .memory_bytes = spec->run.memory_bytes,
+        .cpu_millis = spec->run.cpus_milli,
+        .ports = instance->ports,
+        .port_count = instance->port_count,
+    };
+    return runtime_start(instance->services->runtime, &runtime_spec, &events, instance, &instance->instance, err);
+}
+
+static int start_process(struct service_instance *instance, struct err *err)
+{
+    AUTO_ENVIRONMENT struct environment *environment = NULL;
+    const char *const *variables = NULL;
+    char **argv = NULL;
+    char source[SOURCE_SIZE];
+    if (choose_ports(instance, err) < 0 || environment_new(&environment, err) < 0 ||
+        make_environment(instance, environment, &variables, err) < 0 || make_argv(instance, &argv, err) < 0)
+        return -1;
+    snprintf(source, sizeof source, "service/%s/%d", instance->service, instance->epoch);
+    instance->log = logs_open(instance->services->logs, instance->job, source);
+    int outcome = run(instance, argv, variables, err);
+    free_texts(argv);
+    return outcome;
+}
+
+static void on_workspace(void *context, const char *directory, const struct err *error)
+{
+    struct service_instance *instance = context;
+    struct err err = {0};
+    instance->request = NULL;
+    if (!directory) {
+        fail_to_start(instance, "working directory", error);
+        return;
+    }
+    instance->directory = strdup(directory);
+    if (!instance->directory) {
+        workspace_remove(instance->services->workspaces, directory);
+        err_set(&err, ERR_NO_MEMORY, "no memory");
+    }
+    if (!instance->directory || start_process(instance, &err) < 0)
+        fail_to_start(instance, "start", &err);
+}
+
+void service_instance_start(struct service_instance *instance)
+{
+    struct err err;
+    char name[SOURCE_SIZE];
+    snprintf(name, sizeof name, "service-%s-%d", instance->service, instance->epoch);
+    service_observe(instance, INSTANCE_STARTING);
+    if (workspace_prepare(instance->services->workspaces, name, instance->order->bundle, on_workspace, instance,
+                          &instance->request, &err) < 0)
+        fail_to_start(instance, "working directory", &err);
+}
+
+// ---- the stop
+
+// After a stop: first the grace is over, then all patience.
+static void on_timer(void *context)
+{
+    struct service_instance *instance = context;
+    if (!instance->instance) {
+        service_instance_look(instance);
+    } else if (instance->state != INSTANCE_KILLING && instance->state != INSTANCE_STUCK) {
+        service_observe(instance, INSTANCE_KILLING);
+        loop_timer_arm(instance->timer, clock_boot_ms() + instance->services->settings.stuck_after_ms);
+    } else if (instance->state == INSTANCE_KILLING) {
+        service_note_error(instance, "it is still there after SIGKILL");
+        service_observe(instance, INSTANCE_STUCK);
+    }
+}
+
+void service_instance_stop(struct service_instance *instance)
+{
+    struct err err;
+    if (instance->stop_asked || instance_is_over(instance->state)) {
+        service_say(instance);
+        return;
+    }
+    bool had_ended = instance->state == INSTANCE_FAILED;
+    instance->stop_asked = true;
+    if (had_ended) {
+        service_instance_look(instance);
+        return;
+    }
+    if (!instance->instance) { // it was never started, and never will be
+        workspace_cancel(instance->request);
+        instance->request = NULL;
+        instance->grade = GRADE_ABSENT;
+        end(instance);
+        return;
+    }
+    if (runtime_stop(instance->instance, -1, &err) < 0)
+        service_note_error(instance, "stop: %s", err.text);
+    loop_timer_arm(instance->timer, clock_boot_ms() + instance->order->run.stop.grace_ms);
+}
+
+void service_instance_kill(struct service_instance *instance)
+{
+    struct err err;
+    if (instance->instance && runtime_kill(instance->instance, &err) < 0)
+        service_note_error(instance, "kill: %s", err.text);
+    if (!instance->instance && instance->request) {
+        workspace_cancel(instance->request);
+        instance->request = NULL;
+        instance->grade = GRADE_ABSENT;
+        end(instance);
+    }
+}
