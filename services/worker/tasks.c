@@ -240,17 +240,28 @@ static void on_timer(void *context)
     tell_capacity(tasks);
 }
 
+static void cancel_slice(struct tasks *tasks, struct slice_run *slice)
+{
+    slice->closed = true;
+    task_exec_cancel(tasks, slice);
+    task_stream_cancel(tasks, slice);
+    tasks_look_soon(tasks);
+}
+
 void tasks_cancel(struct tasks *tasks, const char *name, int64_t token)
 {
     for (struct slice_run *slice = tasks->first; slice; slice = slice->next) {
         if (slice->order->token != token || strcmp(slice->order->slice, name) != 0)
             continue;
-        slice->closed = true;
-        task_exec_cancel(tasks, slice);
-        task_stream_cancel(tasks, slice);
-        tasks_look_soon(tasks);
+        cancel_slice(tasks, slice);
         return;
     }
+}
+
+void tasks_cancel_all(struct tasks *tasks)
+{
+    for (struct slice_run *slice = tasks->first; slice; slice = slice->next)
+        cancel_slice(tasks, slice);
 }
 
 // ---- how much to have
