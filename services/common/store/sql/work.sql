@@ -83,6 +83,7 @@ SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker
   FROM unnest($1::bigint[], $2::text[], $3::integer[]) WITH ORDINALITY AS u (job, name, epoch, ordinal)
   JOIN service s ON s.job = u.job AND s.name = u.name
   JOIN instance i ON i.job = s.job AND i.service = s.service AND i.epoch = u.epoch
+ ORDER BY u.ordinal
 
 -- name: hot_instances_update
 -- Arrays: job, service, epoch, state, failed, object, host, ports, boundary, error, signals, exit code, exit signal, grade

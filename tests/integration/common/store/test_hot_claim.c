@@ -1,0 +1,264 @@
+// Claims: whose turn it is, how slices are cut, and what happens when others are at it as well.
+#include "services/common/db/db.h"
+#include "services/common/model/states.h"
+#include "tests/support/hot_lane.h"
+#include "tests/support/pg.h"
+#include "tests/support/store_db.h"
+#include "tests/support/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CREW 16
+
+static struct hot_worker worker;
+
+static int setup(void **state)
+{
+    hot_test_setup(state);
+    worker = hot_worker_new(lane.db, "w");
+    return 0;
+}
+
+static struct work_operation claim(int64_t tasks)
+{
+    static struct queue_want want;
+    want = (struct queue_want){"default", tasks};
+    struct work_operation poll = hot_poll(worker, &want);
+    hot_lane_work(&lane, &poll);
+    hot_check(&lane);
+    return poll;
+}
+
+// The job, first task and number of tasks of each grant.
+static void assert_claim(int64_t tasks, const char *expected, ...)
+{
+    char wanted[512], found[512] = "";
+    va_list arguments;
+    va_start(arguments, expected);
+    vsnprintf(wanted, sizeof wanted, expected, arguments);
+    va_end(arguments);
+    struct work_operation poll = claim(tasks);
+    for (size_t i = 0; i < poll.grant_count; i++)
+        snprintf(found + strlen(found), sizeof found - strlen(found), "%s%lld:%lld+%lld", i ? " " : "",
+                 (long long)poll.grants[i].job, (long long)poll.grants[i].first, (long long)poll.grants[i].count);
+    assert_string_equal(found, wanted);
+    work_operation_release(&poll);
+}
+
+static void slices_are_cut_from_their_beginning(void **state)
+{
+    UNUSED(state);
+    long long job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1010}}");
+    assert_claim(100, "%lld:0+100", job);
+    assert_claim(1, "%lld:100+1", job);
+    assert_claim(895, "%lld:101+895", job);
+    assert_claim(10, "%lld:996+4 %lld:1000+6", job, job);
+    assert_claim(10, "%lld:1006+4", job);
+    assert_claim(10, "");
+    assert_int_equal(store_sql(lane.db, "SELECT count(DISTINCT token) FROM slice"), 6);
+    assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM slice WHERE state = 2 AND attempt = 1"), 6);
+}
+
+static void a_batch_shares_slices(void **state)
+{
+    UNUSED(state);
+    hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': [1, 2, 3, 4, 5, 6, 7, 8, 9]}");
+    struct queue_want two = {"default", 2};
+    struct work_operation polls[5], *works[5];
+    for (int i = 0; i < 5; i++) {
+        polls[i] = hot_poll(worker, &two);
+        works[i] = &polls[i];
+    }
+    hot_lane_run(&lane, works, 5);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(polls[i].grant_count, 1);
+        assert_int_equal(polls[i].grants[0].first, 2 * i);
+        assert_int_equal(polls[i].grants[0].count, i < 4 ? 2 : 1);
+    }
+    assert_string_equal(polls[3].grants[0].items, "[7,8]");
+    assert_string_equal(polls[4].grants[0].items, "[9]");
+    for (int i = 0; i < 5; i++)
+        work_operation_release(&polls[i]);
+}
+
+static void a_small_job_comes_next(void **state)
+{
+    UNUSED(state);
+    long long big = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1000000}}");
+    assert_claim(300, "%lld:0+300", big);
+    assert_claim(350, "%lld:300+350", big);
+    long long small = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 10}}");
+    assert_claim(5, "%lld:650+5", big); // as far as the other: the older one goes first
+    assert_claim(20, "%lld:0+10 %lld:655+10", small, big);
+}
+
+static void jobs_take_turns(void **state)
+{
+    UNUSED(state);
+    long long one = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1000}}");
+    long long two = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1000}}");
+    for (int i = 0; i < 5; i++) {
+        assert_claim(10, "%lld:%d+10", one, 10 * i);
+        assert_claim(10, "%lld:%d+10", two, 10 * i);
+    }
+}
+
+static void priority_comes_before_turns(void **state)
+{
+    UNUSED(state);
+    long long low = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 10}}");
+    long long high = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 20}, 'priority': 10}");
+    assert_claim(15, "%lld:0+15", high);
+    assert_claim(15, "%lld:15+5 %lld:0+10", high, low);
+}
+
+// Ranks of two demands say nothing about each other.
+static void demands_take_turns(void **state)
+{
+    UNUSED(state);
+    long long any = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 100}}");
+    store_sql(lane.db, "UPDATE slice SET rank = 1000000");
+    long long process =
+        hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'runtime': 'process', 'tasks': {'count': 100}}");
+    int64_t seen[2] = {0, 0};
+    for (int i = 0; i < 20; i++) {
+        struct work_operation poll = claim(1);
+        assert_int_equal(poll.grant_count, 1);
+        seen[poll.grants[0].job == any] += poll.grants[0].count;
+        work_operation_release(&poll);
+    }
+    assert_int_equal(seen[0], 10);
+    assert_int_equal(seen[1], 10);
+    UNUSED(process);
+}
+
+static void many_small_slices_fill_one_want(void **state)
+{
+    UNUSED(state);
+    for (int i = 0; i < 40; i++)
+        hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 2}}");
+    struct work_operation poll = claim(75);
+    assert_int_equal(poll.grant_count, 38);
+    work_operation_release(&poll);
+}
+
+static void other_queues_are_left_alone(void **state)
+{
+    UNUSED(state);
+    hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'queue': 'other', 'tasks': {'count': 5}}");
+    assert_claim(10, "");
+    struct queue_want wants[] = {{"default", 3}, {"other", 2}};
+    struct work_operation poll = hot_poll(worker, wants);
+    poll.want_count = 2;
+    hot_lane_work(&lane, &poll);
+    assert_int_equal(poll.grant_count, 1);
+    assert_int_equal(poll.grants[0].count, 2);
+    work_operation_release(&poll);
+}
+
+// Slices that somebody else has locked are passed over; a poll that gets nothing for that reason is to be run again.
+static void locked_slices_are_passed_over(void **state)
+{
+    UNUSED(state);
+    long long job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1500}}");
+    store_sql(lane.db, "BEGIN");
+    store_sql(lane.db, "SELECT first FROM slice WHERE first = 0 FOR UPDATE");
+    struct queue_want ten = {"default", 10};
+    struct work_operation poll = hot_poll(worker, &ten);
+    hot_lane_work(&lane, &poll);
+    assert_int_equal(poll.grant_count, 1);
+    assert_int_equal(poll.grants[0].first, 1000);
+    assert_false(poll.again);
+    store_sql(lane.db, "SELECT first FROM slice FOR UPDATE");
+    hot_lane_work(&lane, &poll);
+    assert_int_equal(poll.grant_count, 0);
+    assert_true(poll.again);
+    store_sql(lane.db, "ROLLBACK");
+    assert_claim(1500, "%lld:0+1000 %lld:1010+490", job, job);
+    hot_lane_work(&lane, &poll);
+    assert_int_equal(poll.grant_count, 0);
+    assert_false(poll.again);
+    work_operation_release(&poll);
+}
+
+// ---- a million tasks
+
+static struct work_operation crew[CREW];
+static struct slice_result results[CREW][8];
+
+static int64_t run_crew(const struct hot_worker *workers, const struct queue_want *want)
+{
+    struct err err = {0};
+    struct work_operation *works[CREW];
+    int64_t tasks = 0;
+    for (int i = 0; i < CREW; i++) {
+        size_t count = crew[i].grant_count;
+        assert_true(count <= 8);
+        for (size_t n = 0; n < count; n++) {
+            results[i][n] = hot_success(&crew[i].grants[n]);
+            tasks += crew[i].grants[n].count;
+        }
+        work_operation_release(&crew[i]);
+        crew[i] = hot_poll(workers[i], want);
+        crew[i].results = results[i];
+        crew[i].result_count = count;
+        works[i] = &crew[i];
+    }
+    wakes_clear(&lane.wakes);
+    assert_ok(hot_run(lane.hot, NULL, 0, works, CREW, &lane.wakes, &err), err);
+    return tasks;
+}
+
+// In the middle of it a job of ten tasks is submitted: it is among the very next grants.
+static void a_million_tasks_need_few_rows(void **state)
+{
+    UNUSED(state);
+    struct hot_worker workers[CREW];
+    struct queue_want want = {"default", 100};
+    int64_t done = 0, small = 0, most = 0;
+    memset(crew, 0, sizeof crew);
+    for (int i = 0; i < CREW; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "crew%d", i);
+        workers[i] = hot_worker_new(lane.db, name);
+    }
+    hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1000000}}");
+    for (int round = 0; done < 1000010; round++) {
+        if (round == 300)
+            small = hot_lane_submit(&lane, "{'name': 'b', 'command': ['x'], 'tasks': {'count': 10}}");
+        done += run_crew(workers, &want);
+        bool found = round != 300;
+        for (int i = 0; i < CREW; i++)
+            for (size_t n = 0; n < crew[i].grant_count; n++)
+                found |= crew[i].grants[n].job == small;
+        assert_true(found);
+        if (round % 50 == 0)
+            most = MAX(most, store_sql(lane.db, "SELECT count(*) FROM slice"));
+        assert_true(round < 2000);
+    }
+    assert_true(most > 0 && most <= 5000);
+    assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM job WHERE closed_at IS NOT NULL AND outcome = 0"), 2);
+    assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM slice"), 2);
+    for (int i = 0; i < CREW; i++)
+        work_operation_release(&crew[i]);
+}
+
+#define test(function) cmocka_unit_test_setup_teardown(function, setup, hot_test_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(slices_are_cut_from_their_beginning),
+        test(a_batch_shares_slices),
+        test(a_small_job_comes_next),
+        test(jobs_take_turns),
+        test(priority_comes_before_turns),
+        test(demands_take_turns),
+        test(many_small_slices_fill_one_want),
+        test(other_queues_are_left_alone),
+        test(locked_slices_are_passed_over),
+        test(a_million_tasks_need_few_rows),
+    };
+    return cmocka_run_group_tests(tests, hot_group_setup, hot_group_teardown);
+}
