@@ -20,13 +20,6 @@ static int64_t of_job(int64_t job, const char *what)
     return store_sql(lane.db, "SELECT (%s)::bigint FROM job WHERE id = %lld", what, (long long)job);
 }
 
-static void every_statement_can_be_prepared(void **state)
-{
-    UNUSED(state);
-    struct err err = {0};
-    assert_ok(db_prepare_all(lane.db, &err), err);
-}
-
 static void a_job_goes_from_submission_to_its_end(void **state)
 {
     UNUSED(state);
@@ -70,7 +63,6 @@ static void a_job_goes_from_submission_to_its_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        hot_test(every_statement_can_be_prepared),
         hot_test(a_job_goes_from_submission_to_its_end),
     };
     return cmocka_run_group_tests(tests, hot_group_setup, hot_group_teardown);

@@ -71,10 +71,9 @@ static void make_ready(int64_t job, const char *service, int port)
     observe_all(worker, &ready, 1);
 }
 
-static void services_live_and_go_with_their_job(void **state)
+// From the first start to the first task, which is told of both; *granted was given it, and is to be released.
+static void bring_up(int64_t job, struct work_operation *granted)
 {
-    UNUSED(state);
-    int64_t job = hot_lane_submit(&lane, JOB);
     struct work_operation poll = poll_services(worker, 0);
     assert_int_equal(poll.start_count, 0);
     work_operation_release(&poll);
@@ -109,7 +108,16 @@ static void services_live_and_go_with_their_job(void **state)
     assert_int_equal(poll.grant_count, 1);
     assert_string_equal(poll.grants[0].services, "[{\"name\":\"cache\",\"host\":\"host1\",\"ports\":{\"main\":4711}},"
                                                  "{\"name\":\"front\",\"host\":\"host1\",\"ports\":{\"main\":4712}}]");
+    *granted = poll;
+}
+
+static void services_live_and_go_with_their_job(void **state)
+{
+    UNUSED(state);
     struct err err = {0};
+    struct work_operation poll;
+    int64_t job = hot_lane_submit(&lane, JOB);
+    bring_up(job, &poll);
     assert_ok(control_stop(lane.db, job, &lane.wakes, &err), err);
     struct slice_result result = hot_success(&poll.grants[0]);
     struct work_operation report = {
