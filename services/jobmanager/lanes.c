@@ -45,13 +45,11 @@ int lanes_add(struct lanes *lanes, struct lane_entry *entry, struct err *err)
         lanes->last = entry;
         lanes->stats.queued++;
     }
-    bool was_empty = lanes->stats.queued == 1;
-    pthread_mutex_unlock(&lanes->mutex);
-    if (full)
-        return err_set(err, ERR_UNAVAILABLE, "too many requests are waiting for the database");
-    if (was_empty)
+    // Within the lock: once the entry is done the lanes may be freed.
+    if (lanes->stats.queued == 1)
         pthread_cond_signal(&lanes->filled);
-    return 0;
+    pthread_mutex_unlock(&lanes->mutex);
+    return full ? err_set(err, ERR_UNAVAILABLE, "too many requests are waiting for the database") : 0;
 }
 
 // Takes what is queued, at most a batch; false when there is nothing and the lanes stop.
@@ -69,10 +67,9 @@ static bool batch_take(struct lane *lane)
     if (!lanes->first)
         lanes->last = NULL;
     lanes->stats.queued -= (int64_t)lane->batch_count;
-    bool more = lanes->first;
-    pthread_mutex_unlock(&lanes->mutex);
-    if (more)
+    if (lanes->first)
         pthread_cond_signal(&lanes->filled);
+    pthread_mutex_unlock(&lanes->mutex);
     return lane->batch_count > 0;
 }
 
