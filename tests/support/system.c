@@ -72,7 +72,8 @@ static void plan_manager(struct system *system, int index)
 {
     struct member *member = &system->members[SYSTEM_MANAGER][index];
     add_program(system, SYSTEM_MANAGER, index);
-    snprintf(member->port_file, sizeof(member->port_file), "%s/%s.port", system->directory, member->name);
+    snprintf(member->port_file, sizeof(member->port_file), "%s/%s-%d.port", system->directory,
+             part_names[SYSTEM_MANAGER], index);
     add(member, "serve");
     add(member, "--listen=127.0.0.1:%s", member->url[0] ? strrchr(member->url, ':') + 1 : "0");
     add(member, "--port-file=%s", member->port_file);
