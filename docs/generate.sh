@@ -11,6 +11,9 @@ make -s BUILD="$build" "$build/tests/docs/print_reference"
 
 "$build/tests/docs/print_reference" states >"$directory/states.md"
 "$build/tests/docs/print_reference" job-spec >"$directory/job-spec.md"
+if [ -x "$build/bin/curfew-jobmanager" ]; then
+    "$build/bin/curfew-jobmanager" api-markdown >"$directory/api.md"
+fi
 {
     cat <<'END'
 # Settings

@@ -1,7 +1,7 @@
 // curfew-jobmanager: the HTTP API over PostgreSQL. It keeps nothing that matters in memory: any replica can be killed
 // at any time.
+#include "services/jobmanager/api_doc.h"
 #include "services/jobmanager/commands.h"
-#include "services/jobmanager/routes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +40,7 @@ int main(int argc, char **argv)
     if (argc < 2)
         return usage("a command is missing");
     if (strcmp(argv[1], "api-markdown") == 0) {
-        routes_print_markdown(stdout);
+        api_print_markdown(stdout);
         return 0;
     }
     bool is_flag = argv[1][0] == '-';

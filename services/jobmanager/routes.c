@@ -42,6 +42,7 @@ static const struct http_route routes[] = {
     {"POST", "/v1/workers/{id}/report", worker_report, ROLE_WORKER, "report what was done", REPORT_BODY_LIMIT_BYTES, 0,
      0},
     {"GET", "/v1/version", version_show, ROLE_VIEWER, "the version of this manager", 0, 0, 0},
+    {"GET", "/openapi.json", openapi_show, ROLE_VIEWER, "this API, for programs", 0, 0, 0},
     {"GET", "/livez", livez, ROLE_NONE, "200 while the process answers", 0, HTTP_ROUTE_ALWAYS, 0},
     {"GET", "/readyz", readyz, ROLE_NONE, "200 while database and schema are there", 0, HTTP_ROUTE_ALWAYS, 0},
     {"GET", "/metrics", metrics_show, ROLE_VIEWER, "metrics for Prometheus", 0, HTTP_ROUTE_ALWAYS, 0},

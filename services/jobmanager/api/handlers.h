@@ -45,6 +45,7 @@ HANDLER(worker_report);
 HANDLER(livez);
 HANDLER(readyz);
 HANDLER(version_show);
+HANDLER(openapi_show);
 HANDLER(root);
 // metrics.c
 HANDLER(metrics_show);

@@ -5,6 +5,7 @@
 #include "services/common/db/migrate.h"
 #include "services/common/store/embedded.h"
 #include "services/jobmanager/answer.h"
+#include "services/jobmanager/api_doc.h"
 #include "services/jobmanager/call.h"
 #include "services/jobmanager/routes.h"
 
@@ -43,6 +44,14 @@ enum http_handled version_show(void *app, struct http_request *request, struct h
     UNUSED(app);
     UNUSED(request);
     return http_reply_text(reply, 200, HTTP_TYPE_JSON, "{\"name\":\"curfew\",\"version\":\"" CURFEW_VERSION "\"}");
+}
+
+enum http_handled openapi_show(void *app, struct http_request *request, struct http_reply *reply)
+{
+    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    UNUSED(app);
+    api_write_openapi(&body);
+    return answer_json(request, reply, 200, &body);
 }
 
 enum http_handled root(void *app, struct http_request *request, struct http_reply *reply)

@@ -1,0 +1,84 @@
+#include "services/common/json/scan.h"
+#include "services/jobmanager/api_doc.h"
+#include "services/jobmanager/routes.h"
+#include "tests/support/test.h"
+
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void every_route_is_described(void **state)
+{
+    UNUSED(state);
+    for (size_t i = 0; i < routes_table.count; i++) {
+        const struct http_route *route = &routes_table.routes[i];
+        const struct api_doc *doc = api_doc_find(route);
+        if (!doc)
+            fail_msg("%s %s is not described", route->method, route->pattern);
+        assert_true(doc->replies[0].status >= 200 && doc->replies[0].status < 300);
+        assert_int_equal(doc->body != NULL, route->body_limit_bytes > 0);
+        assert_int_equal(doc->body != NULL, doc->body_type != NULL);
+    }
+}
+
+static void lower(const char *text, char *out)
+{
+    for (; *text; text++)
+        *out++ = (char)(*text - 'A' + 'a');
+    *out = '\0';
+}
+
+static void the_openapi_document_has_every_route_and_no_other(void **state)
+{
+    UNUSED(state);
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    struct err err;
+    api_write_openapi(&text);
+    assert_ok(json_scan(strbuf_text(&text), text.length, NULL, NULL, &err), err);
+    struct json_object *document = json_tokener_parse(text.data), *paths = NULL, *version = NULL;
+    assert_true(json_object_object_get_ex(document, "openapi", &version));
+    assert_string_equal(json_object_get_string(version), "3.1.0");
+    assert_true(json_object_object_get_ex(document, "paths", &paths));
+    size_t operations = 0;
+    json_object_object_foreach(paths, pattern, operations_of_path)
+    {
+        assert_int_equal(pattern[0], '/');
+        operations += (size_t)json_object_object_length(operations_of_path);
+    }
+    assert_int_equal(operations, routes_table.count);
+    for (size_t i = 0; i < routes_table.count; i++) {
+        struct json_object *path = NULL, *operation = NULL, *responses = NULL;
+        char method[16];
+        lower(routes_table.routes[i].method, method);
+        assert_true(json_object_object_get_ex(paths, routes_table.routes[i].pattern, &path));
+        assert_true(json_object_object_get_ex(path, method, &operation));
+        assert_true(json_object_object_get_ex(operation, "responses", &responses));
+    }
+    json_object_put(document);
+}
+
+static void the_page_has_every_route(void **state)
+{
+    UNUSED(state);
+    char *page = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&page, &length);
+    api_print_markdown(out);
+    fclose(out);
+    for (size_t i = 0; i < routes_table.count; i++) {
+        char title[128];
+        snprintf(title, sizeof(title), "\n### %s %s\n", routes_table.routes[i].method, routes_table.routes[i].pattern);
+        assert_non_null(strstr(page, title));
+    }
+    free(page);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_route_is_described),
+        cmocka_unit_test(the_openapi_document_has_every_route_and_no_other),
+        cmocka_unit_test(the_page_has_every_route),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
