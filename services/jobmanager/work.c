@@ -130,6 +130,10 @@ static void park(struct work *work)
 {
     struct work_operation *operation = &work->body.operation;
     struct err err;
+    if (operation->again) {
+        look_again(work);
+        return;
+    }
     work->parked.worker = operation->worker;
     work->parked.capacity = MAX(work->body.want_tasks + operation->want_services, (int64_t)1);
     work->parked.due_ms = work->due_ms;
