@@ -248,7 +248,8 @@ static inline int runtime_adopt(struct runtime *runtime, const char *identity, c
     return runtime->ops->adopt(runtime, identity, events, context, out, err);
 }
 
-// Every instance that has a record or label of this worker: those of this life (live) and what earlier lives left, their probes
+// Every instance that has a record or label of this worker: those of this life (live) and what earlier lives left,
+// their probes
 // ("IDENTITY/probe-N") too. Adopt all that are not live, and release them after `gone`.
 static inline int runtime_list(struct runtime *runtime, runtime_list_fn function, void *context, struct err *err)
 {

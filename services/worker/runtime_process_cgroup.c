@@ -70,34 +70,48 @@ static bool hand_down(const char *parent, const char *home, const char *controll
            put(home, "cgroup.subtree_control", controller) == 0;
 }
 
+// Makes the home inside `parent`, with the controllers that can be had.
+static int make_home(struct process_cgroups *cgroups)
+{
+    if (mkdir(cgroups->home, 0755) < 0 && errno != EEXIST)
+        return -1;
+    cgroups->memory = hand_down(cgroups->parent, cgroups->home, "+memory");
+    cgroups->cpu = hand_down(cgroups->parent, cgroups->home, "+cpu");
+    cgroups->pids = hand_down(cgroups->parent, cgroups->home, "+pids");
+    return 0;
+}
+
+static bool can_kill(const char *home)
+{
+    AUTO_FREE char *path = NULL;
+    if (asprintf(&path, "%s/cgroup.kill", home) < 0) {
+        path = NULL;
+        return false;
+    }
+    return access(path, W_OK) == 0;
+}
+
 void process_cgroups_find(struct process_cgroups *cgroups, const char *deployment)
 {
     *cgroups = (struct process_cgroups){0};
     AUTO_FREE char *mount = mount_point();
     AUTO_FREE char *own = own_path();
-    AUTO_FREE char *parent = NULL;
-    AUTO_FREE char *home = NULL;
-    AUTO_FREE char *kill_file = NULL;
-    if (!mount || !own || asprintf(&parent, "%s%s", mount, own) < 0 ||
-        asprintf(&home, "%s/curfew-%s", parent, deployment) < 0)
+    if (!mount || !own)
         return;
-    if (mkdir(home, 0755) < 0 && errno != EEXIST)
-        return;
-    if (asprintf(&kill_file, "%s/cgroup.kill", home) < 0 || access(kill_file, W_OK) < 0) {
-        rmdir(home);
-        return;
-    }
-    cgroups->memory = hand_down(parent, home, "+memory");
-    cgroups->cpu = hand_down(parent, home, "+cpu");
-    cgroups->pids = hand_down(parent, home, "+pids");
-    cgroups->home = TAKE_PTR(home);
+    if (asprintf(&cgroups->parent, "%s%s", mount, own) < 0)
+        cgroups->parent = NULL;
+    else if (asprintf(&cgroups->home, "%s/curfew-%s", cgroups->parent, deployment) < 0)
+        cgroups->home = NULL;
+    if (!cgroups->home || make_home(cgroups) < 0 || !can_kill(cgroups->home))
+        process_cgroups_release(cgroups);
 }
 
 void process_cgroups_release(struct process_cgroups *cgroups)
 {
     if (cgroups->home)
-        rmdir(cgroups->home); // stays when another worker uses it
+        rmdir(cgroups->home); // only works when nobody has anything in it
     free(cgroups->home);
+    free(cgroups->parent);
     *cgroups = (struct process_cgroups){0};
 }
 
@@ -120,13 +134,23 @@ static bool limit(bool available, const char *directory, const char *name, int64
     return available && put(directory, name, text) == 0;
 }
 
-int process_cgroup_make(const struct process_cgroups *cgroups, const char *directory, const struct runtime_spec *spec,
+// Another worker of this deployment may have removed the home when it was empty.
+static int make_directory(struct process_cgroups *cgroups, const char *directory)
+{
+    if (mkdir(directory, 0755) == 0 || errno == EEXIST)
+        return 0;
+    if (errno != ENOENT || make_home(cgroups) < 0)
+        return -1;
+    return mkdir(directory, 0755);
+}
+
+int process_cgroup_make(struct process_cgroups *cgroups, const char *directory, const struct runtime_spec *spec,
                         bool *limited, struct err *err)
 {
     *limited = spec->memory_bytes <= 0 && spec->cpu_millis <= 0 && spec->processes <= 0;
     if (directory[0] == '\0')
         return 0;
-    if (mkdir(directory, 0755) < 0 && errno != EEXIST)
+    if (make_directory(cgroups, directory) < 0)
         return err_errno(err, ERR_IO, errno, "cannot make cgroup '%s'", directory);
     bool memory = limit(cgroups->memory, directory, "memory.max", spec->memory_bytes, "");
     bool cpu =
@@ -144,23 +168,30 @@ void process_cgroup_kill(const char *directory)
         put(directory, "cgroup.kill", "1");
 }
 
-int64_t process_cgroup_count(const char *directory)
+// A file of a cgroup as text, freed with free(); NULL when it cannot be read.
+static char *get(const char *directory, const char *name)
 {
     AUTO_FREE char *path = NULL;
-    AUTO_FREE char *text = NULL;
+    char *text = NULL;
     size_t length;
+    if (asprintf(&path, "%s/%s", directory, name) < 0) {
+        path = NULL;
+        return NULL;
+    }
+    return file_read(path, SMALL_FILE_MAX, &text, &length, NULL) < 0 ? NULL : text;
+}
+
+int64_t process_cgroup_count(const char *directory)
+{
     if (directory[0] == '\0')
         return 0;
-    if (asprintf(&path, "%s/cgroup.procs", directory) < 0) {
-        path = NULL;
-        return 0;
-    }
-    if (file_read(path, SMALL_FILE_MAX, &text, &length, NULL) < 0)
-        return 0;
+    AUTO_FREE char *pids = get(directory, "cgroup.procs");
+    AUTO_FREE char *events = get(directory, "cgroup.events");
     int64_t count = 0;
-    for (size_t i = 0; i < length; i++)
-        count += text[i] == '\n';
-    return count;
+    for (const char *at = pids; at && (at = strchr(at, '\n')); at++)
+        count++;
+    // Who is just dying is not listed any more, but still counts as inside.
+    return events && strstr(events, "populated 1") ? MAX(count, (int64_t)1) : count;
 }
 
 void process_cgroup_remove(const char *directory)

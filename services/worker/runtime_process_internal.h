@@ -19,7 +19,8 @@ struct process_stray {
 };
 
 struct process_cgroups {
-    char *home; // directory that the instances' cgroups are made in; NULL when there is none
+    char *parent; // this process's own cgroup
+    char *home;   // directory that the instances' cgroups are made in; NULL when there is none
     bool memory, cpu, pids;
 };
 
@@ -129,7 +130,7 @@ int process_runtime_kill(struct runtime_instance *base, struct err *err);
 void process_runtime_release(struct runtime_instance *base);
 
 // runtime_process_start.c
-int process_runtime_start(struct runtime *runtime, const struct runtime_spec *spec, const struct runtime_events *events,
+int process_runtime_start(struct runtime *base, const struct runtime_spec *spec, const struct runtime_events *events,
                           void *context, struct runtime_instance **out, struct err *err);
 void process_list_free(char **list);
 int process_list_copy(const char *const *list, char ***out, struct err *err);
@@ -143,7 +144,7 @@ void process_stream_drain(struct process_stream *stream); // everything that is 
 void process_stream_close(struct process_stream *stream);
 int process_stream_watch(struct process_stream *stream,
                          struct err *err); // unless it is paused, closed or watched already
-int process_runtime_set_output(struct runtime_instance *base, enum runtime_stream stream, enum runtime_output mode,
+int process_runtime_set_output(struct runtime_instance *base, enum runtime_stream which, enum runtime_output mode,
                                struct err *err);
 ssize_t process_runtime_write(struct runtime_instance *base, const char *bytes, size_t length, struct err *err);
 void process_runtime_close_stdin(struct runtime_instance *base);
@@ -180,7 +181,7 @@ void process_cgroups_release(struct process_cgroups *cgroups);
 // Where the instance's cgroup is: deterministic, "" without cgroups, NULL without memory. The caller frees it.
 char *process_cgroup_path(const struct process_cgroups *cgroups, const char *identity);
 // Makes it, with the limits of the spec; *limited: all that were asked for are in force. Nothing happens for "".
-int process_cgroup_make(const struct process_cgroups *cgroups, const char *directory, const struct runtime_spec *spec,
+int process_cgroup_make(struct process_cgroups *cgroups, const char *directory, const struct runtime_spec *spec,
                         bool *limited, struct err *err);
 void process_cgroup_kill(const char *directory);
 int64_t process_cgroup_count(const char *directory); // processes inside; 0 for "" and what does not exist
@@ -195,17 +196,17 @@ int process_marker(const struct process_runtime *runtime, const char *identity,
 // runtime_process_sweep.c: ends an instance without its shim.
 void process_sweep_begin(struct process_instance *instance, int64_t patience_ms);
 void process_sweep_on_timer(struct process_instance *instance);
-int process_runtime_adopt(struct runtime *runtime, const char *identity, const struct runtime_events *events,
+int process_runtime_adopt(struct runtime *base, const char *identity, const struct runtime_events *events,
                           void *context, struct runtime_instance **out, struct err *err);
 
 // runtime_process_look.c: list and inspect.
-int process_runtime_list(struct runtime *runtime, runtime_list_fn function, void *context, struct err *err);
-int process_runtime_inspect(struct runtime *runtime, const char *identity, runtime_inspect_fn function, void *context,
+int process_runtime_list(struct runtime *base, runtime_list_fn function, void *context, struct err *err);
+int process_runtime_inspect(struct runtime *base, const char *identity, runtime_inspect_fn function, void *context,
                             struct err *err);
 void process_laters_free(struct process_runtime *runtime);
 
 // runtime_process_ports.c
-int process_runtime_choose_ports(struct runtime *runtime, struct runtime_port *ports, size_t count, struct err *err);
+int process_runtime_choose_ports(struct runtime *base, struct runtime_port *ports, size_t count, struct err *err);
 
 // runtime_process_probe.c
 int process_runtime_exec(struct runtime_instance *base, const char *const *argv, int64_t timeout_ms,

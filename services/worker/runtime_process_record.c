@@ -30,7 +30,7 @@ bool process_identity_valid(const char *identity)
 static void copy_replaced(const char *text, char from, char to, char out[static RUNTIME_IDENTITY_SIZE])
 {
     size_t i = 0;
-    for (; text[i] && i < RUNTIME_IDENTITY_SIZE - 1; i++)
+    for (; i < RUNTIME_IDENTITY_SIZE - 1 && text[i]; i++)
         out[i] = text[i] == from ? to : text[i];
     out[i] = '\0';
 }

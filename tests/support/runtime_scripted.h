@@ -33,12 +33,12 @@ const char *
 runtime_scripted_stdin(struct runtime_instance *instance); // stdin_bytes and everything written, NUL-terminated
 
 // Callbacks, right now.
-void runtime_scripted_started(struct runtime_instance *instance, pid_t pid);
-void runtime_scripted_output(struct runtime_instance *instance, enum runtime_stream stream, const char *text);
-void runtime_scripted_writable(struct runtime_instance *instance);
-void runtime_scripted_exited(struct runtime_instance *instance, int code, int signal_number);
-void runtime_scripted_gone(struct runtime_instance *instance, enum runtime_reason reason); // with the exit told before
-void runtime_scripted_not_started(struct runtime_instance *instance, enum err_code code, const char *text);
+void runtime_scripted_started(struct runtime_instance *base, pid_t pid);
+void runtime_scripted_output(struct runtime_instance *base, enum runtime_stream stream, const char *text);
+void runtime_scripted_writable(struct runtime_instance *base);
+void runtime_scripted_exited(struct runtime_instance *base, int code, int signal_number);
+void runtime_scripted_gone(struct runtime_instance *base, enum runtime_reason reason); // with the exit told before
+void runtime_scripted_not_started(struct runtime_instance *base, enum err_code code, const char *text);
 
 // Answers the oldest unanswered inspect, exec or list. Aborts when there is none.
 void runtime_scripted_inspected(struct runtime *runtime, int64_t remaining);

@@ -42,8 +42,13 @@ bool cgroup_populated(const char *directory)
     return strstr(text, "populated 1") != NULL;
 }
 
-void cgroup_remove(const char *directory)
+void cgroup_remove(const char *directory, bool with_home)
 {
-    if (directory[0] != '\0')
-        rmdir(directory);
+    char home[PATH_MAX];
+    const char *end = strrchr(directory, '/');
+    if (!end || rmdir(directory) < 0 || !with_home)
+        return;
+    int length = snprintf(home, sizeof(home), "%.*s", (int)(end - directory), directory);
+    if (length > 0 && (size_t)length < sizeof(home))
+        rmdir(home);
 }

@@ -9,4 +9,6 @@ int cgroup_open_procs(const char *directory);
 void cgroup_kill(const char *directory);
 // Whether a process is inside. "" and a cgroup that does not exist are empty.
 bool cgroup_populated(const char *directory);
-void cgroup_remove(const char *directory); // only works when it is empty
+// Only works when it is empty. The directory that it is in goes too, if nobody else has anything there and `with_home`
+// says that no worker is left to do it.
+void cgroup_remove(const char *directory, bool with_home);

@@ -161,7 +161,7 @@ void shim_on_exited(struct shim *shim, int wait_status, bool others_told)
 static void finish(struct shim *shim)
 {
     int64_t now = clock_wall_us();
-    cgroup_remove(shim->spec.cgroup);
+    cgroup_remove(shim->spec.cgroup, shim->control_fd < 0);
     shim->phase = SHIM_PHASE_OVER;
     record_line(shim->record_fd, "gone %d %lld\n", (int)shim->reason, (long long)now);
     tell(shim, (struct shim_event){.kind = SHIM_GONE, .number = (int32_t)shim->reason, .at_wall_us = now});

@@ -6,8 +6,10 @@
 #include "services/worker/shim/cgroup.h"
 #include "tests/support/temp_dir.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void put(void **state, const char *name, const char *text)
@@ -53,9 +55,25 @@ static void joining_needs_a_cgroup(void **state)
 static void what_is_not_empty_stays(void **state)
 {
     put(state, "cgroup.kill", "");
-    cgroup_remove("");
-    cgroup_remove(*state);
+    cgroup_remove("", true);
+    cgroup_remove(*state, true);
     assert_int_equal(access(*state, F_OK), 0);
+}
+
+static void an_empty_home_goes_with_the_last_one(void **state)
+{
+    char home[512], first[600], second[600];
+    snprintf(home, sizeof(home), "%s/home", (const char *)*state);
+    snprintf(first, sizeof(first), "%s/first", home);
+    snprintf(second, sizeof(second), "%s/second", home);
+    assert_int_equal(mkdir(home, 0700) | mkdir(first, 0700) | mkdir(second, 0700), 0);
+    cgroup_remove(first, true);
+    assert_int_equal(access(home, F_OK), 0);
+    cgroup_remove(second, false);
+    assert_int_equal(access(home, F_OK), 0);
+    assert_int_equal(mkdir(second, 0700), 0);
+    cgroup_remove(second, true);
+    assert_int_equal(access(home, F_OK), -1);
 }
 
 int main(void)
@@ -65,6 +83,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(killing_is_one_write, temp_dir_setup, temp_dir_teardown),
         cmocka_unit_test_setup_teardown(joining_needs_a_cgroup, temp_dir_setup, temp_dir_teardown),
         cmocka_unit_test_setup_teardown(what_is_not_empty_stays, temp_dir_setup, temp_dir_teardown),
+        cmocka_unit_test_setup_teardown(an_empty_home_goes_with_the_last_one, temp_dir_setup, temp_dir_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
