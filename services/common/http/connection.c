@@ -63,18 +63,19 @@ static void unlink_from_shard(struct http_connection *connection)
 // Without memory there is no connection object: its requests are refused by closing, see http_receive_target().
 static void opened(struct http_server *server, struct MHD_Connection *mhd, void **socket_context)
 {
-    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const union MHD_ConnectionInfo *peer = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    struct http_connection *connection = fd ? calloc(1, sizeof *connection) : NULL;
+    struct http_connection *connection = calloc(1, sizeof *connection);
     *socket_context = connection;
     if (!connection)
         return;
     connection->server = server;
     connection->mhd = mhd;
-    connection->fd = fd->connect_fd;
+    // Each answer of libmicrohttpd 1.0 stands where the one before stood: it is used up before the next question.
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    connection->fd = info ? info->connect_fd : -1;
+    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    connection->address = http_address_from(info ? info->client_addr : NULL, &connection->is_loopback);
     unsigned index = atomic_fetch_add_explicit(&server->next_shard, 1, memory_order_relaxed);
     connection->shard = &server->shards[index % HTTP_SHARDS];
-    connection->address = http_address_from(peer ? peer->client_addr : NULL, &connection->is_loopback);
     bool admitted = http_admission_enter(server->admission, &connection->address);
     int64_t connections = atomic_fetch_add(&server->connections, 1) + 1;
     connection->over_limit = !admitted || connections > (int64_t)server->settings.max_connections;
