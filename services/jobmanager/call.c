@@ -1,6 +1,7 @@
 #include "services/jobmanager/call.h"
 
 #include "services/common/base/cleanup.h"
+#include "services/common/base/clock.h"
 #include "services/jobmanager/answer.h"
 
 void call_free(void *context)
@@ -31,6 +32,13 @@ void *call_new(void *app, struct http_request *request, size_t size, struct http
     return call_new_with(app, request, size, call_free, reply);
 }
 
+static int run_in_time(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
+{
+    if (clock_boot_ms() - call->queued_ms > call->app->settings->queue_wait_ms)
+        return err_set(err, ERR_UNAVAILABLE, "waited too long for the database");
+    return call->run(call, db, reply, err);
+}
+
 static void call_run(struct pool_task *task, struct db *db)
 {
     struct call *call = CONTAINER_OF(task, struct call, task);
@@ -38,7 +46,7 @@ static void call_run(struct pool_task *task, struct db *db)
     struct err err = {0};
     if (http_request_cancelled(call->request))
         http_reply_empty(&reply, 503);
-    else if (call->run(call, db, &reply, &err) < 0)
+    else if (run_in_time(call, db, &reply, &err) < 0)
         answer_error(call->request, &reply, &err, NULL);
     wakeup_deliver(call->app->wakeup, &call->wakes);
     http_request_complete(call->request, &reply); // frees the call
@@ -49,12 +57,11 @@ enum http_handled call_start(struct call *call, call_fn run, struct http_reply *
     struct err err;
     call->run = run;
     call->task.run = call_run;
+    call->queued_ms = clock_boot_ms();
     http_request_park(call->request, NULL, NULL);
     if (pool_add(call->app->pool, &call->task, &err) == 0)
         return HTTP_PARKED;
-    AUTO_HTTP_REPLY struct http_reply refusal = HTTP_REPLY_INIT;
-    UNUSED(reply);
-    answer_error(call->request, &refusal, &err, NULL);
-    http_request_complete(call->request, &refusal);
+    answer_error(call->request, reply, &err, NULL);
+    http_request_complete(call->request, reply);
     return HTTP_PARKED;
 }

@@ -27,6 +27,7 @@ struct call {
     struct http_request *request;
     call_fn run;
     struct wakes wakes;
+    int64_t queued_ms;
 };
 
 // Zeroed, of `size` bytes; NULL when memory runs out (the reply then says so).

@@ -1,12 +1,17 @@
 #include "services/jobmanager/lanes.h"
 
 #include "services/common/base/cleanup.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/log.h"
 #include "services/common/db/db.h"
 #include "services/common/store/embedded.h"
 
 #include <pthread.h>
 #include <string.h>
+
+// Short, so that workers hear of a database that hangs well before they have to fence themselves.
+#define STATEMENT_TIMEOUT_MS 8000
+#define NETWORK_TIMEOUT_MS 3000
 
 struct lane {
     struct lanes *lanes;
@@ -36,6 +41,7 @@ struct lanes {
 int lanes_add(struct lanes *lanes, struct lane_entry *entry, struct err *err)
 {
     entry->next = NULL;
+    entry->queued_ms = clock_boot_ms();
     pthread_mutex_lock(&lanes->mutex);
     bool full = (size_t)lanes->stats.queued >= lanes->settings.queue_max;
     if (full) {
@@ -75,17 +81,30 @@ static bool batch_take(struct lane *lane)
 
 // ---- running a batch
 
-// Sorts the batch into operations and drops what nobody waits for.
+// Ends an entry that is not run: nobody waits for it, or it has waited too long. True when it was ended.
+static bool entry_drop(const struct lane *lane, struct lane_entry *entry)
+{
+    if (entry->wanted && !entry->wanted(entry)) {
+        entry->done(entry, 1, NULL);
+        return true;
+    }
+    if (clock_boot_ms() - entry->queued_ms <= lane->lanes->settings.wait_max_ms)
+        return false;
+    struct err err;
+    err_set(&err, ERR_UNAVAILABLE, "waited too long for the database");
+    entry->done(entry, -1, &err);
+    return true;
+}
+
+// Sorts the batch into operations.
 static void batch_sort(struct lane *lane, uint64_t mark)
 {
     size_t kept = 0;
     lane->submit_count = lane->work_count = 0;
     for (size_t i = 0; i < lane->batch_count; i++) {
         struct lane_entry *entry = lane->batch[i];
-        if (entry->wanted && !entry->wanted(entry)) {
-            entry->done(entry, 1, NULL);
+        if (entry_drop(lane, entry))
             continue;
-        }
         entry->mark = mark;
         if (entry->submit)
             lane->submits[lane->submit_count++] = entry->submit;
@@ -152,7 +171,9 @@ static int lane_init(struct lane *lane, struct lanes *lanes, struct err *err)
     const struct lanes_settings *settings = &lanes->settings;
     struct db_options options = {.application_name = "curfew-jobmanager lane",
                                  .statements = store_statements,
-                                 .statement_count = STATEMENT_COUNT};
+                                 .statement_count = STATEMENT_COUNT,
+                                 .network_timeout_ms = NETWORK_TIMEOUT_MS,
+                                 .statement_timeout_ms = STATEMENT_TIMEOUT_MS};
     lane->lanes = lanes;
     lane->batch = calloc(settings->batch_max, sizeof(struct lane_entry *));
     lane->submits = calloc(settings->batch_max, sizeof(struct submit_operation *));

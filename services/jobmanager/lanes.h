@@ -24,6 +24,7 @@ struct lane_entry {
     // negative: nothing is known to be recorded, and `err` says why.
     void (*done)(struct lane_entry *entry, int outcome, const struct err *err);
     uint64_t mark; // polls_mark() from before its transaction
+    int64_t queued_ms;
     struct lane_entry *next;
 };
 
@@ -31,6 +32,7 @@ struct lanes_settings {
     const char *database_url;
     int count;
     size_t batch_max, queue_max;
+    int64_t wait_max_ms; // in the queue; then it fails as unavailable
     struct hot_settings hot;
     uint64_t (*mark)(void *context);
     void (*deliver)(void *context, const struct wakes *wakes); // after a commit

@@ -126,7 +126,7 @@ int poll_read(const char *text, size_t length, struct arena *arena, struct work_
 {
     *out = (struct work_body){.operation.polls = true};
     struct work_reading reading = {.body = out};
-    struct json_limits limits = {.bytes_max = POLL_BODY_LIMIT_BYTES};
+    struct json_limits limits = {.bytes_max = POLL_BODY_LIMIT_BYTES, .heap_bytes_max = SIZE_MAX};
     if (wire_read(text, length, &limits, poll_fields, ARRAY_LEN(poll_fields), &reading, arena, faults, err) < 0)
         return -1;
     work_reading_finish(&reading);

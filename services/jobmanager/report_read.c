@@ -321,7 +321,8 @@ int report_read(const char *text, size_t length, struct arena *arena, struct wor
     *out = (struct work_body){0};
     struct report_lists lists = {0};
     struct work_reading reading = {.body = out, .slices = &lists};
-    struct json_limits limits = {.bytes_max = REPORT_BODY_LIMIT_BYTES, .string_bytes_max = LOG_BYTES_MAX * 2};
+    struct json_limits limits = {
+        .bytes_max = REPORT_BODY_LIMIT_BYTES, .string_bytes_max = LOG_BYTES_MAX * 2, .heap_bytes_max = SIZE_MAX};
     if (wire_read(text, length, &limits, report_fields, ARRAY_LEN(report_fields), &reading, arena, faults, err) < 0)
         return -1;
     if (reading.poll_incarnation && reading.poll_incarnation != reading.incarnation) {

@@ -78,6 +78,7 @@ static int lanes_of_app(struct app *app, struct err *err)
         .count = (int)settings->lanes,
         .batch_max = (size_t)settings->lane_batch,
         .queue_max = (size_t)settings->queue_limit,
+        .wait_max_ms = settings->queue_wait_ms,
         .hot = {.worker_lease_ms = settings->worker_lease_ms,
                 .log_limit_bytes = settings->log_limit_bytes,
                 .event_limit = settings->event_limit},

@@ -26,6 +26,8 @@ static const struct config_setting settings[] = {
      "Most requests in one transaction of a lane."},
     {"queue-limit", CONFIG_INTEGER, AT(queue_limit), "20000", 1, 1000000, false,
      "Requests that wait for a lane or the pool; above it 503 with Retry-After."},
+    {"queue-wait", CONFIG_DURATION, AT(queue_wait_ms), "10s", 100, 600000, false,
+     "How long a request waits for a lane or the pool at most; then 503."},
     {"worker-lease", CONFIG_DURATION, AT(worker_lease_ms), "30s", 1000, 3600000, false,
      "How long a worker that is not heard of keeps its tasks."},
     {"worker-poll", CONFIG_DURATION, AT(poll_ms), "5s", 100, 60000, false,

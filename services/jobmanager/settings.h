@@ -16,7 +16,7 @@ struct settings {
     char *spool_directory;
     char *log_level_name, *log_format_name;
     int64_t lanes, pool_threads, http_threads;
-    int64_t lane_batch, queue_limit;
+    int64_t lane_batch, queue_limit, queue_wait_ms;
     int64_t worker_lease_ms, poll_ms, fence_ms, skew_ms;
     int64_t log_limit_bytes, event_limit;
     int64_t submit_body_bytes, bundle_bytes, max_connections;

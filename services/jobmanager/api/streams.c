@@ -29,6 +29,15 @@ static void feed_drop(struct feed *feed)
     free(feed);
 }
 
+// A call that was never run still has its feed.
+static void stream_call_free(void *context)
+{
+    struct stream_call *stream = context;
+    if (stream->feed)
+        feed_drop(stream->feed);
+    call_free(stream);
+}
+
 // A job that does not exist is a 404, not an empty stream.
 static int stream_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
@@ -49,7 +58,7 @@ static int stream_run(struct call *call, struct db *db, struct http_reply *reply
 static enum http_handled stream_start(void *app, struct http_request *request, struct feed *feed,
                                       const char *content_type, struct http_reply *reply)
 {
-    struct stream_call *stream = call_new(app, request, sizeof(*stream), reply);
+    struct stream_call *stream = call_new_with(app, request, sizeof(*stream), stream_call_free, reply);
     if (!stream) {
         feed_drop(feed);
         return HTTP_REPLY;

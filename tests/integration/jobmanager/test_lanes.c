@@ -1,5 +1,6 @@
 // What a lane has committed is there, whatever happens to the reply: submissions by key across kill -9, and a database
 // that goes away and comes back.
+#include "services/common/base/clock.h"
 #include "tests/support/db_test.h"
 #include "tests/support/fake_worker.h"
 #include "tests/support/process.h"
@@ -172,12 +173,26 @@ static void a_database_that_restarts_is_a_503_and_then_forgotten(void **state)
     fake_worker_release(&worker);
 }
 
+static void a_database_that_hangs_holds_nobody_for_ever(void **state)
+{
+    struct manager *manager = *state;
+    assert_true(wait_until(is_ready, manager, 20000));
+    pg_freeze(test_pg);
+    int64_t begin_ms = clock_boot_ms();
+    assert_unavailable(manager, "POST", "/v1/jobs", "{\"name\":\"lost\",\"command\":[\"true\"]}");
+    assert_true(clock_boot_ms() - begin_ms < 19000); // the time after which workers fence themselves is 20 s
+    assert_int_equal(manager_call(manager, "GET", "/livez", NULL, NULL), 200);
+    pg_thaw(test_pg);
+    assert_true(wait_until(submits_again, manager, 20000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_key_is_the_same_job),
         cmocka_unit_test(kills_between_commit_and_reply_make_no_second_job),
         cmocka_unit_test(a_database_that_restarts_is_a_503_and_then_forgotten),
+        cmocka_unit_test(a_database_that_hangs_holds_nobody_for_ever),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

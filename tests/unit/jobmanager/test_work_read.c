@@ -4,6 +4,7 @@
 #include "services/jobmanager/work_read.h"
 #include "tests/support/test.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define JOB INT64_C(123456789)
@@ -172,6 +173,42 @@ static void wrong_reports_have_a_pointer(void **state)
     }
 }
 
+// Bodies with a few bytes changed: taken or refused, never a crash, and what is taken is whole.
+static void changed_bodies_do_no_harm(void **state)
+{
+    UNUSED(state);
+    static const char report[] = "{\"incarnation\":1,\"slices\":[{\"slice\":\"j0000000000001/0/"
+                                 "100\",\"token\":7,\"succeeded\":[[0,3],[5,6]],\"failed\":["
+                                 "{\"task\":4,\"error\":\"b\\\"ad\",\"exit\":3,\"retry\":\"never\"}],\"outputs\":[{"
+                                 "\"task\":2,\"output\":{\"a\":[1, 2]}},"
+                                 "{\"task\":1,\"output\":\"\\u00e9\"}]}],\"logs\":[{\"job\":\"j0000000000001\","
+                                 "\"source\":\"s\",\"position\":0,\"data64\":"
+                                 "\"/"
+                                 "wD+\"}],\"instances\":[{\"job\":\"j0000000000001\",\"service\":\"cache\",\"epoch\":2,"
+                                 "\"state\":\"stopped\",\"ports\":"
+                                 "{\"main\":1},\"exit\":{\"signal\":\"SIGKILL\"},\"grade\":\"exit\"}],\"poll\":{\"wait_"
+                                 "ms\":10,\"want\":{\"default\":1},"
+                                 "\"held\":[1,2]}}";
+    static const char alphabet[] = "{}[]\",:\\0123456789-+.eEnulltruefase \x01\x80\xc3\xff";
+    char text[sizeof(report)];
+    srand(5);
+    for (int round = 0; round < 30000; round++) {
+        AUTO_ARENA struct arena *arena = arena_new(0);
+        AUTO_FAULTS struct faults faults = FAULTS_INIT;
+        struct work_body body;
+        struct err err;
+        memcpy(text, report, sizeof(report));
+        for (int changes = rand() % 4; changes >= 0; changes--)
+            text[(size_t)rand() % (sizeof(report) - 1)] = alphabet[(size_t)rand() % (sizeof(alphabet) - 1)];
+        int outcome = report_read(text, sizeof(report) - 1, arena, &body, &faults, &err);
+        assert_int_equal(outcome < 0, faults_total(&faults) > 0);
+        for (size_t i = 0; outcome == 0 && i < body.operation.result_count; i++) {
+            assert_non_null(body.operation.results[i].slice);
+            assert_true(body.operation.results[i].token > 0);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_report_may_carry_a_poll),
         cmocka_unit_test(long_errors_are_cut),
         cmocka_unit_test(wrong_reports_have_a_pointer),
+        cmocka_unit_test(changed_bodies_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
