@@ -11,6 +11,7 @@
 
 #define ARENA_FIRST_BYTES 65536
 #define WORKERS_BYTES_MAX ((size_t)4 << 20)
+#define BEATS_BYTES_MAX ((size_t)1 << 20)
 #define RUNS_BYTES_MAX ((size_t)4 << 20)
 #define ITEMS_BYTES_MAX ((size_t)8 << 20)
 #define DEMANDS_BYTES_MAX ((size_t)1 << 20)
@@ -23,6 +24,7 @@ void hot_free(struct hot *hot)
         return;
     params_release(&hot->params);
     hot_cache_release(&hot->workers);
+    hot_cache_release(&hot->beats);
     hot_cache_release(&hot->runs);
     hot_cache_release(&hot->items);
     hot_cache_release(&hot->demands);
@@ -40,6 +42,7 @@ int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out
     hot->db = db;
     hot->settings = *settings;
     hot->workers.bytes_max = WORKERS_BYTES_MAX;
+    hot->beats.bytes_max = BEATS_BYTES_MAX;
     hot->runs.bytes_max = RUNS_BYTES_MAX;
     hot->items.bytes_max = ITEMS_BYTES_MAX;
     hot->demands.bytes_max = DEMANDS_BYTES_MAX;
@@ -195,6 +198,7 @@ static int run_attempt(struct pipeline *pipeline, void *context, struct err *err
 static void finish(struct batch *batch)
 {
     struct err err = {0};
+    hot_submit_remember(batch);
     if (hot_claim_finish(batch, &err) >= 0 && hot_grant_finish(batch, &err) >= 0 && hot_orders_finish(batch, &err) >= 0)
         return;
     // The work is recorded, the answers are not there: as if the replies had been lost.

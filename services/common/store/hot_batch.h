@@ -72,6 +72,7 @@ struct batch_worker {
     bool current;    // it exists, this is its incarnation, and it is neither lost nor gone
     bool known;      // it exists
     bool takes_work; // it may be given something new
+    bool suspect;    // somebody has found its lease over
     bool drain;      // it was asked to drain
     int64_t lease_ms;
     bool wants_services;
@@ -298,7 +299,7 @@ struct hot {
     struct db *db;
     struct hot_settings settings;
     struct params params; // of the statement that is being added
-    struct hot_cache workers, runs, items, demands, bundles;
+    struct hot_cache workers, beats, runs, items, demands, bundles;
     int demand_last;        // the youngest demand that was seen
     double tasks_per_slice; // that claims have met lately
     unsigned rotation;      // which of equal demands has its turn
@@ -457,3 +458,4 @@ int hot_submit_inserted(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_submit_ask_known(struct batch *batch, struct err *err) WARN_UNUSED; // who has the keys that were taken
 int hot_submit_read_known(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_submit_write(struct batch *batch, struct err *err) WARN_UNUSED; // stages, slices, items, services
+void hot_submit_remember(struct batch *batch);                          // after the commit: what the new stages run

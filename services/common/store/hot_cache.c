@@ -55,7 +55,7 @@ void hot_cache_release(struct hot_cache *cache)
         remove_entry(cache, cache->oldest);
 }
 
-const void *hot_cache_find(struct hot_cache *cache, struct hot_key key, hot_cache_test test, const void *context)
+void *hot_cache_find(struct hot_cache *cache, struct hot_key key, hot_cache_test test, const void *context)
 {
     for (struct hot_cache_entry *entry = *bucket_of(cache, key); entry; entry = entry->next) {
         if (!same_key(entry->key, key) || (test && !test(entry->value, context)))

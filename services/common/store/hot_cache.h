@@ -24,7 +24,7 @@ typedef bool (*hot_cache_test)(const void *value, const void *context);
 
 void hot_cache_release(struct hot_cache *cache); // empties it
 // The value under this key for which the test (may be NULL) holds, or NULL. Valid until the next put or drop.
-const void *hot_cache_find(struct hot_cache *cache, struct hot_key key, hot_cache_test test, const void *context);
+void *hot_cache_find(struct hot_cache *cache, struct hot_key key, hot_cache_test test, const void *context);
 // Takes `value`, of `bytes` bytes; frees it when it has no room. Several values may have one key.
 void hot_cache_put(struct hot_cache *cache, struct hot_key key, void *value, size_t bytes);
 void hot_cache_drop(struct hot_cache *cache, struct hot_key key); // all values of the key

@@ -20,6 +20,7 @@ struct batch_submit {
     bool plain;
     // texts
     const char *labels, *spec;
+    const char **runs; // of each stage, once its rows are written
     int32_t events;
 };
 

@@ -3,6 +3,7 @@
 #include "services/common/base/macros.h"
 #include "services/common/base/strbuf.h"
 #include "services/common/model/states.h"
+#include "services/common/store/hot_items.h"
 #include "services/common/store/hot_submit.h"
 
 // ---- jobs
@@ -140,7 +141,7 @@ static int32_t to_i32(int64_t value)
     return (int32_t)MIN(value, (int64_t)INT32_MAX);
 }
 
-static int add_stage_row(struct batch *batch, const struct batch_submit *submit, size_t index, int64_t head,
+static int add_stage_row(struct batch *batch, struct batch_submit *submit, size_t index, int64_t head,
                          struct new_rows *rows, struct err *err)
 {
     const struct job_spec *spec = submit->operation->spec;
@@ -166,7 +167,10 @@ static int add_stage_row(struct batch *batch, const struct batch_submit *submit,
         .released = released,
         .rank = released ? head + stage->task_count : 0,
     };
-    return write_run(batch, stage, &row->run, err);
+    if (write_run(batch, stage, &row->run, err) < 0)
+        return -1;
+    submit->runs[index] = row->run;
+    return 0;
 }
 
 static int add_slices(struct batch *batch, const struct batch_submit *submit, size_t index, int64_t head,
@@ -280,9 +284,12 @@ static int add_events(struct batch *batch, const struct batch_submit *submit, st
 
 // ---- writing
 
-static int add_job(struct batch *batch, const struct batch_submit *submit, struct new_rows *rows, struct err *err)
+static int add_job(struct batch *batch, struct batch_submit *submit, struct new_rows *rows, struct err *err)
 {
     const struct job_spec *spec = submit->operation->spec;
+    submit->runs = arena_alloc_zero(batch->arena, spec->stage_count + 1, sizeof *submit->runs);
+    if (!submit->runs)
+        return batch_no_memory(err);
     for (size_t i = 0; i < spec->stage_count; i++) {
         int64_t head = batch_rank(batch, hot_submit_demand(batch, submit, i), (int16_t)spec->priority);
         if (add_stage_row(batch, submit, i, head, rows, err) < 0 || add_slices(batch, submit, i, head, err) < 0 ||
@@ -351,4 +358,30 @@ int hot_submit_write(struct batch *batch, struct err *err)
     if (rows.stages.count == 0)
         return 0;
     return write_stages(batch, &rows, err) < 0 ? -1 : write_services(batch, &rows, err);
+}
+
+// ---- after the commit
+
+// Plain jobs are often claimed at once, and by the same lane.
+static void remember_stages(struct batch *batch, const struct batch_submit *submit)
+{
+    const struct job_spec *spec = submit->operation->spec;
+    for (size_t i = 0; i < spec->stage_count; i++) {
+        const struct stage_spec *stage = &spec->stages[i];
+        struct hot_run run = {
+            .has_items = stage->tasks == TASKS_LISTED || stage->tasks == TASKS_FROM,
+            .has_services = spec->service_count > 0,
+            .name = stage->name,
+            .run = submit->runs[i],
+            .bundle = submit->bundle,
+        };
+        hot_run_remember(batch->hot, submit->operation->job, (int)i, &run);
+    }
+}
+
+void hot_submit_remember(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->submit_count; i++)
+        if (batch->submits[i].inserted && batch->submits[i].plain)
+            remember_stages(batch, &batch->submits[i]);
 }

@@ -1,10 +1,14 @@
 // Who is asking: leases, incarnations, and the demands that a worker can serve.
+#include "services/common/base/clock.h"
 #include "services/common/base/macros.h"
 #include "services/common/model/states.h"
 #include "services/common/store/hot_batch.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+// Between two looks at one lease, which falls all the time.
+#define SHORTENED_MS 500
 
 // ---- the workers of a batch
 
@@ -71,6 +75,55 @@ int hot_workers_collect(struct batch *batch, struct err *err)
     return 0;
 }
 
+// When a lane has to try to renew a lease again. The database decides whether it is time; this only saves asking it.
+struct beat {
+    int64_t due_ms; // CLOCK_BOOTTIME
+};
+
+static bool is_due(struct hot *hot, const struct batch_worker *worker)
+{
+    const struct beat *beat = hot_cache_find(&hot->beats, key_of(worker), NULL, NULL);
+    return !beat || beat->due_ms <= clock_boot_ms() || worker->draining || worker->stuck;
+}
+
+static void remember_beat(struct hot *hot, const struct batch_worker *worker)
+{
+    int64_t due_ms = clock_boot_ms() + worker->lease_ms - hot->settings.worker_lease_ms * 5 / 6;
+    struct beat *beat = hot_cache_find(&hot->beats, key_of(worker), NULL, NULL);
+    if (beat) {
+        beat->due_ms = due_ms;
+        return;
+    }
+    beat = malloc(sizeof *beat);
+    if (!beat)
+        return;
+    beat->due_ms = due_ms;
+    hot_cache_put(&hot->beats, key_of(worker), beat, sizeof *beat);
+}
+
+static int ask_renew(struct batch *batch, struct err *err)
+{
+    LIST(struct batch_worker) due = {0};
+    for (size_t i = 0; i < batch->worker_count; i++) {
+        if (!is_due(batch->hot, &batch->workers[i]))
+            continue;
+        struct batch_worker *worker = LIST_ADD(batch->arena, &due);
+        if (!worker)
+            return batch_no_memory(err);
+        *worker = batch->workers[i];
+    }
+    if (due.count == 0)
+        return 0;
+    struct params *params = batch_params(batch);
+    PARAM_I64_FIELD(params, &due, id);
+    PARAM_I32_FIELD(params, &due, incarnation);
+    PARAM_BOOL_FIELD(params, &due, draining);
+    PARAM_BOOL_FIELD(params, &due, stuck);
+    params_i64(params, batch->hot->settings.worker_lease_ms);
+    batch->at.renew = batch_ask(batch, STATEMENT_HOT_RENEW, err);
+    return batch->at.renew < 0 ? -1 : 0;
+}
+
 int hot_workers_ask(struct batch *batch, struct err *err)
 {
     struct {
@@ -79,15 +132,9 @@ int hot_workers_ask(struct batch *batch, struct err *err)
     } workers = {batch->workers, batch->worker_count};
     if (workers.count == 0)
         return 0;
-    struct params *params = batch_params(batch);
-    PARAM_I64_FIELD(params, &workers, id);
-    PARAM_I32_FIELD(params, &workers, incarnation);
-    PARAM_BOOL_FIELD(params, &workers, draining);
-    PARAM_BOOL_FIELD(params, &workers, stuck);
-    params_i64(params, batch->hot->settings.worker_lease_ms);
-    batch->at.renew = batch_ask(batch, STATEMENT_HOT_RENEW, err);
-    if (batch->at.renew < 0)
+    if (ask_renew(batch, err) < 0)
         return -1;
+    struct params *params = batch_params(batch);
     PARAM_I64_FIELD(params, &workers, id);
     batch->at.workers = batch_ask(batch, STATEMENT_HOT_WORKERS, err);
     if (batch->at.workers < 0)
@@ -105,6 +152,7 @@ static void read_worker(struct result *rows, int row, struct batch_worker *worke
     worker->known = true;
     worker->current = alive && result_i32(rows, row, WORKER_INCARNATION) == worker->incarnation;
     worker->drain = result_bool(rows, row, WORKER_DRAIN);
+    worker->suspect = state == WORKER_SUSPECT;
     worker->takes_work = worker->current && state == WORKER_READY && !worker->drain;
     worker->lease_ms = (result_time_us(rows, row, WORKER_LEASE_UNTIL) - result_time_us(rows, row, WORKER_NOW)) / 1000;
 }
@@ -120,15 +168,48 @@ static void refuse(struct batch_work *work)
         err_set(&operation->err, ERR_NOT_FOUND, "worker %lld does not exist", (long long)operation->worker);
 }
 
+static int read_workers(struct batch *batch, struct err *err)
+{
+    struct result *rows = pipeline_result(batch->pipeline, batch->at.workers);
+    for (int row = 0; row < result_rows(rows); row++) {
+        int64_t id = result_i64(rows, row, WORKER_ID);
+        for (size_t i = 0; i < batch->worker_count; i++)
+            if (batch->workers[i].id == id)
+                read_worker(rows, row, &batch->workers[i]);
+    }
+    return result_ok(rows, err);
+}
+
+// Somebody has shortened a lease, or made its worker suspect, since this lane renewed it: it forgets that it did.
+static bool forget_shortened(struct batch *batch)
+{
+    bool any = false;
+    for (size_t i = 0; i < batch->worker_count; i++) {
+        const struct batch_worker *worker = &batch->workers[i];
+        if (!worker->current || is_due(batch->hot, worker) ||
+            (!worker->suspect && worker->lease_ms >= batch->hot->settings.worker_lease_ms * 5 / 6 - SHORTENED_MS))
+            continue;
+        hot_cache_drop(&batch->hot->beats, key_of(worker));
+        any = true;
+    }
+    return any;
+}
+
+static int renew_shortened(struct batch *batch, struct err *err)
+{
+    if (!forget_shortened(batch))
+        return 0;
+    if (hot_workers_ask(batch, err) < 0 || pipeline_collect(batch->pipeline, err) < 0)
+        return -1;
+    return read_workers(batch, err);
+}
+
 int hot_workers_read(struct batch *batch, struct err *err)
 {
     if (batch->at.workers < 0)
         return 0;
-    struct result *rows = pipeline_result(batch->pipeline, batch->at.workers);
-    for (int row = 0; row < result_rows(rows); row++)
-        for (size_t i = 0; i < batch->worker_count; i++)
-            if (batch->workers[i].id == result_i64(rows, row, WORKER_ID))
-                read_worker(rows, row, &batch->workers[i]);
+    if (read_workers(batch, err) < 0 || renew_shortened(batch, err) < 0)
+        return -1;
     for (size_t i = 0; i < batch->work_count; i++) {
         struct batch_work *work = &batch->works[i];
         work->operation->lease_ms = MAX(work->worker->lease_ms, (int64_t)0);
@@ -136,9 +217,12 @@ int hot_workers_read(struct batch *batch, struct err *err)
         if (!work->worker->current)
             refuse(work);
     }
+    for (size_t i = 0; i < batch->worker_count; i++)
+        if (batch->workers[i].current)
+            remember_beat(batch->hot, &batch->workers[i]);
     struct result *last = pipeline_result(batch->pipeline, batch->at.demand_last);
     batch->hot->demand_last = MAX(batch->hot->demand_last, result_i32(last, 0, 0));
-    return result_ok(rows, err) < 0 ? -1 : result_ok(last, err);
+    return result_ok(last, err);
 }
 
 // ---- demands
