@@ -20,7 +20,8 @@ static bool is_blank(const char *text, size_t length)
 static void end_line(struct last_line *line)
 {
     if (!is_blank(line->current, line->length)) {
-        memcpy(line->complete, line->current, line->length);
+        for (size_t i = 0; i < line->length; i++)
+            line->complete[i] = line->current[i] ? line->current[i] : ' ';
         line->complete[line->length] = '\0';
     }
     line->length = 0;

@@ -281,7 +281,7 @@ int64_t tasks_want(const struct tasks *tasks)
     if (tasks->draining)
         return 0;
     if (tasks->average_us > 0)
-        target += slots * AHEAD_US / tasks->average_us;
+        target = MIN(slots + slots * AHEAD_US / tasks->average_us, slots + WANT_MAX);
     // Not a few at a time: a slice costs a round trip however many tasks it has.
     if (units >= slots && units > target / 2)
         return 0;

@@ -117,7 +117,7 @@ static inline void tasks_rig_settle(struct tasks_rig *rig)
 {
     struct err err;
     for (int i = 0; i < 8; i++) {
-        if (loop_step(rig->loop, 2, &err) < 0)
+        if (loop_step(rig->loop, 0, &err) < 0)
             die("loop: %s", err.text);
     }
 }

@@ -98,6 +98,59 @@ static void a_cancelled_slice_ends(void **state)
     assert_int_equal(oracle_find(machine.marker, NULL, 0), 0);
 }
 
+#define PYTHON(script) "\"command\":[\"python3\",\"-u\",\"-c\",\"" script "\"],\"mode\":\"stream\""
+#define PYTHON_LOOP "import sys,json,os,time\\nbegan=time.time_ns()\\nfor line in sys.stdin:\\n t=json.loads(line)\\n"
+#define PYTHON_ANSWER " print(json.dumps({'task':t['task'],'ok':True,'outputs':[[t['item'],began]]}))\\n"
+
+static void a_stream_process_takes_many_tasks(void **state)
+{
+    UNUSED(state);
+    long long two, four;
+    char began[32];
+    accept(0, 200, PYTHON(PYTHON_LOOP PYTHON_ANSWER), NULL);
+    AUTO_FREE char *first = strdup(wait_for_slice());
+    assert_non_null(strstr(first, "/0/0/10 ok 0-200 outputs 0=[null,"));
+    forget();
+    accept(200, 1, PYTHON(PYTHON_LOOP PYTHON_ANSWER), "[7]");
+    assert_int_equal(sscanf(wait_for_slice(), "/0/200/210 ok 200-201 outputs 200=[7,%lld]", &two), 1);
+    snprintf(began, sizeof began, "%lld", two);
+    assert_non_null(strstr(first, began)); // one of those that had been started for the first slice
+    forget();
+    // When nothing more comes it ends by itself.
+    int64_t deadline = clock_boot_ms() + 30000;
+    while (tasks_running(rig.tasks) > 0 && clock_boot_ms() < deadline)
+        loop_for(rig.loop, 10);
+    assert_int_equal(oracle_find(machine.marker, NULL, 0), 0);
+    accept(300, 1, PYTHON(PYTHON_LOOP PYTHON_ANSWER), NULL);
+    assert_int_equal(sscanf(wait_for_slice(), "/0/300/310 ok 300-301 outputs 300=[null,%lld]", &four), 1);
+    assert_true(four > two);
+}
+
+static void a_stream_process_that_misbehaves_harms_its_own_tasks_only(void **state)
+{
+    UNUSED(state);
+    accept(0, 30,
+           PYTHON(PYTHON_LOOP " if t['task']==5: print('debugging!')\\n"
+                              " if t['task']==10: sys.exit('tired of it')\\n"
+                              " if t['task']==15: os.kill(os.getpid(),9)\\n" PYTHON_ANSWER),
+           NULL);
+    const char *seen = wait_for_slice();
+    assert_non_null(strstr(seen, "5:a line on stdout is no answer: "));
+    assert_non_null(strstr(seen, "'debugging!' (-1,counted)"));
+    assert_non_null(strstr(seen, "10:exit 1: tired of it (1,counted)"));
+    assert_non_null(strstr(seen, "15:killed by SIGKILL (-1,counted)"));
+    int counted = 0;
+    for (const char *at = strstr(seen, ",counted)"); at; at = strstr(at + 1, ",counted)"))
+        counted++;
+    assert_int_equal(counted, 3);
+    forget();
+    accept(100, 2,
+           PYTHON(PYTHON_LOOP " if t['task']==100:\\n  time.sleep(1000)\\n" PYTHON_ANSWER) ",\"timeout\":\"2s\"", NULL);
+    seen = wait_for_slice();
+    assert_non_null(strstr(seen, "100:timed out after 2s (-1,counted)"));
+    assert_non_null(strstr(seen, " ok 101-102"));
+}
+
 static void a_thousand_quick_tasks(void **state)
 {
     UNUSED(state);
@@ -116,7 +169,8 @@ static void a_thousand_quick_tasks(void **state)
             assert_int_equal(sscanf(at, " ok %d-%d", &from, &to), 2);
             done += to - from;
         }
-        assert_null(strstr(strbuf_text(&rig.seen), "failed"));
+        if (strstr(strbuf_text(&rig.seen), "failed"))
+            fail_msg("%s", strbuf_text(&rig.seen));
         forget();
         assert_true(clock_boot_ms() - start_ms < 120000);
     }
@@ -133,6 +187,8 @@ int main(void)
         TEST(what_a_task_leaves_behind_goes_with_it),
         TEST(a_timeout_ends_even_who_ignores_it),
         TEST(a_cancelled_slice_ends),
+        TEST(a_stream_process_takes_many_tasks),
+        TEST(a_stream_process_that_misbehaves_harms_its_own_tasks_only),
         TEST(a_thousand_quick_tasks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
