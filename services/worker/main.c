@@ -237,7 +237,7 @@ static int find_shim(struct worker *worker, struct err *err)
     if (length < 0)
         return err_set(err, ERR_IO, "own path cannot be read");
     worker->shim[length] = '\0';
-    strcpy(strrchr(worker->shim, '/') + 1, "curfew-shim");
+    memcpy(strrchr(worker->shim, '/') + 1, "curfew-shim", sizeof "curfew-shim");
     return 0;
 }
 
