@@ -253,6 +253,7 @@ static void the_child_sees_nothing_of_ours(void **state)
     UNUSED(state);
     struct seen seen;
     AUTO_CLOSE int leaky = open("/dev/null", O_RDONLY); // not close-on-exec
+    assert_true(leaky >= 0);
     signal(SIGHUP, SIG_IGN);
     sigset_t blocked, before;
     sigemptyset(&blocked);
