@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 bin=${BUILD:-build}/bin
-directory=$(mktemp -d /tmp/curfew-demo-XXXXXX)
+directory=$(mktemp -d -t curfew-demo-XXXXXX)
 
 end() {
     "$bin/curfew" down --dir "$directory" || true

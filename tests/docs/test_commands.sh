@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Every ```sh block of the documentation is run, page by page, in order, in one `bash -e` session per page, in a directory that
+# looks like a checkout with the programs built. Blocks of other kinds (yaml, text, console) are examples and are not run.
+#
+# Only what would collide with a second run on the machine is replaced: paths /tmp/curfew-... and the port 19001 become
+# unique ones; `make` alone, which would compile everything again, becomes a look at what it makes.
+# A page that is told so in `expected` below must print these texts, in this order.
+set -euo pipefail
+
+top=$PWD
+build=$(realpath "${BUILD:-build}")
+work=$(mktemp -d "${TMPDIR:-/tmp}/curfew-docs-XXXXXX")
+chmod 711 "$work" # the database's user has to get through
+checkout=$work/checkout
+failed=0
+
+end() {
+    local directory
+    for directory in "$work"/*-*; do
+        [ ! -e "$directory/run/guard" ] || "$build/bin/curfew" down --dir "$directory" 2>/dev/null || true
+    done
+    cd "$top"
+    rm -rf "$work"
+}
+trap end EXIT
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# The commands of a page.
+blocks_of() {
+    awk '/^```sh$/ { inside = 1; next } /^```/ { inside = 0 } inside { print }' "$1"
+}
+
+# expected PAGE: the texts that its session must print, one a line, in this order.
+expected() {
+    case $1 in
+    docs/tutorial.md)
+        cat <<'TEXTS'
+http://127.0.0.1:
+WORKER  NAME
+service.ready  service=cache
+job.running
+job.outcome  outcome=succeeded
+service.verified  service=cache
+job.closed  cleanup=clean
+state       succeeded
+"right":true
+cleanup: clean
+verified  succeeded  SIGTERM
+serves
+night
+/stages/0/comand: there is no such field
+is wrong in 2 places
+ended
+TEXTS
+        ;;
+    *) ;;
+    esac
+}
+
+# Whether the texts on stdin stand in this order in a file; names the first that does not.
+in_order() {
+    python3 -c '
+import sys
+log, at = open(sys.argv[1], errors="replace").read(), 0
+for text in sys.stdin.read().splitlines():
+    at = log.find(text, at)
+    if at < 0:
+        sys.exit(f"not printed, or not in this order: {text}")
+' "$1"
+}
+
+run_page() {
+    local page=$1 name=${1//[\/.]/_} port status=0
+    local session=$work/$name.sh log=$work/$name.log
+    port=$(free_port)
+    blocks_of "$page" | sed -e "s|/tmp/curfew-|$work/$name-|g" \
+        -e "s|\b19001\b|$port|g" -e 's|^make$|make --dry-run all >/dev/null \&\& ls build/bin|' >"$session"
+    [ -s "$session" ] || return 0
+    (cd "$checkout" && CURFEW_SERVER=http://127.0.0.1:$port exec bash -e -v "$session") >"$log" 2>&1 </dev/null || status=$?
+    if [ $status -ne 0 ] || ! expected "$page" | in_order "$log"; then
+        echo "FAIL $page: exit status $status"
+        cat "$log"
+        failed=$((failed + 1))
+        return 0
+    fi
+    if grep -lsaF "$work/$name" /proc/[0-9]*/cmdline; then
+        echo "FAIL $page: leaves processes"
+        failed=$((failed + 1))
+        return 0
+    fi
+    echo "ok   $page: $(blocks_of "$page" | grep -vc '^ *$') lines"
+    passed=$((passed + 1))
+}
+
+passed=0
+mkdir "$checkout"
+cp -r README.md Makefile docs services tests "$checkout"
+ln -s "$build" "$checkout/build"
+for page in README.md $(find docs -name '*.md' ! -path 'docs/reference/*' ! -path 'docs/decisions/*' | sort); do
+    run_page "$page"
+done
+[ "$passed" -gt 0 ] || failed=$((failed + 1))
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
