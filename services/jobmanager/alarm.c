@@ -1,26 +1,7 @@
 #include "services/jobmanager/alarm.h"
 
 #include "services/common/base/clock.h"
-
-#include <time.h>
-
-// Waits on the condition for at most `delay_ms`; negative: until somebody signals.
-static void wait_for(struct alarm *alarm, int64_t delay_ms)
-{
-    if (delay_ms < 0) {
-        pthread_cond_wait(&alarm->changed, &alarm->mutex);
-        return;
-    }
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += delay_ms / 1000;
-    until.tv_nsec += delay_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    pthread_cond_timedwait(&alarm->changed, &alarm->mutex, &until);
-}
+#include "services/jobmanager/condition.h"
 
 // Takes all that is due; a list in the order of their times.
 static struct deadline *take_due(struct alarm *alarm, int64_t now_ms)
@@ -45,7 +26,8 @@ static void *alarm_main(void *context)
         struct deadline *due = take_due(alarm, clock_boot_ms());
         if (!due) {
             struct deadline *first = deadlines_first(&alarm->deadlines);
-            wait_for(alarm, first ? MAX(first->due_ms - clock_boot_ms(), (int64_t)1) : -1);
+            int64_t delay_ms = first ? MAX(first->due_ms - clock_boot_ms(), (int64_t)1) : -1;
+            condition_wait(&alarm->changed, &alarm->mutex, delay_ms);
             continue;
         }
         pthread_mutex_unlock(&alarm->mutex);
@@ -63,12 +45,8 @@ static void *alarm_main(void *context)
 int alarm_init(struct alarm *alarm, const struct alarm_functions *functions, void *owner, struct err *err)
 {
     *alarm = (struct alarm){.functions = functions, .owner = owner};
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&alarm->mutex, NULL);
-    pthread_cond_init(&alarm->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&alarm->changed);
     int failed = pthread_create(&alarm->thread, NULL, alarm_main, alarm);
     if (!failed)
         return 0;

@@ -5,6 +5,7 @@
 #include "services/common/base/log.h"
 #include "services/common/db/db.h"
 #include "services/common/store/embedded.h"
+#include "services/jobmanager/condition.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct lanes {
     pthread_mutex_t mutex; // guards the queue and the stats
     pthread_cond_t filled;
     struct lane_entry *first, *last;
+    size_t urgent; // entries in the queue that are not patient
     bool stopping;
     struct lanes_stats stats;
     struct lane *lanes;
@@ -50,12 +52,24 @@ int lanes_add(struct lanes *lanes, struct lane_entry *entry, struct err *err)
         *(lanes->last ? &lanes->last->next : &lanes->first) = entry;
         lanes->last = entry;
         lanes->stats.queued++;
+        lanes->urgent += !entry->patient;
     }
     // Within the lock: once the entry is done the lanes may be freed.
-    if (lanes->stats.queued == 1)
+    if (lanes->stats.queued == 1 || (lanes->urgent == 1 && !entry->patient))
         pthread_cond_signal(&lanes->filled);
     pthread_mutex_unlock(&lanes->mutex);
     return full ? err_set(err, ERR_UNAVAILABLE, "too many requests are waiting for the database") : 0;
+}
+
+// With the lock held: waits until there is something to run, or the lanes stop. What is patient waits for company.
+static void queue_wait(struct lanes *lanes)
+{
+    while (!lanes->stopping && !lanes->urgent) {
+        int64_t left_ms = lanes->first ? lanes->first->queued_ms + lanes->settings.patience_ms - clock_boot_ms() : -1;
+        if (lanes->first && left_ms <= 0)
+            return;
+        condition_wait(&lanes->filled, &lanes->mutex, left_ms);
+    }
 }
 
 // Takes what is queued, at most a batch; false when there is nothing and the lanes stop.
@@ -64,10 +78,12 @@ static bool batch_take(struct lane *lane)
     struct lanes *lanes = lane->lanes;
     lane->batch_count = 0;
     pthread_mutex_lock(&lanes->mutex);
-    while (!lanes->first && !lanes->stopping)
-        pthread_cond_wait(&lanes->filled, &lanes->mutex);
+    do
+        queue_wait(lanes);
+    while (!lanes->first && !lanes->stopping);
     while (lanes->first && lane->batch_count < lanes->settings.batch_max) {
         lane->batch[lane->batch_count++] = lanes->first;
+        lanes->urgent -= !lanes->first->patient;
         lanes->first = lanes->first->next;
     }
     if (!lanes->first)
@@ -205,7 +221,7 @@ int lanes_start(const struct lanes_settings *settings, struct lanes **out, struc
         return err_set(err, ERR_NO_MEMORY, "no memory for lanes");
     lanes->settings = *settings;
     pthread_mutex_init(&lanes->mutex, NULL);
-    pthread_cond_init(&lanes->filled, NULL);
+    condition_init(&lanes->filled);
     lanes->lanes = calloc((size_t)settings->count, sizeof(*lanes->lanes));
     if (!lanes->lanes) {
         lanes_stop(lanes);

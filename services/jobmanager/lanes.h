@@ -17,6 +17,7 @@ struct lanes;
 struct lane_entry {
     struct submit_operation *submit;
     struct work_operation *work;
+    bool patient; // it may wait a moment for others to share a transaction with
     // Asked right before it is run, on the lane's thread: false leaves it out (`done` is called with outcome 1). May be
     // NULL.
     bool (*wanted)(struct lane_entry *entry);
@@ -32,6 +33,7 @@ struct lanes_settings {
     const char *database_url;
     int count;
     size_t batch_max, queue_max;
+    int64_t patience_ms; // how long the queue waits when all in it are patient
     int64_t wait_max_ms; // in the queue; then it fails as unavailable
     struct hot_settings hot;
     uint64_t (*mark)(void *context);

@@ -17,6 +17,9 @@
 #include <stdio.h>
 #include <string.h>
 
+// How long the heartbeats of idle workers wait for each other, so that many share a transaction.
+#define PATIENCE_MS 50
+
 // ---- before the start
 
 static int exposure_check(const struct settings *settings, struct err *err)
@@ -79,6 +82,7 @@ static int lanes_of_app(struct app *app, struct err *err)
         .batch_max = (size_t)settings->lane_batch,
         .queue_max = (size_t)settings->queue_limit,
         .wait_max_ms = settings->queue_wait_ms,
+        .patience_ms = PATIENCE_MS,
         .hot = {.worker_lease_ms = settings->worker_lease_ms,
                 .log_limit_bytes = settings->log_limit_bytes,
                 .event_limit = settings->event_limit},

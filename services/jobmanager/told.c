@@ -55,3 +55,14 @@ void told_set(struct told *told, const struct work_operation *operation)
     if (work_has_orders(operation))
         atomic_store(&told->orders[(uint64_t)operation->worker % TOLD_SLOTS], hash_of(operation));
 }
+
+void told_nothing(struct told *told, int64_t worker)
+{
+    atomic_store(&told->idle[(uint64_t)worker % TOLD_SLOTS], worker);
+}
+
+bool told_was_nothing(struct told *told, int64_t worker)
+{
+    int64_t expected = worker;
+    return atomic_compare_exchange_strong(&told->idle[(uint64_t)worker % TOLD_SLOTS], &expected, 0);
+}

@@ -95,6 +95,7 @@ static void look_again(struct work *work)
     int64_t lease_ms = operation->lease_ms;
     work_operation_release(operation);
     work->again = true;
+    work->entry.patient = false;
     operation->result_count = operation->observation_count = operation->log_count = 0;
     // A list of what is held is true when it is sent, not later: see the protocol on lost replies.
     operation->says_held = false;
@@ -107,10 +108,13 @@ static void parked_ended(struct parked_poll *poll, enum poll_end end)
 {
     struct work *work = CONTAINER_OF(poll, struct work, parked);
     // Orders that it knows are repeated when the wait is over, as they are then.
-    if (end == POLL_WOKEN || (end == POLL_DUE && work_has_orders(&work->body.operation)))
+    if (end == POLL_WOKEN || (end == POLL_DUE && work_has_orders(&work->body.operation))) {
         look_again(work);
-    else
-        complete_empty(work);
+        return;
+    }
+    if (end == POLL_DUE)
+        told_nothing(&work->app->told, work->parked.worker);
+    complete_empty(work);
 }
 
 static bool has_news(const struct work *work)
@@ -232,7 +236,11 @@ enum http_handled work_start(struct app *app, struct http_request *request, bool
     work->body.operation.worker = worker;
     work->due_ms = clock_boot_ms() + MIN(work->body.wait_ms, app->settings->poll_ms);
     work->parked.serial = atomic_fetch_add(&app->arrivals, 1);
-    work->entry = (struct lane_entry){.work = &work->body.operation, .wanted = work_wanted, .done = work_done};
+    work->entry =
+        (struct lane_entry){.work = &work->body.operation,
+                            .patient = told_was_nothing(&app->told, worker) && !reports && work->body.wait_ms > 0,
+                            .wanted = work_wanted,
+                            .done = work_done};
     http_request_park(request, cancel, app);
     enter(work);
     return HTTP_PARKED;

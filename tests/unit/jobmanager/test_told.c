@@ -43,12 +43,26 @@ static void kinds_of_orders_differ(void **state)
     assert_true(told_is_news(&told, &stop));
 }
 
+static void a_wait_in_vain_is_remembered_once(void **state)
+{
+    UNUSED(state);
+    assert_false(told_was_nothing(&told, 7));
+    told_nothing(&told, 7);
+    assert_false(told_was_nothing(&told, 8));
+    assert_true(told_was_nothing(&told, 7));
+    assert_false(told_was_nothing(&told, 7));
+    told_nothing(&told, 7);
+    told_nothing(&told, 7 + TOLD_SLOTS); // shares the slot: the other one is forgotten, nothing else
+    assert_false(told_was_nothing(&told, 7));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_orders_are_no_news),
         cmocka_unit_test(the_same_orders_are_news_once),
         cmocka_unit_test(kinds_of_orders_differ),
+        cmocka_unit_test(a_wait_in_vain_is_remembered_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
