@@ -19,6 +19,9 @@
 
 // How long the heartbeats of idle workers wait for each other, so that many share a transaction.
 #define PATIENCE_MS 50
+// How often parked requests are held against their clients: with a thousand workers this is what an idle manager does
+// most.
+#define WATCH_INTERVAL_MS 1000
 
 // ---- before the start
 
@@ -130,6 +133,7 @@ static int server_start(struct app *app, struct http_server **out, struct err *e
         .authorize = auth_check,
         .observe = observe,
         .max_connections = (size_t)settings->max_connections,
+        .watch_interval_ms = WATCH_INTERVAL_MS,
     };
     return http_server_start(&server, out, err);
 }
