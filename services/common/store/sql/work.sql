@@ -2,21 +2,23 @@
 
 -- name: hot_renew
 -- Arrays: worker, incarnation, it drains, it has something stuck; then the lease (ms). Renews leases of which a sixth
--- has passed, and follows what the worker says about itself.
+-- has passed, and follows what the worker says about itself. It is quarantined as long as something of it is stuck.
 WITH due AS (
-    SELECT w.id, u.drains OR w.drain AS drains, u.stuck
+    SELECT w.id, u.drains OR w.drain AS drains, u.stuck, q.bad
       FROM unnest($1::bigint[], $2::integer[], $3::boolean[], $4::boolean[]) AS u (id, incarnation, drains, stuck)
       JOIN worker w ON w.id = u.id AND w.incarnation = u.incarnation
+     CROSS JOIN LATERAL (
+           SELECT u.stuck OR (w.state = 3 AND EXISTS (SELECT FROM instance i WHERE i.worker = w.id AND i.state = 9)) AS bad) q
      WHERE w.state <= 3
        AND (w.lease_until < clock_timestamp() + $5::bigint * 5 / 6 * interval '1 millisecond' OR w.state = 1
-            OR (u.drains AND w.state = 0) OR (u.stuck AND w.state <> 3))
+            OR (u.drains AND w.state = 0) OR q.bad <> (w.state = 3))
      ORDER BY w.id
        FOR NO KEY UPDATE OF w
 )
 UPDATE worker w
    SET lease_until = greatest(w.lease_until, clock_timestamp() + $5::bigint * interval '1 millisecond'),
-       state = CASE WHEN due.stuck OR w.state = 3 THEN 3 WHEN due.drains OR w.state = 2 THEN 2 ELSE 0 END,
-       note = CASE WHEN due.stuck THEN 'a service could not be stopped' WHEN w.state = 1 THEN NULL ELSE w.note END
+       state = CASE WHEN due.bad THEN 3 WHEN due.drains OR w.state = 2 THEN 2 ELSE 0 END,
+       note = CASE WHEN due.stuck THEN 'a service could not be stopped' WHEN due.bad OR w.state = 2 THEN w.note END
   FROM due
  WHERE w.id = due.id AND w.state <= 3
 
