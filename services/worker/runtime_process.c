@@ -92,6 +92,7 @@ static void process_runtime_free(struct runtime *base)
         process_instance_drop(instance);
     }
     process_laters_free(runtime);
+    loop_timer_remove(runtime->idle_timer);
     free_strays(runtime);
     process_cgroups_release(&runtime->cgroups);
     cleanup_close(&runtime->lock_fd);
@@ -222,6 +223,14 @@ static int choose_first_port(struct process_runtime *runtime, const struct runti
     return 0;
 }
 
+static void on_idle(void *context)
+{
+    struct process_runtime *runtime = context;
+    process_strays_reap(runtime);
+    if (!runtime->instances)
+        process_cgroups_tidy(&runtime->cgroups);
+}
+
 static int fill(struct process_runtime *runtime, const struct runtime_process_settings *settings, struct err *err)
 {
     runtime->base.ops = &PROCESS_OPS;
@@ -235,6 +244,8 @@ static int fill(struct process_runtime *runtime, const struct runtime_process_se
     runtime->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (runtime->null_fd < 0)
         return err_errno(err, ERR_IO, errno, "cannot open /dev/null");
+    if (loop_timer_add(runtime->loop, on_idle, runtime, &runtime->idle_timer, err) < 0)
+        return -1;
     if (process_boot_id(runtime->boot_id, err) < 0 || lock_records(runtime, settings->state_directory, err) < 0 ||
         find_boundary(runtime, settings, err) < 0 || choose_first_port(runtime, settings, err) < 0)
         return -1;

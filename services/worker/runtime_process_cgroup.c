@@ -102,14 +102,21 @@ void process_cgroups_find(struct process_cgroups *cgroups, const char *deploymen
         cgroups->parent = NULL;
     else if (asprintf(&cgroups->home, "%s/curfew-%s", cgroups->parent, deployment) < 0)
         cgroups->home = NULL;
-    if (!cgroups->home || make_home(cgroups) < 0 || !can_kill(cgroups->home))
+    bool usable = cgroups->home && make_home(cgroups) == 0 && can_kill(cgroups->home);
+    process_cgroups_tidy(cgroups); // made again when it is needed
+    if (!usable)
         process_cgroups_release(cgroups);
+}
+
+void process_cgroups_tidy(const struct process_cgroups *cgroups)
+{
+    if (cgroups->home)
+        rmdir(cgroups->home); // only works when nobody has anything in it
 }
 
 void process_cgroups_release(struct process_cgroups *cgroups)
 {
-    if (cgroups->home)
-        rmdir(cgroups->home); // only works when nobody has anything in it
+    process_cgroups_tidy(cgroups);
     free(cgroups->home);
     free(cgroups->parent);
     *cgroups = (struct process_cgroups){0};
@@ -134,7 +141,7 @@ static bool limit(bool available, const char *directory, const char *name, int64
     return available && put(directory, name, text) == 0;
 }
 
-// Another worker of this deployment may have removed the home when it was empty.
+// The home is there only while somebody has an instance in it.
 static int make_directory(struct process_cgroups *cgroups, const char *directory)
 {
     if (mkdir(directory, 0755) == 0 || errno == EEXIST)

@@ -96,6 +96,8 @@ void process_instance_detach(struct process_instance *instance)
         runtime->instances = instance->next;
     if (instance->next)
         instance->next->previous = instance->previous;
+    if (!runtime->instances)
+        loop_timer_arm(runtime->idle_timer, clock_boot_ms() + PROCESS_IDLE_MS);
 }
 
 void process_runtime_release(struct runtime_instance *base)

@@ -7,6 +7,7 @@
 #include "services/worker/shim/protocol.h"
 
 #define PROCESS_CHUNK 65536
+#define PROCESS_IDLE_MS 1000
 #define PROCESS_OVERDUE_MS 5000 // beyond the grace, then the worker ends the instance without its shim
 
 struct process_instance;
@@ -37,7 +38,8 @@ struct process_runtime {
     char boundary[RUNTIME_BOUNDARY_SIZE];
     char boot_id[PROCESS_BOOT_ID_SIZE];
     struct process_cgroups cgroups;
-    int open_files; // the soft limit before it was raised
+    struct loop_timer *idle_timer; // tidies up when there has been no instance for a moment
+    int open_files;                // the soft limit before it was raised
     int null_fd;
     int64_t lease_boot_ms;
     uint64_t probes; // started so far
@@ -178,6 +180,8 @@ void process_signal_add(struct runtime_signal *signals, size_t *count, int signa
 void process_cgroups_find(struct process_cgroups *cgroups,
                           const char *deployment); // home NULL when nothing can be used
 void process_cgroups_release(struct process_cgroups *cgroups);
+void process_cgroups_tidy(
+    const struct process_cgroups *cgroups); // removes the home if it is empty; it comes again when needed
 // Where the instance's cgroup is: deterministic, "" without cgroups, NULL without memory. The caller frees it.
 char *process_cgroup_path(const struct process_cgroups *cgroups, const char *identity);
 // Makes it, with the limits of the spec; *limited: all that were asked for are in force. Nothing happens for "".

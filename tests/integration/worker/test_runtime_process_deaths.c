@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <sys/prctl.h>
 
 #define GONE_AFTER_KILL_MS 2000
@@ -172,10 +173,22 @@ static void recover(struct seen *seen)
     assert_int_equal(inspect_now(seen->identity), 0);
 }
 
+static bool no_cgroup_left(void *context)
+{
+    UNUSED(context);
+    glob_t found;
+    char pattern[256];
+    snprintf(pattern, sizeof(pattern), "/sys/fs/cgroup/unified/*/%s+*", rig.job);
+    bool left = glob(pattern, 0, NULL, &found) == 0;
+    globfree(&found);
+    return !left;
+}
+
 static void release_recovered(struct seen *seen)
 {
     runtime_release(seen->instance);
     assert_int_equal(list_now().count, 0);
+    assert_true(no_cgroup_left(NULL));
     seen_release(seen);
 }
 
