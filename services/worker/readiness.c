@@ -20,6 +20,7 @@
 
 #define LINE_BYTES_MAX 4096
 #define URL_SIZE 128
+#define FIRST_PAUSE_MS 5 // doubles up to the interval until the first success
 
 struct readiness {
     struct loop *loop;
@@ -29,23 +30,18 @@ struct readiness {
     void *context;
     char host[INET6_ADDRSTRLEN], url[URL_SIZE];
     struct loop_timer *timer; // the next probe, or the deadline of the one under way
-    bool probing, ready;
-    int64_t failures;
+    bool probing, ready, was_ready, stopped;
+    int64_t failures; // in a row
+    int64_t pause_ms;
     char last_failure[160];
     // the probe that is under way
     int fd;
     struct loop_watch *watch;
     struct http_async_call *call;
-    struct runtime_exec_guard *exec;
     // the log
     regex_t pattern;
     bool has_pattern, seen;
     struct strbuf line;
-};
-
-// A runtime_exec() cannot be taken back, and its callback may come after the readiness has gone.
-struct runtime_exec_guard {
-    struct readiness *readiness; // NULL: gone
 };
 
 static void on_timer(void *context);
@@ -61,15 +57,15 @@ static void end_probe(struct readiness *readiness)
     readiness->fd = -1;
     http_async_cancel(readiness->call);
     readiness->call = NULL;
-    if (readiness->exec)
-        readiness->exec->readiness = NULL;
-    readiness->exec = NULL;
     readiness->probing = false;
 }
 
 static void next_probe(struct readiness *readiness)
 {
-    loop_timer_arm(readiness->timer, clock_boot_ms() + readiness->target.spec->interval_ms);
+    int64_t interval_ms = readiness->target.spec->interval_ms;
+    int64_t pause_ms = readiness->was_ready ? interval_ms : MIN(readiness->pause_ms, interval_ms);
+    readiness->pause_ms = pause_ms * 2;
+    loop_timer_arm(readiness->timer, clock_boot_ms() + pause_ms);
 }
 
 static void succeeded(struct readiness *readiness)
@@ -79,7 +75,7 @@ static void succeeded(struct readiness *readiness)
     readiness->failures = 0;
     if (readiness->ready)
         return;
-    readiness->ready = true;
+    readiness->ready = readiness->was_ready = true;
     readiness->events.on_ready(readiness->context);
 }
 
@@ -184,13 +180,10 @@ static void probe_http(struct readiness *readiness)
 
 static void on_exec(void *context, const struct runtime_exit *exited)
 {
-    struct runtime_exec_guard *guard = context;
-    struct readiness *readiness = guard->readiness;
+    struct readiness *readiness = context;
     char why[48] = "it did not end in time";
-    free(guard);
-    if (!readiness)
+    if (readiness->stopped)
         return;
-    readiness->exec = NULL;
     if (exited->known && exited->signal)
         snprintf(why, sizeof why, "signal %d", exited->signal);
     else if (exited->known)
@@ -201,25 +194,14 @@ static void on_exec(void *context, const struct runtime_exit *exited)
         failed(readiness, "check", why);
 }
 
+// The runtime keeps its deadline: an answer comes in any case.
 static void probe_exec(struct readiness *readiness)
 {
-    const struct ready_spec *spec = readiness->target.spec;
-    const char *argv[SPEC_ARGUMENTS_MAX + 1] = {0};
     struct err err;
-    for (size_t i = 0; i < spec->exec.count && i < SPEC_ARGUMENTS_MAX; i++)
-        argv[i] = spec->exec.items[i];
-    struct runtime_exec_guard *guard = calloc(1, sizeof *guard);
-    if (!guard) {
-        failed(readiness, "check", "no memory");
-        return;
-    }
-    guard->readiness = readiness;
-    readiness->exec = guard;
-    if (runtime_exec(readiness->target.instance, argv, spec->timeout_ms, on_exec, guard, &err) < 0) {
-        readiness->exec = NULL;
-        free(guard);
+    loop_timer_disarm(readiness->timer);
+    if (runtime_exec(readiness->target.instance, readiness->target.exec, readiness->target.spec->timeout_ms, on_exec,
+                     readiness, &err) < 0)
         failed(readiness, "check", err.text);
-    }
 }
 
 // ---- the log
@@ -237,7 +219,7 @@ static void look_at_line(struct readiness *readiness)
 
 void readiness_output(struct readiness *readiness, const char *bytes, size_t length)
 {
-    if (!readiness || !readiness->has_pattern || readiness->seen)
+    if (!readiness || !readiness->has_pattern || readiness->seen || readiness->stopped)
         return;
     while (length > 0 && !readiness->seen) {
         const char *newline = memchr(bytes, '\n', length);
@@ -301,8 +283,13 @@ int readiness_new(struct loop *loop, struct http_async *http, const struct readi
     struct readiness *readiness = calloc(1, sizeof *readiness);
     if (!readiness)
         return err_set(err, ERR_NO_MEMORY, "no memory for probes");
-    *readiness = (struct readiness){
-        .loop = loop, .http = http, .target = *target, .events = *events, .context = context, .fd = -1};
+    *readiness = (struct readiness){.loop = loop,
+                                    .http = http,
+                                    .target = *target,
+                                    .events = *events,
+                                    .context = context,
+                                    .fd = -1,
+                                    .pause_ms = FIRST_PAUSE_MS};
     snprintf(readiness->host, sizeof readiness->host, "%s", target->host ? target->host : "");
     snprintf(readiness->url, sizeof readiness->url, strchr(readiness->host, ':') ? "http://[%s]:%d" : "http://%s:%d",
              readiness->host, target->port);
@@ -315,12 +302,20 @@ int readiness_new(struct loop *loop, struct http_async *http, const struct readi
     return 0;
 }
 
+void readiness_stop(struct readiness *readiness)
+{
+    if (!readiness)
+        return;
+    readiness->stopped = true;
+    end_probe(readiness);
+    loop_timer_remove(TAKE_PTR(readiness->timer));
+}
+
 void readiness_free(struct readiness *readiness)
 {
     if (!readiness)
         return;
-    end_probe(readiness);
-    loop_timer_remove(readiness->timer);
+    readiness_stop(readiness);
     if (readiness->has_pattern)
         regfree(&readiness->pattern);
     strbuf_release(&readiness->line);

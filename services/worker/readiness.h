@@ -1,6 +1,7 @@
 // Is a service ready, and is it still: probes by tcp, http, a command or its log, again and again.
 //
-// One per instance. The start deadline is the manager's; here the probes go on until the instance ends.
+// One per instance. The start deadline is the manager's; here the probes go on until the instance ends. The first one
+// comes at once and the next ones soon, then in the spec's interval: whoever is ready quickly does not wait for it.
 #pragma once
 
 #include "services/common/base/err.h"
@@ -15,7 +16,8 @@ struct runtime_instance;
 
 struct readiness_target {
     const struct ready_spec *spec;     // outlives the readiness
-    struct runtime_instance *instance; // for READY_EXEC
+    struct runtime_instance *instance; // for READY_EXEC, with
+    const char *const *exec;           // its command, ended by NULL; outlives the readiness
     const char *host;                  // numeric address; for READY_TCP and READY_HTTP
     int port;
 };
@@ -31,7 +33,9 @@ struct readiness_events {
 int readiness_new(struct loop *loop, struct http_async *http, const struct readiness_target *target,
                   const struct readiness_events *events, void *context, struct readiness **out,
                   struct err *err) WARN_UNUSED;
-void readiness_free(struct readiness *readiness); // takes NULL; also inside its events
+void readiness_stop(struct readiness *readiness); // no more probes and calls; takes NULL; also inside its events
+// Takes NULL. After the release of its instance, because until then a command may still answer.
+void readiness_free(struct readiness *readiness);
 void readiness_output(struct readiness *readiness, const char *bytes, size_t length); // what the service writes
-// What the last failed probe said; "" when there was none.
+// What the last failed probe said; "" when there was none: why it is not ready.
 const char *readiness_last_failure(const struct readiness *readiness);

@@ -14,6 +14,7 @@
 #define PORT_VARIABLE_SIZE 80
 
 static void on_timer(void *context);
+static void on_gone(void *context, struct runtime_instance *gone_instance, const struct runtime_gone *gone);
 
 // ---- making and freeing
 
@@ -64,6 +65,13 @@ struct service_instance *service_instance_new(struct services *services, const c
     return NULL;
 }
 
+static void free_texts(char **texts)
+{
+    for (size_t i = 0; texts && texts[i]; i++)
+        free(texts[i]);
+    free(texts);
+}
+
 static void give_back_directory(struct service_instance *instance)
 {
     if (instance->directory)
@@ -78,8 +86,10 @@ void service_instance_free(struct service_instance *instance)
         instance->services->over--;
     unlink_instance(instance);
     workspace_cancel(instance->request);
-    readiness_free(instance->readiness);
+    readiness_stop(instance->readiness);
     runtime_release(instance->instance);
+    readiness_free(instance->readiness);
+    free_texts(instance->check);
     give_back_directory(instance);
     log_close(instance->log);
     loop_timer_remove(instance->timer);
@@ -95,22 +105,39 @@ void service_instance_free(struct service_instance *instance)
 
 // ---- the end, and the second look
 
+// There is something of it after all, from an earlier life of this worker: it is ended, and its end comes to on_gone.
+static void end_remains(struct service_instance *instance)
+{
+    static const struct runtime_events events = {.gone = on_gone};
+    if (instance->order)
+        return;
+    instance->ran = true;
+    if (runtime_adopt(instance->services->runtime, instance->identity, &events, instance, &instance->instance, NULL) <
+        0)
+        instance->instance = NULL;
+}
+
 static void on_inspected(void *context, int64_t remaining, const struct err *error)
 {
     struct service_instance *instance = context;
     instance->looking = false;
+    if (!error && remaining != 0)
+        end_remains(instance);
+    if (instance->instance)
+        return;
     if (error || remaining != 0) { // never said to be verified on a guess
         loop_timer_arm(instance->timer, clock_boot_ms() + LOOK_AGAIN_MS);
         return;
     }
-    instance->grade = GRADE_VERIFIED;
+    // Of one that never ran here this was the only look, and what it shows is absence.
+    instance->grade = instance->ran ? GRADE_VERIFIED : GRADE_ABSENT;
     service_observe(instance, INSTANCE_VERIFIED);
 }
 
 void service_instance_look(struct service_instance *instance)
 {
     bool has_ended = instance->state == INSTANCE_STOPPED || instance->state == INSTANCE_FAILED;
-    if (instance->looking || !has_ended) {
+    if (instance->looking || instance->instance || !has_ended) {
         service_say(instance);
         return;
     }
@@ -186,6 +213,7 @@ static void begin_checks(struct service_instance *instance)
     const struct readiness_target target = {
         .spec = &instance->order->run.ready,
         .instance = instance->instance,
+        .exec = (const char *const *)instance->check,
         .host = services->host,
         .port = port_of_check(instance),
     };
@@ -222,14 +250,6 @@ static void on_output(void *context, struct runtime_instance *writing, enum runt
 
 // ---- the start
 
-// ${PORT}, ${PORT_MAIN}: put into a copy of each text. Returns a list that ends with NULL, freed with free_texts().
-static void free_texts(char **texts)
-{
-    for (size_t i = 0; texts && texts[i]; i++)
-        free(texts[i]);
-    free(texts);
-}
-
 static int put_ports(const struct service_instance *instance, const char *text, char **out, struct err *err)
 {
     const char *names[SPEC_PORTS_MAX];
@@ -244,9 +264,10 @@ static int put_ports(const struct service_instance *instance, const char *text, 
     return strbuf_take(&replaced, out, err);
 }
 
-static int make_argv(const struct service_instance *instance, char ***out, struct err *err)
+// A copy with ${PORT} and ${PORT_MAIN} replaced, ended by NULL; freed with free_texts().
+static int make_argv(const struct service_instance *instance, const struct text_list *command, char ***out,
+                     struct err *err)
 {
-    const struct text_list *command = &instance->order->run.run.command;
     char **argv = calloc(command->count + 1, sizeof *argv);
     if (!argv)
         return err_set(err, ERR_NO_MEMORY, "no memory for a command");
@@ -337,15 +358,19 @@ static int run(struct service_instance *instance, char **argv, const char *const
 static int start_process(struct service_instance *instance, struct err *err)
 {
     AUTO_ENVIRONMENT struct environment *environment = NULL;
+    const struct service_spec *spec = &instance->order->run;
     const char *const *variables = NULL;
     char **argv = NULL;
     char source[SOURCE_SIZE];
     if (choose_ports(instance, err) < 0 || environment_new(&environment, err) < 0 ||
-        make_environment(instance, environment, &variables, err) < 0 || make_argv(instance, &argv, err) < 0)
+        make_environment(instance, environment, &variables, err) < 0 ||
+        make_argv(instance, &spec->ready.exec, &instance->check, err) < 0 ||
+        make_argv(instance, &spec->run.command, &argv, err) < 0)
         return -1;
     snprintf(source, sizeof source, "service/%s/%d", instance->service, instance->epoch);
     instance->log = logs_open(instance->services->logs, instance->job, source);
     int outcome = run(instance, argv, variables, err);
+    instance->ran = outcome == 0;
     free_texts(argv);
     return outcome;
 }
@@ -390,7 +415,11 @@ static void on_timer(void *context)
     } else if (instance->state != INSTANCE_KILLING && instance->state != INSTANCE_STUCK) {
         service_observe(instance, INSTANCE_KILLING);
         loop_timer_arm(instance->timer, clock_boot_ms() + instance->services->settings.stuck_after_ms);
-    } else if (instance->state == INSTANCE_KILLING) {
+    } else {
+        runtime_kill(instance->instance, NULL); // as long as there is something to kill
+        loop_timer_arm(instance->timer, clock_boot_ms() + instance->services->settings.stuck_after_ms);
+        if (instance->state == INSTANCE_STUCK)
+            return;
         service_note_error(instance, "it is still there after SIGKILL");
         service_observe(instance, INSTANCE_STUCK);
     }
@@ -416,6 +445,7 @@ void service_instance_stop(struct service_instance *instance)
         end(instance);
         return;
     }
+    readiness_stop(instance->readiness);
     if (runtime_stop(instance->instance, -1, &err) < 0)
         service_note_error(instance, "stop: %s", err.text);
     loop_timer_arm(instance->timer, clock_boot_ms() + instance->order->run.stop.grace_ms);

@@ -87,6 +87,18 @@ static void note_signals(struct service_instance *instance, const struct runtime
     strbuf_add_char(&instance->signals_json, ']');
 }
 
+static void note_no_start(struct service_instance *instance, const struct err *error)
+{
+    const struct text_list *command = instance->order ? &instance->order->run.run.command : NULL;
+    const char *name = command && command->count > 0 ? command->items[0] : instance->service;
+    if (error->code == ERR_NOT_FOUND)
+        service_note_error(instance, "no such command: %s", name);
+    else if (error->code == ERR_FORBIDDEN)
+        service_note_error(instance, "not executable: %s", name);
+    else
+        service_note_error(instance, "cannot start %s: %s", name, error->text);
+}
+
 // Why it ended, for one that nobody had asked to.
 static void note_why(struct service_instance *instance, const struct runtime_gone *gone)
 {
@@ -94,9 +106,11 @@ static void note_why(struct service_instance *instance, const struct runtime_gon
     last_line_text(&instance->last_line, line);
     const char *colon = line[0] ? ": " : "";
     if (gone->reason == RUNTIME_NOT_STARTED)
-        service_note_error(instance, "%s", gone->start_error.text);
+        note_no_start(instance, &gone->start_error);
     else if (gone->reason == RUNTIME_FENCED)
         service_note_error(instance, "its worker could not renew its lease");
+    else if (gone->reason == RUNTIME_STOPPED)
+        service_note_error(instance, "ended by its worker, which had lost its lease");
     else if (!gone->exit.known)
         service_note_error(instance, "it vanished%s%s", colon, line);
     else if (gone->exit.signal)

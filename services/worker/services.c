@@ -120,12 +120,15 @@ void services_stop(struct services *services, const char *job, const char *servi
 void services_verify(struct services *services, const char *job, const char *service, int epoch)
 {
     struct service_instance *instance = find(services, job, service, epoch);
-    if (!instance)
-        instance = service_instance_new(services, job, service, epoch, NULL);
-    if (instance && instance->order == NULL && !instance->stop_asked)
-        service_instance_stop(instance);
-    else if (instance)
+    if (instance) {
         service_instance_look(instance);
+        return;
+    }
+    instance = service_instance_new(services, job, service, epoch, NULL);
+    if (!instance)
+        return;
+    instance->ran = true; // in an earlier life of this worker, which has seen it stopped
+    service_instance_stop(instance);
 }
 
 void services_report_all(struct services *services)

@@ -37,12 +37,14 @@ struct service_instance {
     int epoch;
     int state; // enum instance_state, as it is observed
     bool stop_asked, looking;
+    bool ran; // something of it may have been on this machine
 
     struct workspace_request *request;
     char *directory;
     struct runtime_instance *instance;
     struct runtime_port ports[SPEC_PORTS_MAX];
     size_t port_count;
+    char **check; // the command that sees whether it is ready; NULL: none
     struct readiness *readiness;
     struct log_source *log;
     struct last_line last_line;
