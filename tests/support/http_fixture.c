@@ -74,10 +74,14 @@ static enum http_handled large(void *app, struct http_request *request, struct h
 {
     UNUSED(app);
     struct strbuf body = STRBUF_INIT;
-    int64_t bytes = number(request, "bytes");
-    strbuf_reserve(&body, (size_t)bytes);
-    for (int64_t i = 0; i < bytes; i++)
-        strbuf_add_char(&body, 'x');
+    char block[4096];
+    size_t left = (size_t)number(request, "bytes");
+    memset(block, 'x', sizeof block);
+    strbuf_reserve(&body, left);
+    for (size_t length; left > 0; left -= length) {
+        length = MIN(left, sizeof block);
+        strbuf_add(&body, block, length);
+    }
     return http_reply_bytes(reply, 200, HTTP_TYPE_TEXT, &body);
 }
 

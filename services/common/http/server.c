@@ -79,7 +79,7 @@ static void init_locks(struct http_server *server)
 // The strictest that both versions of the library speak; what 0.9 misses, http_fields_read() finds.
 static int start_daemon(struct http_server *server, struct err *err)
 {
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_TURBO;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
     unsigned threads = (unsigned)server->settings.threads;
     // One thread is the library's default; a pool of one is refused by some versions.
     struct MHD_OptionItem pool[] = {

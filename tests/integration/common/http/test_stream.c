@@ -122,6 +122,7 @@ static void writers_hear_of_a_full_buffer(void **state)
     struct http_stream *stream = NULL;
     char block[4096] = {0};
     AUTO_CLOSE int fd = follow(&stream, &out);
+    assert_true(fd >= 0);
     assert_int_equal(http_stream_write(stream, block, sizeof block), HTTP_STREAM_FULL);
     http_stream_end(stream, true);
 }
@@ -145,6 +146,7 @@ static void draining_tells_the_producer(void **state)
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
     struct http_stream *stream = NULL;
     AUTO_CLOSE int fd = follow(&stream, &out);
+    assert_true(fd >= 0);
     assert_int_equal(http_server_drain(fixture.server, clock_boot_ms() + 300), 1);
     assert_int_equal(fixture_get(&fixture, &fixture.stream_stopping), 1);
     assert_int_equal(fixture_get(&fixture, &fixture.stream_gone), 1);
