@@ -20,6 +20,8 @@ static bool namespaced(const struct shim *shim)
 // lives.
 static void tell(const struct shim *shim, struct shim_event event)
 {
+    if (shim->control_fd < 0)
+        return; // there is no worker any more; the record has it
     if (event.at_wall_us == 0)
         event.at_wall_us = clock_wall_us();
     ssize_t ignored = send(shim->control_fd, &event, sizeof(event), MSG_DONTWAIT | MSG_NOSIGNAL);
