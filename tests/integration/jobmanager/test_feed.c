@@ -1,5 +1,5 @@
 // Streams: results page by page, logs that follow to the last byte, events that resume.
-#include "services/common/base/clock.h"
+#include "services/common/base/fd.h"
 #include "tests/support/db_test.h"
 #include "tests/support/fake_worker.h"
 #include "tests/support/process.h"
@@ -7,12 +7,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+static const char *database;
 
 static int setup(void **state)
 {
     db_test_start(state);
-    *state = manager_start(pg_database_new(test_pg), NULL);
+    database = pg_database_new(test_pg);
+    *state = manager_start(database, NULL);
     return 0;
 }
 
@@ -223,6 +227,90 @@ static void events_resume_behind_the_last_one(void **state)
     fake_worker_release(&worker);
 }
 
+// ---- a client that does not read
+
+#define LARGE_ROWS 40000
+
+struct stalled {
+    struct http_client *client;
+    char path[96];
+    pthread_t thread;
+    pthread_mutex_t gate; // held: the client does not read on
+    _Atomic bool began;
+    size_t lines;
+    bool broken;
+};
+
+static int stalled_body(void *context, const char *bytes, size_t length)
+{
+    struct stalled *stalled = context;
+    stalled->began = true;
+    pthread_mutex_lock(&stalled->gate);
+    for (size_t i = 0; i < length; i++)
+        stalled->lines += bytes[i] == '\n';
+    pthread_mutex_unlock(&stalled->gate);
+    return 0;
+}
+
+static void *stalled_main(void *context)
+{
+    struct stalled *stalled = context;
+    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+    struct http_call call = {.method = "GET",
+                             .path = stalled->path,
+                             .timeout_ms = 60000,
+                             .on_body = stalled_body,
+                             .on_body_context = stalled};
+    stalled->broken = http_call(stalled->client, &call, &response, NULL) < 0;
+    return NULL;
+}
+
+static bool has_begun(void *context)
+{
+    return ((struct stalled *)context)->began;
+}
+
+static int64_t resident_kib(struct manager *manager)
+{
+    char path[64];
+    AUTO_FREE char *text = NULL;
+    size_t length;
+    struct err err;
+    snprintf(path, sizeof(path), "/proc/%d/status", manager_pid(manager));
+    assert_ok(file_read(path, 65536, &text, &length, &err), err);
+    return atoll(strstr(text, "VmRSS:") + 6);
+}
+
+static void results_of_any_size_take_little_memory(void **state)
+{
+    struct manager *manager = *state;
+    struct stalled stalled = {.client = manager_client(manager)};
+    AUTO_DB struct db *db = db_test_open(database, NULL, 0);
+    AUTO_FREE char *id = manager_submit(manager, "{\"name\":\"large\",\"command\":[\"true\"]}");
+    db_test_sql(db, "INSERT INTO result SELECT (SELECT max(id) FROM job), 0, n, 0, '\"' || repeat('x', 1000) || '\"' "
+                    "FROM generate_series(1, 40000) n");
+    int64_t before_kib = resident_kib(manager);
+    snprintf(stalled.path, sizeof(stalled.path), "/v1/jobs/%s/results", id);
+    pthread_mutex_init(&stalled.gate, NULL);
+    pthread_mutex_lock(&stalled.gate);
+    pthread_create(&stalled.thread, NULL, stalled_main, &stalled);
+    assert_true(wait_until(has_begun, &stalled, 10000));
+    for (int i = 0; i < 30; i++) {
+        assert_int_equal(manager_call(manager, "GET", "/metrics", NULL, NULL), 200);
+        // The sanitizers keep what was freed.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+        assert_true(resident_kib(manager) - before_kib < 16 * 1024);
+#endif
+    }
+    pthread_mutex_unlock(&stalled.gate);
+    pthread_join(stalled.thread, NULL);
+    assert_false(stalled.broken);
+    assert_int_equal(stalled.lines, LARGE_ROWS);
+    assert_true(before_kib > 0);
+    pthread_mutex_destroy(&stalled.gate);
+    http_client_free(stalled.client);
+}
+
 static void a_stream_that_breaks_off_is_seen(void **state)
 {
     struct manager *manager = *state;
@@ -244,6 +332,7 @@ int main(void)
         cmocka_unit_test(results_of_many_tasks),
         cmocka_unit_test(a_log_is_followed_to_its_last_byte),
         cmocka_unit_test(events_resume_behind_the_last_one),
+        cmocka_unit_test(results_of_any_size_take_little_memory),
         cmocka_unit_test(a_stream_that_breaks_off_is_seen),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
