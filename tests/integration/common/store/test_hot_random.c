@@ -21,6 +21,7 @@
 #define CALLS 250
 #define CALLS_MAX 3000
 #define HOLD_MAX 64
+#define SAID_MAX 64
 
 // ---- what is true
 
@@ -40,6 +41,8 @@ static struct worker {
     struct held held[HOLD_MAX];
     int held_count;
     bool lost_reply; // it has to say what it holds
+    struct instance_observation said[SAID_MAX];
+    int said_count;
 } workers[WORKERS];
 
 static int below(int limit)
@@ -70,6 +73,9 @@ static void submit_one(void)
         "{'name': 'e', 'command': ['x'], 'priority': 5, 'queue': 'other', 'tasks': {'count': 9}}",
         "{'name': 'f', 'stages': [{'name': 'one', 'command': ['x'], 'tasks': []}, {'name': 'two', 'command': ['x'], "
         "'from': {'after': 'one'}}, {'name': 'three', 'command': ['x'], 'after': ['one']}]}",
+        "{'name': 'g', 'command': ['x'], 'tasks': {'count': 12}, 'retries': {'max': 50, 'backoff': '1ms'}, 'services': "
+        "[{'name': 's', 'command': ['y'], 'on_failure': {'restart': {'max': 1000, 'backoff': '1ms'}}}, {'name': 't', "
+        "'command': ['y'], 'depends_on': ['s'], 'on_failure': 'ignore'}]}",
     };
     if (job_count == JOBS)
         return;
@@ -138,6 +144,8 @@ static void make_call(struct call *call, struct worker *worker)
     call->work = (struct work_operation){
         .worker = worker->self.id, .incarnation = worker->self.incarnation, .results = call->results};
     make_report(call);
+    call->work.observations = worker->said;
+    call->work.observation_count = (size_t)worker->said_count;
     call->work.polls = below(4) > 0;
     if (!call->work.polls)
         return;
@@ -145,6 +153,7 @@ static void make_call(struct call *call, struct worker *worker)
     call->wants[1] = (struct queue_want){"other", below(3)};
     call->work.wants = call->wants;
     call->work.want_count = worker->held_count < HOLD_MAX / 2 ? 2 : 0;
+    call->work.want_services = below(3);
     call->work.says_held = worker->lost_reply || below(5) == 0;
     for (int i = 0; i < worker->held_count; i++)
         call->tokens[i] = worker->held[i].token;
@@ -196,14 +205,53 @@ static void note_grants(struct call *call)
     }
 }
 
+static void say(struct worker *worker, const struct instance_order *order, int state)
+{
+    if (worker->said_count == SAID_MAX)
+        return; // it is told again
+    worker->said[worker->said_count++] = (struct instance_observation){
+        .job = order->job,
+        .service = *order->service == 's' ? "s" : "t",
+        .epoch = order->epoch,
+        .state = state,
+        .host = "h",
+        .exit_code = -1,
+        .exit_signal = -1,
+        .grade = -1,
+    };
+}
+
+// What was ordered has been done by the time of the next call, or some of it has.
+static void follow_orders(struct worker *worker, const struct work_operation *work)
+{
+    worker->said_count = 0;
+    for (size_t i = 0; i < work->start_count; i++) {
+        if (below(3) == 0)
+            continue;
+        if (below(2))
+            say(worker, &work->starts[i], INSTANCE_STARTING);
+        say(worker, &work->starts[i], INSTANCE_READY);
+        if (below(10) == 0)
+            say(worker, &work->starts[i], INSTANCE_FAILED);
+    }
+    for (size_t i = 0; i < work->stop_count; i++)
+        if (below(3) > 0)
+            say(worker, &work->stops[i], below(4) ? INSTANCE_STOPPED : INSTANCE_KILLING);
+    for (size_t i = 0; i < work->verify_count; i++)
+        if (below(3) > 0)
+            say(worker, &work->verifies[i], INSTANCE_VERIFIED);
+}
+
 static void finish_call(struct call *call)
 {
     if (call->work.failed)
         fail_msg("%s", call->work.err.text);
     for (size_t i = 0; i < call->work.result_count; i++)
         note_result(&call->results[i], &call->reported[i]);
-    if (call->work.polls)
+    if (call->work.polls) {
         note_grants(call);
+        follow_orders(call->worker, &call->work);
+    }
     work_operation_release(&call->work);
 }
 
