@@ -1,4 +1,5 @@
-// Who may call: a bearer token for everything but the health checks, when one is set.
+// Who may call: a bearer token for everything but the health checks, when one is set; else who is on this machine, web
+// pages of others excepted.
 #pragma once
 
 #include "services/common/http/reply.h"

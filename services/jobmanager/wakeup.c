@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 
 #define TAG_SIZE 16
+#define NOTIFY_INTERVAL_MS 5 // under load; the first after a quiet time goes at once
 
 struct wakeup {
     struct polls *polls;
@@ -101,7 +102,7 @@ static int open_all(struct wakeup *wakeup, const char *database_url, struct err 
     if (wakeup->stop_fd < 0)
         return err_errno(err, ERR_IO, errno, "eventfd");
     if (tag_make(wakeup->tag, err) < 0 || listen_open(database_url, WAKE_CHANNEL, &wakeup->listen, err) < 0 ||
-        notifier_open(database_url, WAKE_CHANNEL, 0, &wakeup->notifier, err) < 0)
+        notifier_open(database_url, WAKE_CHANNEL, NOTIFY_INTERVAL_MS, &wakeup->notifier, err) < 0)
         return -1;
     int failed = pthread_create(&wakeup->thread, NULL, wakeup_main, wakeup);
     if (failed)

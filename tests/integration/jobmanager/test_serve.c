@@ -91,6 +91,34 @@ static void a_token_guards_all_but_the_health_checks(void **state)
     http_client_free(client);
 }
 
+static void without_a_token_foreign_pages_are_refused(void **state)
+{
+    UNUSED(state);
+    AUTO_MANAGER struct manager *manager = manager_start(pg_database_new(test_pg), NULL);
+    struct http_client *client = manager_client(manager);
+    static const struct {
+        struct http_header headers[2];
+        size_t count;
+        int status;
+    } tries[] = {
+        {{{"Host", "localhost:19001"}}, 1, 200},
+        {{{"Host", "127.0.0.1"}}, 1, 200},
+        {{{"Host", "[::1]:19001"}}, 1, 200},
+        {{{"Host", "evil.example"}}, 1, 403},
+        {{{"Host", "127.0.0.1.evil.example:19001"}}, 1, 403},
+        {{{"Host", "localhost:19001"}, {"Origin", "http://localhost:19001"}}, 2, 200},
+        {{{"Host", "localhost:19001"}, {"Origin", "http://evil.example"}}, 2, 403},
+        {{{"Host", "localhost:19001"}, {"Origin", "null"}}, 2, 403},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(tries); i++) {
+        int status = client_call(client, "GET", "/v1/jobs", tries[i].headers, tries[i].count, NULL, NULL);
+        if (status != tries[i].status)
+            fail_msg("%s: %d", tries[i].headers[tries[i].count - 1].value, status);
+    }
+    assert_int_equal(client_call(client, "GET", "/livez", tries[3].headers, 1, NULL, NULL), 200);
+    http_client_free(client);
+}
+
 static void health_asks_the_running_one(void **state)
 {
     UNUSED(state);
@@ -163,6 +191,7 @@ int main(void)
         cmocka_unit_test(an_older_schema_is_refused_until_it_is_migrated),
         cmocka_unit_test(lost_durability_is_said_loudly),
         cmocka_unit_test(a_token_guards_all_but_the_health_checks),
+        cmocka_unit_test(without_a_token_foreign_pages_are_refused),
         cmocka_unit_test(health_asks_the_running_one),
         cmocka_unit_test(sigterm_answers_who_waits_and_ends),
     };
