@@ -70,10 +70,10 @@ static void the_directory_gives_way_to_the_spec(void **state)
     struct text_pair own = {(char[]){"HOME"}, (char[]){"/mine"}};
     struct run_spec run = {.env = {&own, 1}};
     environment_add_variables(environment, &run.env);
-    environment_set_directory(environment, &run, "/work/1");
-    environment_set_directory(environment, &run, "/work/2");
+    environment_set_directory(environment, &run, "/here/1");
+    environment_set_directory(environment, &run, "/here/2");
     assert_string_equal(value_of(environment, "HOME"), "/mine");
-    assert_string_equal(value_of(environment, "TMPDIR"), "/work/2");
+    assert_string_equal(value_of(environment, "TMPDIR"), "/here/2");
 }
 
 static void services_without_ports_have_a_host_only(void **state)

@@ -46,7 +46,8 @@ static void much_output_is_looked_at_from_its_end(void **state)
     struct last_line line = {0};
     static char text[100000];
     memset(text, 'a', sizeof text);
-    memcpy(text + sizeof text - 5, "\nend\n", 5);
+    for (size_t i = 0; i < 5; i++)
+        text[sizeof text - 5 + i] = "\nend\n"[i];
     add(&line, "begin ");
     last_line_add(&line, text, sizeof text);
     assert_shows(&line, "end");
@@ -65,7 +66,8 @@ static void what_is_no_text_is_made_one(void **state)
     // Cut within a character.
     char text[LAST_LINE_SIZE + 1];
     memset(text, 'x', sizeof text);
-    memcpy(text + LAST_LINE_SIZE - 2, "\xc3\xa4", 2);
+    text[LAST_LINE_SIZE - 2] = '\xc3';
+    text[LAST_LINE_SIZE - 1] = '\xa4';
     last_line_add(&line, text, sizeof text);
     char shown[LAST_LINE_SIZE];
     last_line_text(&line, shown);

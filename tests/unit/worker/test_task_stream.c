@@ -132,9 +132,9 @@ static void a_process_per_slot(void **state)
 }
 
 // Two tasks in the only process: 1 is at work, 2 waits.
-static struct runtime_instance *two_at_once(void)
+static struct runtime_instance *two_at_once(const char *run)
 {
-    tasks_rig_accept(&rig, 0, 3, STREAM ",\"timeout\":\"100ms\"");
+    tasks_rig_accept(&rig, 0, 3, run);
     struct runtime_instance *process = start_process(0, 1);
     answer(process, "{\"task\":0,\"ok\":true}\n");
     assert_non_null(strstr(runtime_scripted_stdin(process), "\"task\":2"));
@@ -144,7 +144,7 @@ static struct runtime_instance *two_at_once(void)
 static void who_dies_fails_what_it_had_not_answered(void **state)
 {
     UNUSED(state);
-    struct runtime_instance *process = two_at_once();
+    struct runtime_instance *process = two_at_once(STREAM);
     runtime_scripted_output(process, RUNTIME_STDERR, "Traceback\nValueError: no\n");
     runtime_scripted_exited(process, 1, 0);
     tasks_rig_settle(&rig);
@@ -161,7 +161,7 @@ static void who_dies_fails_what_it_had_not_answered(void **state)
 static void an_end_without_an_answer_is_a_failure(void **state)
 {
     UNUSED(state);
-    struct runtime_instance *process = two_at_once();
+    struct runtime_instance *process = two_at_once(STREAM);
     gone(process, 0, RUNTIME_EXITED);
     tasks_rig_expect(&rig, 1,
                      "done j1/0/0/10 ok 0-1 failed 1:exit 0 without an answer (0,counted); "
@@ -174,14 +174,14 @@ static void an_end_without_an_answer_is_a_failure(void **state)
 static void a_timeout_kills_the_process(void **state)
 {
     UNUSED(state);
-    struct runtime_instance *process = two_at_once();
-    loop_for(rig.loop, 150);
+    struct runtime_instance *process = two_at_once(STREAM ",\"timeout\":\"1s\"");
+    loop_for(rig.loop, 1200);
     assert_true(runtime_scripted_saw(rig.runtime, "kill j1/s/stream/10-1"));
     runtime_scripted_output(process, RUNTIME_STDOUT, "{\"task\":1,\"ok\":true}\n"); // too late
     runtime_scripted_exited(process, -1, SIGKILL);
     runtime_scripted_gone(process, RUNTIME_STOPPED);
     tasks_rig_expect(&rig, 1,
-                     "done j1/0/0/10 ok 0-1 failed 1:timed out after 100ms (-1,counted); "
+                     "done j1/0/0/10 ok 0-1 failed 1:timed out after 1s (-1,counted); "
                      "2:its process ended before it came to it (-1,uncounted)\n");
 }
 
@@ -197,7 +197,7 @@ static void what_is_no_answer_is_a_fault(void **state)
         {"[1]\n", "a line on stdout is no answer: "},
     };
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-        struct runtime_instance *process = two_at_once();
+        struct runtime_instance *process = two_at_once(STREAM);
         answer(process, wrong[i][0]);
         assert_true(runtime_scripted_saw(rig.runtime, "kill j1/s/stream/10-1"));
         answer(process, "{\"task\":1,\"ok\":true}\n"); // nothing more is believed
@@ -217,7 +217,7 @@ static void what_is_no_answer_is_a_fault(void **state)
 static void a_line_without_an_end_is_a_fault(void **state)
 {
     UNUSED(state);
-    struct runtime_instance *process = two_at_once();
+    struct runtime_instance *process = two_at_once(STREAM);
     char chunk[65536];
     memset(chunk, 'x', sizeof chunk - 1);
     chunk[sizeof chunk - 1] = '\0';
@@ -260,8 +260,8 @@ static void who_has_no_work_is_asked_to_end(void **state)
 static void a_cancelled_slice_stops_its_processes(void **state)
 {
     UNUSED(state);
-    two_at_once();
-    tasks_rig_accept(&rig, 5, 1, STREAM ",\"timeout\":\"100ms\"");
+    two_at_once(STREAM);
+    tasks_rig_accept(&rig, 5, 1, STREAM);
     tasks_cancel(rig.tasks, "j1/0/0", 10);
     struct runtime_instance *process = process_of(0, 1);
     assert_true(runtime_scripted_saw(rig.runtime, "stop j1/s/stream/10-1 5000"));
@@ -293,12 +293,12 @@ static void another_slices_task_is_not_blamed_for_a_cancel(void **state)
 static void what_is_abandoned_is_killed(void **state)
 {
     UNUSED(state);
-    struct runtime_instance *process = two_at_once();
+    struct runtime_instance *process = two_at_once(STREAM ",\"timeout\":\"1s\"");
     tasks_abandon(rig.tasks);
     assert_true(runtime_scripted_saw(rig.runtime, "kill j1/s/stream/10-1"));
     assert_int_equal(tasks_running(rig.tasks), 1);
     answer(process, "{\"task\":1,\"ok\":true}\nnonsense\n");
-    loop_for(rig.loop, 150); // no timeout either
+    loop_for(rig.loop, 1200); // no timeout either
     gone(process, -1, RUNTIME_STOPPED);
     tasks_rig_settle(&rig);
     assert_int_equal(tasks_running(rig.tasks), 0);
@@ -312,7 +312,7 @@ static void what_is_abandoned_is_killed(void **state)
 static void processes_that_still_run_are_cut_at_the_end(void **state)
 {
     UNUSED(state);
-    two_at_once();
+    two_at_once(STREAM);
 }
 
 int main(void)
