@@ -108,7 +108,7 @@ void load_send(struct load_connection *connection, const char *method, const cha
 {
     int head =
         snprintf(connection->request, REQUEST_MAX,
-                 "%s %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                 "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
                  method, path, length);
     memcpy(connection->request + head, body, length);
     connection->request_length = (size_t)head + length;
