@@ -129,12 +129,12 @@ static int look_around(struct batch *batch, struct err *err)
     if (hot_workers_collect(batch, err) < 0 || hot_workers_ask(batch, err) < 0 || hot_submit_ask(batch, err) < 0 ||
         hot_audit_ask(batch, err) < 0 || hot_place_ask(batch, err) < 0)
         return -1;
-    if (pipeline_collect(batch->pipeline, err) < 0)
+    if (batch_collect(batch, err) < 0)
         return -1;
     if (hot_workers_read(batch, err) < 0 || hot_submit_read(batch, err) < 0 || hot_submit_intern(batch, err) < 0 ||
         hot_demands_match(batch, &matched, err) < 0)
         return -1;
-    if (matched && (hot_place_ask(batch, err) < 0 || pipeline_collect(batch->pipeline, err) < 0))
+    if (matched && (hot_place_ask(batch, err) < 0 || batch_collect(batch, err) < 0))
         return -1;
     if (hot_audit_read(batch, err) < 0 || hot_place_read(batch, err) < 0)
         return -1;
@@ -148,15 +148,14 @@ static int read_facts(struct batch *batch, struct err *err)
         hot_log_ask(batch, err) < 0 || hot_place_ask_still(batch, err) < 0 || hot_submit_insert(batch, err) < 0 ||
         hot_ranks_ask(batch, err) < 0)
         return -1;
-    if (pipeline_collect(batch->pipeline, err) < 0)
+    if (batch_collect(batch, err) < 0)
         return -1;
     if (hot_ranks_read(batch, err) < 0 || hot_jobs_read(batch, err) < 0 || hot_report_read(batch, err) < 0 ||
         hot_submit_inserted(batch, err) < 0)
         return -1;
     if (hot_neighbours_ask(batch, err) < 0 || hot_ranks_ask(batch, err) < 0 || hot_submit_ask_known(batch, err) < 0)
         return -1;
-    bool asked = batch->at.neighbours >= 0 || batch->at.ranks >= 0 || batch->at.jobs_by_key >= 0;
-    if (asked && pipeline_collect(batch->pipeline, err) < 0)
+    if (batch_collect(batch, err) < 0)
         return -1;
     if (hot_ranks_read(batch, err) < 0 || hot_neighbours_read(batch, err) < 0)
         return -1;

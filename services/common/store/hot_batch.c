@@ -30,7 +30,16 @@ int batch_ask(struct batch *batch, enum statement statement, struct err *err)
 {
     int index = pipeline_add(batch->pipeline, statement, &batch->hot->params, RESULT_BINARY, err);
     params_clear(&batch->hot->params);
+    batch->asked = true;
     return index;
+}
+
+int batch_collect(struct batch *batch, struct err *err)
+{
+    if (!batch->asked)
+        return 0;
+    batch->asked = false;
+    return pipeline_collect(batch->pipeline, err);
 }
 
 struct batch_job *batch_job(const struct batch *batch, int64_t id)

@@ -311,6 +311,7 @@ struct batch {
     struct pipeline *pipeline;
     struct arena *arena;
     struct wakes *wakes;
+    bool asked; // something, since the last round trip
     struct batch_submit *submits;
     size_t submit_count;
     struct batch_work *works;
@@ -362,6 +363,8 @@ struct batch {
 int batch_no_memory(struct err *err); // -1
 // Queues a statement with hot->params and clears them. Returns its index.
 int batch_ask(struct batch *batch, enum statement statement, struct err *err) WARN_UNUSED;
+// The round trip for what was asked, if anything was.
+int batch_collect(struct batch *batch, struct err *err) WARN_UNUSED;
 struct params *batch_params(struct batch *batch);                   // empty
 struct batch_job *batch_job(const struct batch *batch, int64_t id); // among the locked ones; NULL
 struct batch_stage *batch_stage(const struct batch_job *job, int stage);

@@ -178,8 +178,7 @@ static int find_candidates(struct batch *batch, struct err *err)
     bool again = batch->queues.count > 0;
     set_limits(batch);
     for (int round = 0; again && round < ROUNDS_MAX; round++) {
-        if (ask_candidates(batch, err) < 0 || pipeline_collect(batch->pipeline, err) < 0 ||
-            read_candidates(batch, err) < 0)
+        if (ask_candidates(batch, err) < 0 || batch_collect(batch, err) < 0 || read_candidates(batch, err) < 0)
             return -1;
         again = false;
         for (size_t i = 0; i < batch->queues.count; i++)
@@ -197,8 +196,8 @@ int hot_claim(struct batch *batch, struct err *err)
     }
     if (collect_wants(batch, err) < 0 || find_candidates(batch, err) < 0)
         return -1;
-    if (batch->queues.count == 0 && batch->at.orders >= 0) // orders were asked for, and nothing was collected since
-        return pipeline_collect(batch->pipeline, err);
+    if (batch_collect(batch, err) < 0) // orders alone
+        return -1;
     return hot_cut(batch, err);
 }
 

@@ -138,8 +138,7 @@ int hot_demands_intern(struct batch *batch, struct err *err)
     batch->interned = true;
     batch_params(batch);
     if (batch_ask(batch, STATEMENT_HOT_DEMAND_LOCK, err) < 0 || ask(batch, STATEMENT_HOT_DEMAND_INSERT, err) < 0 ||
-        hot_demands_ask(batch, err) < 0 || pipeline_collect(batch->pipeline, err) < 0 ||
-        hot_demands_read(batch, err) < 0)
+        hot_demands_ask(batch, err) < 0 || batch_collect(batch, err) < 0 || hot_demands_read(batch, err) < 0)
         return -1;
     wakes_add(batch->wakes, WAKE_DEMAND, HOT_DEMAND_NEW, WAKE_EVERYBODY);
     return unknown_needs(batch) == 0 ? 0 : err_set(err, ERR_INTERNAL, "a demand could not be interned");

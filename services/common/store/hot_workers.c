@@ -199,7 +199,7 @@ static int renew_shortened(struct batch *batch, struct err *err)
 {
     if (!forget_shortened(batch))
         return 0;
-    if (hot_workers_ask(batch, err) < 0 || pipeline_collect(batch->pipeline, err) < 0)
+    if (hot_workers_ask(batch, err) < 0 || batch_collect(batch, err) < 0)
         return -1;
     return read_workers(batch, err);
 }
@@ -312,7 +312,7 @@ int hot_demands_match(struct batch *batch, bool *asked, struct err *err)
     if (!*asked)
         return 0;
     int index = ask_match(batch, err);
-    if (index < 0 || pipeline_collect(batch->pipeline, err) < 0)
+    if (index < 0 || batch_collect(batch, err) < 0)
         return -1;
     struct result *rows = pipeline_result(batch->pipeline, index);
     for (size_t i = 0; i < batch->worker_count; i++)
