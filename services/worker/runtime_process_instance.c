@@ -283,7 +283,8 @@ static void on_control(void *context, int fd, uint32_t events)
     while (!instance->released) {
         struct shim_event event;
         ssize_t length = recv(fd, &event, sizeof(event), MSG_DONTWAIT);
-        if (length < 0 && errno == EINTR)
+        // ECONNRESET says only that the shim has not read all of ours; what it said before its end comes after that.
+        if (length < 0 && (errno == EINTR || errno == ECONNRESET))
             continue;
         if (length < 0 && errno == EAGAIN)
             break;

@@ -138,6 +138,17 @@ static void sort_outputs(struct slice_output *outputs, size_t count)
     }
 }
 
+static void sort_failed(struct slice_failed_task *failed, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct slice_failed_task moving = failed[i];
+        size_t at = i;
+        for (; at > 0 && failed[at - 1].task > moving.task; at--)
+            failed[at] = failed[at - 1];
+        failed[at] = moving;
+    }
+}
+
 // Calls with `out` NULL count only.
 static size_t succeeded_ranges(const struct slice_run *run, struct slice_range *out)
 {
@@ -164,6 +175,7 @@ int slice_run_outcome(struct slice_run *run, struct slice_outcome *out, struct e
         return err_set(err, ERR_NO_MEMORY, "no memory for the outcome of a slice");
     succeeded_ranges(run, run->succeeded);
     sort_outputs(run->outputs, run->output_count);
+    sort_failed(run->failed, run->failed_count);
     *out = (struct slice_outcome){
         .slice = run->order->slice,
         .token = run->order->token,

@@ -342,6 +342,19 @@ void task_stream_reclaim(struct tasks *tasks, const char *key)
     }
 }
 
+bool task_stream_finish(struct tasks *tasks, const char *job, const char *stage)
+{
+    bool none = true;
+    for (struct stream_process *process = tasks->streams; process; process = process->next) {
+        if (process->orphan || strcmp(process->job, job) != 0 || strcmp(process->stage, stage) != 0)
+            continue;
+        none = false;
+        if (!process->ending && process->given_count == 0)
+            ask_to_end(process);
+    }
+    return none;
+}
+
 static void stop(struct stream_process *process)
 {
     process->ending = true;

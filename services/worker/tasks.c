@@ -149,6 +149,13 @@ static void fail_all(struct slice_run *slice, const struct err *error)
         tasks_apply(slice, slice_run_take(slice), &verdict);
 }
 
+// What comes next is likely to be like it.
+static void note_kind(struct tasks *tasks, const struct slice_run *slice)
+{
+    tasks->weight = tasks_slots_of(slice);
+    tasks->is_streaming = slice->order->run.mode == STAGE_STREAM;
+}
+
 void tasks_accept(struct tasks *tasks, struct slice_order *order)
 {
     struct slice_run *slice;
@@ -161,7 +168,7 @@ void tasks_accept(struct tasks *tasks, struct slice_order *order)
     if (check_slice(tasks, slice, &err) < 0 || make_environment(tasks, slice, &err) < 0 || make_key(slice, &err) < 0)
         fail_all(slice, &err);
     else
-        tasks->weight = tasks_slots_of(slice);
+        note_kind(tasks, slice);
     slice->closed |= tasks->draining;
     tasks_look_soon(tasks);
 }
@@ -214,10 +221,29 @@ static void report(struct tasks *tasks, struct slice_run *slice)
     slice_run_free(slice);
 }
 
-static struct slice_run *first_done(const struct tasks *tasks)
+static bool another_of_its_stage(const struct tasks *tasks, const struct slice_run *slice)
+{
+    const struct slice_run *other = tasks->first;
+    while (other && (other == slice || strcmp(other->order->job, slice->order->job) != 0 ||
+                     strcmp(other->order->stage, slice->order->stage) != 0))
+        other = other->next;
+    return other != NULL;
+}
+
+// With the last tasks of its stage here the stage's processes end as well, and are gone before that is reported: it may
+// be the end of the job.
+static bool may_be_reported(struct tasks *tasks, const struct slice_run *slice)
+{
+    if (!slice_run_is_done(slice))
+        return false;
+    return slice->order->run.mode != STAGE_STREAM || another_of_its_stage(tasks, slice) ||
+           task_stream_finish(tasks, slice->order->job, slice->order->stage);
+}
+
+static struct slice_run *first_to_report(struct tasks *tasks)
 {
     struct slice_run *slice = tasks->first;
-    while (slice && !slice_run_is_done(slice))
+    while (slice && !may_be_reported(tasks, slice))
         slice = slice->next;
     return slice;
 }
@@ -235,7 +261,7 @@ static void on_timer(void *context)
 {
     struct tasks *tasks = context;
     start_all(tasks);
-    for (struct slice_run *slice = first_done(tasks); slice; slice = first_done(tasks))
+    for (struct slice_run *slice = first_to_report(tasks); slice; slice = first_to_report(tasks))
         report(tasks, slice);
     tell_capacity(tasks);
 }
@@ -282,6 +308,9 @@ int64_t tasks_want(const struct tasks *tasks)
         return 0;
     if (tasks->average_us > 0)
         target = MIN(slots + slots * AHEAD_US / tasks->average_us, slots + WANT_MAX);
+    // A process ends when it runs out of tasks, and may have been costly to start.
+    if (tasks->is_streaming)
+        target = MAX(target, slots + tasks->weight);
     // Not a few at a time: a slice costs a round trip however many tasks it has.
     if (units >= slots && units > target / 2)
         return 0;

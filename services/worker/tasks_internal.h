@@ -34,6 +34,7 @@ struct tasks {
     int slots_used;
     int64_t average_us; // what a task took lately; 0: not known
     int64_t weight;     // slots that a task of the latest slice takes
+    bool is_streaming;  // the latest slice was of mode `stream`
     int64_t told_want;
     bool draining;
 };
@@ -64,6 +65,8 @@ char *task_stream_key(const struct slice_run *slice, const char *const *environm
 bool task_stream_place(struct tasks *tasks, struct slice_run *slice);
 // Asks processes without work to end, other than those of `key` (may be NULL): their slots are needed.
 void task_stream_reclaim(struct tasks *tasks, const char *key);
+// Asks the stage's processes that have no task to end. True when there are none (left) at all.
+bool task_stream_finish(struct tasks *tasks, const char *job, const char *stage);
 void task_stream_cancel(struct tasks *tasks, const struct slice_run *slice);
 void task_stream_abandon(struct tasks *tasks);
 void task_stream_free_all(struct tasks *tasks);

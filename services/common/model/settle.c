@@ -389,9 +389,11 @@ static void decide_keeping(struct decision *decision)
 {
     const struct settle_view *view = decision->view;
     struct settle_plan *plan = decision->plan;
-    int64_t keep_ms = view->linger_ms;
-    if (plan->outcome == OUTCOME_FAILED)
-        keep_ms = MAX(keep_ms, view->keep_on_failure_ms);
+    int64_t keep_ms = 0;
+    if (plan->outcome == OUTCOME_SUCCEEDED)
+        keep_ms = view->linger_ms;
+    else if (plan->outcome == OUTCOME_FAILED || plan->outcome == OUTCOME_TIMED_OUT)
+        keep_ms = view->keep_on_failure_ms;
     bool autostops = (view->autostop_on & bit(plan->outcome)) != 0;
     bool ends_now = view->stop_requested || view->service_count == 0 || all_instances_over(view);
 
@@ -428,6 +430,19 @@ static bool has_live_dependents(const struct decision *decision, int service)
     return false;
 }
 
+// What was in trouble has failed by that, whatever the job's end is.
+static void stop_for_cleanup(struct decision *decision, const struct settle_instance *instance)
+{
+    enum trouble trouble = TROUBLE_NONE;
+    bool starts = instance->state == INSTANCE_PLACING || instance->state == INSTANCE_STARTING;
+    if (instance->state == INSTANCE_UNHEALTHY)
+        trouble = TROUBLE_UNHEALTHY;
+    else if (starts && instance->ready_by_us != 0 && instance->ready_by_us <= decision->view->now_us)
+        trouble = TROUBLE_NEVER_READY;
+    bool failed = trouble != TROUBLE_NONE;
+    add_stop(decision, instance, failed ? troubles[trouble].stop_reason : decision->stop_reason, failed);
+}
+
 static void stop_services(struct decision *decision)
 {
     const struct settle_view *view = decision->view;
@@ -439,7 +454,7 @@ static void stop_services(struct decision *decision)
         if (instance->state == INSTANCE_PENDING)
             add_stop(decision, instance, decision->stop_reason, false);
         else if (stoppable && !kept && tasks_are_over && !has_live_dependents(decision, instance->service))
-            add_stop(decision, instance, decision->stop_reason, false);
+            stop_for_cleanup(decision, instance);
     }
 }
 

@@ -70,6 +70,15 @@ static void gone(struct runtime_instance *instance, int code, enum runtime_reaso
     runtime_scripted_gone(instance, reason);
 }
 
+// The last slice of its stage here is reported when the stage's processes, which are asked to end, are gone.
+static void expect_last(struct runtime_instance *process, const char *expected)
+{
+    tasks_rig_settle(&rig);
+    assert_int_equal(rig.done_count, 0);
+    gone(process, 0, RUNTIME_EXITED);
+    tasks_rig_expect(&rig, 1, expected);
+}
+
 static void a_process_takes_task_after_task(void **state)
 {
     UNUSED(state);
@@ -82,14 +91,13 @@ static void a_process_takes_task_after_task(void **state)
                                                          "{\"task\":6,\"attempt\":1,\"item\":null}\n"
                                                          "{\"task\":7,\"attempt\":1,\"item\":3}\n");
     answer(process, "{\"task\":7,\"ok\":false,\"error\":\"not today\"}\r\n\n{\"task\":6,");
-    answer(process, "\"ok\":true}\n");
-    tasks_rig_expect(&rig, 1, "done j1/0/5/15 ok 5-7 failed 7:not today (-1,counted) outputs 5=1 5={\"b\":2}\n");
     // The next slice of the same stage goes to the same process.
     tasks_accept(rig.tasks, tasks_rig_order("j1", 8, 1, STREAM, NULL, NULL));
-    tasks_rig_settle(&rig);
+    answer(process, "\"ok\":true}\n");
+    tasks_rig_expect(&rig, 1, "done j1/0/5/15 ok 5-7 failed 7:not today (-1,counted) outputs 5=1 5={\"b\":2}\n");
     assert_int_equal(runtime_scripted_count(rig.runtime), 1);
     answer(process, "{\"task\":8,\"ok\":true}\n");
-    tasks_rig_expect(&rig, 1, "done j1/0/8/18 ok 8-9\n");
+    expect_last(process, "done j1/0/8/18 ok 8-9\n");
 }
 
 static void another_environment_is_another_process(void **state)
@@ -97,21 +105,19 @@ static void another_environment_is_another_process(void **state)
     UNUSED(state);
     tasks_rig_accept(&rig, 0, 1, STREAM);
     struct runtime_instance *process = start_process(0, 1);
+    tasks_rig_accept(&rig, 1, 1, STREAM ",\"env\":{\"A\":\"1\"}");
     answer(process, "{\"task\":0,\"ok\":true}\n");
     tasks_rig_expect(&rig, 1, NULL);
-    tasks_rig_accept(&rig, 1, 1, STREAM ",\"env\":{\"A\":\"1\"}");
-    tasks_rig_settle(&rig);
     // The slot is needed: who has no work is asked to end, by the end of its stdin.
     assert_true(runtime_scripted_saw(rig.runtime, "close_stdin j1/s/stream/10-1"));
     gone(process, 0, RUNTIME_EXITED);
     process = start_process(1, 2);
     assert_string_equal(runtime_scripted_env(process, "A"), "1");
     assert_string_equal(runtime_scripted_env(process, "HOME"), runtime_scripted_directory(process));
-    answer(process, "{\"task\":1,\"ok\":true}\n");
-    tasks_rig_expect(&rig, 1, NULL);
     // So it is for a task of a process of its own.
     tasks_rig_accept(&rig, 2, 1, "\"command\":[\"true\"]");
-    tasks_rig_settle(&rig);
+    answer(process, "{\"task\":1,\"ok\":true}\n");
+    tasks_rig_expect(&rig, 1, NULL);
     assert_true(runtime_scripted_saw(rig.runtime, "close_stdin j1/s/stream/11-2"));
 }
 
@@ -128,7 +134,8 @@ static void a_process_per_slot(void **state)
     assert_non_null(strstr(runtime_scripted_stdin(two), "\"task\":2"));
     answer(two, "{\"task\":2,\"ok\":true}\n");
     answer(one, "{\"task\":0,\"ok\":true}\n");
-    tasks_rig_expect(&rig, 1, "done j1/0/0/10 ok 0-3\n");
+    gone(two, 0, RUNTIME_EXITED);
+    expect_last(one, "done j1/0/0/10 ok 0-3\n");
 }
 
 // Two tasks in the only process: 1 is at work, 2 waits.
@@ -246,15 +253,15 @@ static void who_has_no_work_is_asked_to_end(void **state)
     tasks_rig_accept(&rig, 0, 1, STREAM);
     struct runtime_instance *process = start_process(0, 1);
     answer(process, "{\"task\":0,\"ok\":true}\n");
-    tasks_rig_expect(&rig, 1, NULL);
     assert_int_equal(tasks_running(rig.tasks), 1);
-    loop_for(rig.loop, 1200);
     assert_true(runtime_scripted_saw(rig.runtime, "close_stdin j1/s/stream/10-1"));
-    tasks_rig_accept(&rig, 1, 1, STREAM); // too late for that one
+    assert_int_equal(rig.done_count, 0);  // not while it is there
+    tasks_rig_accept(&rig, 1, 1, STREAM); // too late for that one; and the first is not the last of its stage any more
+    tasks_rig_expect(&rig, 1, "done j1/0/0/10 ok 0-1\n");
     gone(process, 0, RUNTIME_EXITED);
     process = start_process(1, 2);
     answer(process, "{\"task\":1,\"ok\":true}\n");
-    tasks_rig_expect(&rig, 1, "done j1/0/1/11 ok 1-2\n");
+    expect_last(process, "done j1/0/1/11 ok 1-2\n");
 }
 
 static void a_cancelled_slice_stops_its_processes(void **state)

@@ -383,17 +383,44 @@ static void autostop_false_keeps_until_stop_or_lifetime(void **state)
 static void kept_after_a_failure_for_a_while(void **state)
 {
     UNUSED(state);
+    for (int times_out = 0; times_out < 2; times_out++) {
+        struct world world;
+        world_init(&world, 1, 1);
+        world.view.keep_on_failure_ms = 60000;
+        world.view.linger_ms = 120000; // for success only
+        world_add_instance(&world, 0, 1, INSTANCE_READY);
+        world.stages[0].failed = !times_out;
+        world.view.timeout_ms = times_out ? 1 : 0;
+        world.view.now_us += times_out ? 1000 : 0;
+        settle(&world);
+        assert_int_equal(world.view.outcome, times_out ? OUTCOME_TIMED_OUT : OUTCOME_FAILED);
+        assert_int_equal(world.view.cleanup, CLEANUP_KEPT);
+        assert_true(world.view.attention_at_us == world.view.now_us + 60 * SECOND);
+        world.view.now_us += 60 * SECOND;
+        struct settle_plan plan = settle(&world);
+        assert_string_equal(plan.stops[0].reason, "keep_over");
+    }
+}
+
+static void what_was_in_trouble_is_stopped_as_failed(void **state)
+{
+    UNUSED(state);
     struct world world;
-    world_init(&world, 1, 1);
-    world.view.keep_on_failure_ms = 60000;
-    world_add_instance(&world, 0, 1, INSTANCE_READY);
-    world.stages[0].failed = 1;
-    settle(&world);
-    assert_int_equal(world.view.cleanup, CLEANUP_KEPT);
-    assert_true(world.view.attention_at_us == START + 60 * SECOND);
-    world.view.now_us += 60 * SECOND;
-    struct settle_plan plan = settle(&world);
-    assert_string_equal(plan.stops[0].reason, "keep_over");
+    world_init(&world, 1, 2);
+    world.stages[0].open = 0;
+    world.view.outcome = OUTCOME_FAILED;
+    world.view.cleanup = CLEANUP_PENDING;
+    world_add_instance(&world, 0, 1, INSTANCE_STARTING);
+    world_add_instance(&world, 1, 1, INSTANCE_STARTING);
+    world.instances[0].ready_by_us = START;
+    world.instances[1].ready_by_us = START + SECOND;
+    struct settle_plan plan;
+    settle_decide(&world.view, &plan);
+    assert_int_equal(plan.stop_count, 2);
+    assert_true(plan.stops[0].failed && !plan.stops[1].failed);
+    assert_string_equal(plan.stops[0].reason, "never_ready");
+    assert_string_equal(plan.stops[1].reason, "failed");
+    assert_true(plan.attention_at_us == 0);
 }
 
 static void deadlines_end_the_work(void **state)
@@ -596,6 +623,7 @@ int main(void)
         cmocka_unit_test(an_ignored_service_holds_nothing_up),
         cmocka_unit_test(autostop_false_keeps_until_stop_or_lifetime),
         cmocka_unit_test(kept_after_a_failure_for_a_while),
+        cmocka_unit_test(what_was_in_trouble_is_stopped_as_failed),
         cmocka_unit_test(deadlines_end_the_work),
         cmocka_unit_test(pausing_holds_the_tasks_and_keeps_the_services),
         cmocka_unit_test(every_life_comes_to_its_close),
