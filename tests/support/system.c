@@ -402,6 +402,12 @@ int system_leader(struct system *system)
     return -1;
 }
 
+const char *system_log(struct system *system, enum system_part part, int index)
+{
+    struct member *member = member_of(system, part, index);
+    return member->process ? process_stderr(member->process) : "";
+}
+
 void system_print_logs(struct system *system)
 {
     for (int part = 0; part < SYSTEM_PARTS; part++) {

@@ -65,5 +65,7 @@ void system_wait_ready(struct system *system, int workers);
 int system_leader(struct system *system);
 // Resident bytes of a process now.
 int64_t system_resident_bytes(pid_t pid);
+// What it wrote since it was started last; valid until the next call for the same program.
+const char *system_log(struct system *system, enum system_part part, int index);
 // The last lines that every program wrote, on stderr.
 void system_print_logs(struct system *system);

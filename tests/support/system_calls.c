@@ -45,14 +45,33 @@ const char *fixture_path(const char *name)
     return strcpy(paths[count++], path);
 }
 
+static void add_fixture(struct strbuf *out, const char *name, size_t length)
+{
+    char copy[32];
+    snprintf(copy, sizeof(copy), "%.*s", (int)length, name);
+    strbuf_add_text(out, fixture_path(copy));
+}
+
 static char *quote(const char *format, va_list values)
 {
-    char *text;
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    AUTO_FREE char *text = NULL;
+    char *quoted_text;
+    struct err err;
     if (vasprintf(&text, format, values) < 0)
         die("out of memory");
-    for (char *at = text; (at = strchr(at, '\''));)
-        *at = '"';
-    return text;
+    for (const char *at = text; *at; at++) {
+        const char *end = *at == '@' ? strchr(at + 1, '@') : NULL;
+        if (end) {
+            add_fixture(&out, at + 1, (size_t)(end - at - 1));
+            at = end;
+        } else {
+            strbuf_add_char(&out, *at == '\'' ? '"' : *at);
+        }
+    }
+    if (strbuf_take(&out, &quoted_text, &err) < 0)
+        die("%s", err.text);
+    return quoted_text;
 }
 
 char *quoted(const char *format, ...)
@@ -236,7 +255,7 @@ struct json_object *system_wait_closed(struct system *system, const char *id, in
 
 void system_explain(struct system *system, const char *id)
 {
-    static const char *const parts[] = {"", "/why", "/services", "/cleanup", "/tasks", "/events"};
+    static const char *const parts[] = {"", "/why", "/services", "/cleanup", "/tasks", "/tasks?single=true", "/events"};
     char marker[64];
     system_print_logs(system);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {

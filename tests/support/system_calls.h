@@ -16,7 +16,7 @@
 
 // The path of the `nasty` service (tests/fixtures/nasty.c) and of other programs there; lives as long as the program.
 const char *fixture_path(const char *name);
-// Text with every ' made ": specs are read and written so. Free with free().
+// Text with every ' made " and every @NAME@ the path of that fixture: specs are read and written so. Free with free().
 char *quoted(const char *format, ...) PRINTF_LIKE(1, 2);
 
 // One call with the first manager that answers; 0 and 503 are tried again for a minute, so `body` must be harmless
@@ -30,7 +30,7 @@ int system_post(struct system *system, const char *format, ...) PRINTF_LIKE(2, 3
 // GET of a stream (results, logs, events) as text; free with free().
 char *system_stream(struct system *system, const char *format, ...) PRINTF_LIKE(2, 3);
 
-// Submits a spec, ' for ", under an idempotency key of its own, so that it may be tried again.
+// Submits a spec, quoted as above, under an idempotency key of its own, so that it may be tried again.
 void system_submit(struct system *system, char id[SYSTEM_ID_SIZE], const char *format, ...) PRINTF_LIKE(3, 4);
 void system_submit_text(struct system *system, const char *json, char id[SYSTEM_ID_SIZE]);
 void system_stop(struct system *system, const char *id);
