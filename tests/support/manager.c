@@ -32,7 +32,11 @@ static bool port_known(void *context)
         die("the manager ended:\n%s", process_stderr(manager->process));
     if (file_read(manager->port_file, 32, &text, &length, NULL) < 0)
         return false;
-    snprintf(manager->url, sizeof(manager->url), "http://127.0.0.1:%d", atoi(text));
+    char url[sizeof(manager->url)];
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d", atoi(text));
+    // A manager that starts again has the same port, and other threads may be reading it.
+    if (strcmp(url, manager->url) != 0)
+        memcpy(manager->url, url, sizeof(url));
     return true;
 }
 

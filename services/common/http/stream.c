@@ -180,8 +180,10 @@ static ssize_t read_stream(void *context, uint64_t position, char *buffer, size_
 
 struct MHD_Response *http_stream_response(struct http_stream *stream, struct http_connection *connection)
 {
+    pthread_mutex_lock(&stream->lock); // the producer may be writing already
     stream->connection = connection;
     stream->mhd = connection->mhd;
+    pthread_mutex_unlock(&stream->lock);
     return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_BYTES, read_stream, stream, response_freed);
 }
 

@@ -169,7 +169,7 @@ static void test_retry_of_a_job_that_succeeded(void **state)
 struct race {
     atomic_bool over;
     int64_t job;
-    int64_t claimed;
+    _Atomic int64_t claimed;
 };
 
 // Cuts ready slices as a poll does: without a lock of the job.
