@@ -1,0 +1,147 @@
+// kill -9 of everything at random moments of a running mixed load: faults [--rounds=N] [--seed=N]
+//
+// Each kind of victim is killed N times, in random order. What must hold: every job succeeds and closes, with every
+// result exactly once and a certificate for each instance; the slices of every stage partition it; nothing of any job
+// is left running; processes that are not Curfew's are not touched. Ends with 1 when anything of that does not.
+#include "services/common/base/clock.h"
+#include "tests/faults/jobs.h"
+#include "tests/faults/victims.h"
+#include "tests/support/die.h"
+#include "tests/support/oracle.h"
+#include "tests/support/pg.h"
+#include "tests/support/process.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CHECK_EVERY 12
+#define FINISH_MS 180000
+#define MOMENT_MS_MAX 400
+#define PAUSE_MS_MAX 600
+#define NOBODY_MS 20000 // how long a service or shim to kill is waited for
+
+struct run {
+    int rounds;
+    unsigned seed;
+    struct system *system;
+    struct jobs jobs;
+    struct process *bystander; // looks like a service of ours, and is none
+    int killed[VICTIM_COUNT], absent[VICTIM_COUNT];
+};
+
+static unsigned random_below(struct run *run, unsigned n)
+{
+    return (unsigned)rand_r(&run->seed) % n;
+}
+
+static void shuffle(struct run *run, enum victim *list, unsigned count)
+{
+    for (unsigned i = count; i > 1; i--) {
+        unsigned j = random_below(run, i);
+        enum victim kept = list[i - 1];
+        list[i - 1] = list[j];
+        list[j] = kept;
+    }
+}
+
+// Services and shims come and go: one that is not there now is waited for.
+static void kill_one(struct run *run, enum victim victim)
+{
+    int64_t until_ms = clock_boot_ms() + NOBODY_MS;
+    poll(NULL, 0, (int)random_below(run, MOMENT_MS_MAX)); // the random moment
+    while (!victim_kill(run->system, victim, random_below(run, 1u << 30), (int)random_below(run, PAUSE_MS_MAX))) {
+        if (clock_boot_ms() > until_ms) {
+            run->absent[victim]++;
+            return;
+        }
+        jobs_look(&run->jobs);
+        jobs_fill(&run->jobs);
+    }
+    run->killed[victim]++;
+}
+
+static void check_everything(struct run *run)
+{
+    run->jobs.violations += system_violations(run->system);
+    if (!process_is_running(run->bystander)) {
+        fprintf(stderr, "faults: a process that is not ours was ended\n");
+        run->jobs.violations++;
+    }
+}
+
+static void kill_all(struct run *run)
+{
+    unsigned count = (unsigned)run->rounds * VICTIM_COUNT;
+    enum victim *list = calloc(count, sizeof *list);
+    if (!list)
+        die("faults: no memory");
+    for (unsigned i = 0; i < count; i++)
+        list[i] = (enum victim)(i % VICTIM_COUNT);
+    shuffle(run, list, count);
+    for (unsigned i = 0; i < count; i++) {
+        jobs_fill(&run->jobs);
+        kill_one(run, list[i]);
+        jobs_look(&run->jobs);
+        if (i % CHECK_EVERY == CHECK_EVERY - 1) {
+            check_everything(run);
+            fprintf(stderr, "faults: %u of %u killed, %u jobs closed, %d violations\n", i + 1, count, run->jobs.closed,
+                    run->jobs.violations);
+        }
+    }
+    free(list);
+}
+
+static int print_summary(const struct run *run, unsigned seed, int64_t took_ms)
+{
+    printf("\n%-10s %8s %8s\n", "victim", "killed", "absent");
+    for (int i = 0; i < VICTIM_COUNT; i++)
+        printf("%-10s %8d %8d\n", victim_name((enum victim)i), run->killed[i], run->absent[i]);
+    printf("seed %u, %lld s, %u jobs closed, %d violations\n", seed, (long long)took_ms / 1000, run->jobs.closed,
+           run->jobs.violations);
+    return run->jobs.violations == 0 ? 0 : 1;
+}
+
+static void read_arguments(struct run *run, int argc, char **argv)
+{
+    run->rounds = 10;
+    run->seed = (unsigned)time(NULL);
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--rounds=", 9) == 0)
+            run->rounds = atoi(argv[i] + 9);
+        else if (strncmp(argv[i], "--seed=", 7) == 0)
+            run->seed = (unsigned)strtoul(argv[i] + 7, NULL, 10);
+        else
+            die("usage: faults [--rounds=N] [--seed=N]");
+    }
+    if (run->rounds < 1 || run->rounds > 100000)
+        die("faults: --rounds is 1 to 100000");
+}
+
+int main(int argc, char **argv)
+{
+    static struct run run;
+    read_arguments(&run, argc, argv);
+    unsigned seed = run.seed;
+    int64_t began_ms = clock_boot_ms();
+    const struct system_plan plan = {.managers = 2, .workers = 2, .reapers = 2, .pg_flags = PG_FSYNC};
+    printf("faults: %d rounds of each kind, --seed=%u\n", run.rounds, seed);
+    fflush(stdout);
+    run.system = system_start(&plan);
+    const char *const bystander[] = {fixture_path("nasty"), "tree", NULL};
+    run.bystander = process_start(bystander, NULL);
+    jobs_init(&run.jobs, run.system);
+    kill_all(&run);
+    jobs_finish(&run.jobs, FINISH_MS);
+    check_everything(&run);
+    if (oracle_find(system_marker(run.system), NULL, 0) > 0) {
+        oracle_print(system_marker(run.system));
+        run.jobs.violations++;
+    }
+    process_free(run.bystander);
+    system_free(run.system);
+    return print_summary(&run, seed, clock_boot_ms() - began_ms);
+}
