@@ -137,6 +137,8 @@ int main(int argc, char **argv)
     kill_all(&run);
     jobs_finish(&run.jobs, FINISH_MS);
     check_everything(&run);
+    system_wait_ready(run.system, system_count(run.system, SYSTEM_WORKER));
+    jobs_check_certificates(&run.jobs, FINISH_MS);
     if (oracle_find(system_marker(run.system), NULL, 0) > 0) {
         oracle_print(system_marker(run.system));
         run.jobs.violations++;

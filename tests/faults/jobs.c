@@ -1,6 +1,9 @@
 #include "tests/faults/jobs.h"
 
 #include "services/common/base/clock.h"
+#include "services/common/model/states.h"
+#include "tests/support/oracle.h"
+#include "tests/support/process.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -128,9 +131,31 @@ static int check_results(struct jobs *jobs, const struct open_job *job)
     return 1;
 }
 
+// Nothing of a closed job runs, now.
+static int check_processes(const struct open_job *job)
+{
+    char marker[SYSTEM_ID_SIZE + sizeof "CURFEW_JOB="];
+    snprintf(marker, sizeof marker, "CURFEW_JOB=%s", job->id);
+    int64_t left = oracle_find(marker, NULL, 0);
+    if (left == 0)
+        return 0;
+    fprintf(stderr, "faults: job %s (%s) is closed, and %lld processes of it are left\n", job->id,
+            kinds[job->kind].name, (long long)left);
+    oracle_print(marker);
+    return 1;
+}
+
+static void remember(struct jobs *jobs, const char *id)
+{
+    jobs->closed_ids = reallocarray(jobs->closed_ids, jobs->closed + 1, sizeof *jobs->closed_ids);
+    if (!jobs->closed_ids)
+        abort();
+    snprintf(jobs->closed_ids[jobs->closed++], SYSTEM_ID_SIZE, "%s", id);
+}
+
 static void check_closed(struct jobs *jobs, struct open_job *job, struct json_object *shown)
 {
-    int wrong = check_results(jobs, job) + system_leftovers(jobs->system, job->id);
+    int wrong = check_processes(job) + check_results(jobs, job);
     if (strcmp(json_text_at(shown, "/outcome"), "succeeded") != 0) {
         fprintf(stderr, "faults: job %s (%s) has outcome %s\n", job->id, kinds[job->kind].name,
                 json_text_at(shown, "/outcome"));
@@ -139,7 +164,7 @@ static void check_closed(struct jobs *jobs, struct open_job *job, struct json_ob
     if (wrong > 0)
         system_explain(jobs->system, job->id);
     jobs->violations += wrong;
-    jobs->closed++;
+    remember(jobs, job->id);
     job->kind = -1;
 }
 
@@ -177,4 +202,20 @@ void jobs_finish(struct jobs *jobs, int64_t timeout_ms)
         system_explain(jobs->system, jobs->open[i].id);
         jobs->violations++;
     }
+}
+
+static bool all_verified(void *context)
+{
+    struct jobs *jobs = context;
+    return system_sql(jobs->system, "SELECT count(*) FROM curfew.instance WHERE grade <> %d", GRADE_VERIFIED) == 0;
+}
+
+void jobs_check_certificates(struct jobs *jobs, int64_t timeout_ms)
+{
+    if (!wait_until(all_verified, jobs, timeout_ms)) {
+        fprintf(stderr, "faults: not every certificate is verified though all workers are back\n");
+        jobs->violations++;
+    }
+    for (unsigned i = 0; i < jobs->closed; i++)
+        jobs->violations += system_leftovers(jobs->system, jobs->closed_ids[i]);
 }

@@ -13,6 +13,7 @@ struct jobs {
         int kind; // -1: none
         int64_t results;
     } open[JOBS_OPEN];
+    char (*closed_ids)[SYSTEM_ID_SIZE];
     unsigned submitted, closed;
     int violations;
 };
@@ -24,3 +25,6 @@ void jobs_fill(struct jobs *jobs);
 void jobs_look(struct jobs *jobs);
 // Waits until all are closed, and checks them. Those that do not close in time are violations.
 void jobs_finish(struct jobs *jobs, int64_t timeout_ms);
+// When all workers are there again: what was presumed to be gone while one was away is verified by now, and every
+// certificate of every job is whole.
+void jobs_check_certificates(struct jobs *jobs, int64_t timeout_ms);
