@@ -159,6 +159,12 @@ struct succeeded_range {
     int32_t attempt;
 };
 
+// One whose neighbours were asked for.
+struct asked_range {
+    struct succeeded_range range;
+    size_t index; // in ranges
+};
+
 struct item_row {
     int64_t job;
     int16_t stage;
@@ -330,6 +336,7 @@ struct batch {
     LIST(struct asked_instance) observations;
     LIST(struct instance_row) instances;
     LIST(struct succeeded_range) ranges;
+    LIST(struct asked_range) ranges_asked;
     LIST(struct asked_chunk) chunks;
 
     // what is written

@@ -145,16 +145,23 @@ int hot_jobs_read(struct batch *batch, struct err *err)
 
 // ---- writing
 
+static bool will_settle(const struct batch_job *job)
+{
+    return job->settles && !job->closed;
+}
+
+// A start alone is written by whoever settles the job.
 static int write_jobs(struct batch *batch, struct err *err)
 {
     LIST(struct batch_job) changed = {0};
     for (size_t i = 0; i < batch->job_count; i++) {
-        if (!batch->jobs[i].changed)
+        struct batch_job *job = &batch->jobs[i];
+        if (!job->changed && (job->started_us == 0 || will_settle(job)))
             continue;
-        struct batch_job *job = LIST_ADD(batch->arena, &changed);
-        if (!job)
+        struct batch_job *added = LIST_ADD(batch->arena, &changed);
+        if (!added)
             return batch_no_memory(err);
-        *job = batch->jobs[i];
+        *added = *job;
     }
     if (changed.count == 0)
         return 0;
@@ -210,11 +217,22 @@ int hot_jobs_write(struct batch *batch, struct err *err)
     return write_jobs(batch, err);
 }
 
+// Since when the tasks of these jobs have been running, where this batch has found out.
+static int64_t *starts_of(struct batch *batch, size_t count)
+{
+    int64_t *started_us = arena_alloc_zero(batch->arena, count + 1, sizeof *started_us);
+    for (size_t i = 0; started_us && i < count; i++) {
+        const struct batch_job *job = batch_job(batch, batch->settles.items[i]);
+        started_us[i] = job ? job->started_us : 0;
+    }
+    return started_us;
+}
+
 int hot_jobs_settle(struct batch *batch, struct err *err)
 {
     for (size_t i = 0; i < batch->job_count; i++) {
         const struct batch_job *job = &batch->jobs[i];
-        if (!job->settles || job->closed)
+        if (!will_settle(job))
             continue;
         int64_t *id = LIST_ADD(batch->arena, &batch->settles);
         if (!id)
@@ -222,5 +240,10 @@ int hot_jobs_settle(struct batch *batch, struct err *err)
         *id = job->id;
     }
     size_t count = sort_unique(batch->settles.items, batch->settles.count);
-    return count == 0 ? 0 : settle_jobs(batch->hot->db, batch->settles.items, count, batch->wakes, err);
+    if (count == 0)
+        return 0;
+    const int64_t *started_us = starts_of(batch, count);
+    if (!started_us)
+        return batch_no_memory(err);
+    return settle_jobs_started(batch->hot->db, batch->settles.items, started_us, count, batch->wakes, err);
 }

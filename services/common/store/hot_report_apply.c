@@ -35,16 +35,30 @@ static void merge_ranges(struct batch *batch)
     batch->ranges.count = last + 1;
 }
 
+// What is all of a stage has no neighbours.
+static bool may_have_neighbours(const struct succeeded_range *range)
+{
+    return range->from > 0 || range->to < range->stage->total;
+}
+
 int hot_neighbours_ask(struct batch *batch, struct err *err)
 {
     merge_ranges(batch);
-    if (batch->ranges.count == 0)
+    for (size_t i = 0; i < batch->ranges.count; i++) {
+        if (!may_have_neighbours(&batch->ranges.items[i]))
+            continue;
+        struct asked_range *asked = LIST_ADD(batch->arena, &batch->ranges_asked);
+        if (!asked)
+            return batch_no_memory(err);
+        *asked = (struct asked_range){batch->ranges.items[i], i};
+    }
+    if (batch->ranges_asked.count == 0)
         return 0;
     struct params *params = batch_params(batch);
-    PARAM_I64_FIELD(params, &batch->ranges, stage->job);
-    PARAM_I16_FIELD(params, &batch->ranges, stage->stage);
-    PARAM_I64_FIELD(params, &batch->ranges, from);
-    PARAM_I64_FIELD(params, &batch->ranges, to);
+    PARAM_I64_FIELD(params, &batch->ranges_asked, range.stage->job);
+    PARAM_I16_FIELD(params, &batch->ranges_asked, range.stage->stage);
+    PARAM_I64_FIELD(params, &batch->ranges_asked, range.from);
+    PARAM_I64_FIELD(params, &batch->ranges_asked, range.to);
     batch->at.neighbours = batch_ask(batch, STATEMENT_HOT_NEIGHBOURS, err);
     return batch->at.neighbours < 0 ? -1 : 0;
 }
@@ -83,7 +97,10 @@ int hot_neighbours_read(struct batch *batch, struct err *err)
     struct result *rows = pipeline_result(batch->pipeline, batch->at.neighbours);
     for (int row = 0; row < result_rows(rows); row++) {
         size_t at = (size_t)result_i64(rows, row, NEIGHBOUR_ORDINAL) - 1;
-        if (at < batch->ranges.count && absorb(batch, rows, row, &batch->ranges.items[at], err) < 0)
+        if (at >= batch->ranges_asked.count)
+            continue;
+        size_t range = batch->ranges_asked.items[at].index;
+        if (absorb(batch, rows, row, &batch->ranges.items[range], err) < 0)
             return -1;
     }
     merge_ranges(batch); // two of them may have the same neighbour between them
@@ -202,7 +219,6 @@ static void note_start(struct batch_job *job, const struct batch_lease *lease)
 {
     if (!lease->result || job->started || job->has_services)
         return;
-    job->changed = true;
     if (job->started_us == 0 || lease->leased_us < job->started_us)
         job->started_us = lease->leased_us;
 }

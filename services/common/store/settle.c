@@ -14,13 +14,28 @@ static bool needs_another_round(const struct settle_plan *plan)
     return plan->cancel_tasks;
 }
 
+// Entries come by job as `jobs` do; one that does not exist has none.
+static void note_started(struct settle_batch *batch, const int64_t *jobs, const int64_t *started_us, size_t count)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct settle_entry *entry = &batch->entries[i];
+        while (at < count && jobs[at] < entry->job)
+            at++;
+        if (at < count && jobs[at] == entry->job && entry->view.started_at_us == 0)
+            entry->view.started_at_us = entry->started_us = started_us[at];
+    }
+}
+
 // Settles once; fills `again` (room for `count`) with the jobs that need another round and returns how many.
-static int settle_round(struct db *db, const int64_t *jobs, size_t count, struct wakes *wakes, int64_t *again,
-                        struct err *err)
+static int settle_round(struct db *db, const int64_t *jobs, const int64_t *started_us, size_t count,
+                        struct wakes *wakes, int64_t *again, struct err *err)
 {
     AUTO_SETTLE_BATCH struct settle_batch batch = {.db = db, .wakes = wakes};
     if (settle_batch_load(&batch, jobs, count, err) < 0)
         return -1;
+    if (started_us)
+        note_started(&batch, jobs, started_us, count);
     for (size_t i = 0; i < batch.count; i++)
         settle_decide(&batch.entries[i].view, &batch.entries[i].plan);
     if (settle_batch_apply(&batch, err) < 0)
@@ -32,7 +47,8 @@ static int settle_round(struct db *db, const int64_t *jobs, size_t count, struct
     return left;
 }
 
-int settle_jobs(struct db *db, const int64_t *jobs, size_t count, struct wakes *wakes, struct err *err)
+int settle_jobs_started(struct db *db, const int64_t *jobs, const int64_t *started_us, size_t count,
+                        struct wakes *wakes, struct err *err)
 {
     if (count == 0)
         return 0;
@@ -40,11 +56,17 @@ int settle_jobs(struct db *db, const int64_t *jobs, size_t count, struct wakes *
     if (!left)
         return err_set(err, ERR_NO_MEMORY, "settling %zu jobs", count);
     for (int round = 0; count > 0 && round < ROUNDS_MAX; round++) {
-        int again = settle_round(db, jobs, count, wakes, left, err);
+        int again = settle_round(db, jobs, started_us, count, wakes, left, err);
         if (again < 0)
             return -1;
         jobs = left;
+        started_us = NULL;
         count = (size_t)again;
     }
     return 0;
+}
+
+int settle_jobs(struct db *db, const int64_t *jobs, size_t count, struct wakes *wakes, struct err *err)
+{
+    return settle_jobs_started(db, jobs, NULL, count, wakes, err);
 }

@@ -14,7 +14,8 @@ struct job_columns {
     int16_t *cleanup;
     int64_t *keep_until;
     int16_t *phase;
-    bool *starts, *closes;
+    int64_t *started;
+    bool *closes;
     int64_t *attention;
     int32_t *events;
 };
@@ -31,7 +32,7 @@ static int columns_init(struct job_columns *columns, struct settle_batch *batch,
               (columns->cleanup = arena_alloc_zero(batch->arena, n, sizeof *columns->cleanup)) &&
               (columns->keep_until = arena_alloc_zero(batch->arena, n, sizeof *columns->keep_until)) &&
               (columns->phase = arena_alloc_zero(batch->arena, n, sizeof *columns->phase)) &&
-              (columns->starts = arena_alloc_zero(batch->arena, n, sizeof *columns->starts)) &&
+              (columns->started = arena_alloc_zero(batch->arena, n, sizeof *columns->started)) &&
               (columns->closes = arena_alloc_zero(batch->arena, n, sizeof *columns->closes)) &&
               (columns->attention = arena_alloc_zero(batch->arena, n, sizeof *columns->attention)) &&
               (columns->events = arena_alloc_zero(batch->arena, n, sizeof *columns->events));
@@ -50,7 +51,7 @@ static void columns_add(struct job_columns *columns, const struct settle_entry *
     columns->cleanup[at] = (int16_t)plan->cleanup;
     columns->keep_until[at] = plan->keep_until_us;
     columns->phase[at] = (int16_t)plan->phase;
-    columns->starts[at] = plan->sets_started;
+    columns->started[at] = plan->sets_started ? entry->view.now_us : entry->started_us;
     columns->closes[at] = plan->closes;
     columns->attention[at] = plan->attention_at_us;
     columns->events[at] = entry->event_count;
@@ -67,7 +68,7 @@ static int columns_write(const struct job_columns *columns, struct db *db, struc
     params_i16_array(&params, columns->cleanup, columns->count);
     params_i64_array(&params, columns->keep_until, columns->count);
     params_i16_array(&params, columns->phase, columns->count);
-    params_bool_array(&params, columns->starts, columns->count);
+    params_i64_array(&params, columns->started, columns->count);
     params_bool_array(&params, columns->closes, columns->count);
     params_i64_array(&params, columns->attention, columns->count);
     params_i32_array(&params, columns->events, columns->count);
@@ -88,7 +89,7 @@ static void wake_for_pending(struct settle_batch *batch, const struct settle_ent
 
 static bool entry_changes(const struct settle_entry *entry)
 {
-    return entry->plan.changes || entry->event_count != entry->stored_event_count;
+    return entry->plan.changes || entry->started_us != 0 || entry->event_count != entry->stored_event_count;
 }
 
 static int apply_jobs(struct settle_batch *batch, struct err *err)

@@ -17,6 +17,7 @@ struct settle_entry {
     int64_t job;
     int stored_event_count;  // as loaded
     int event_count;         // with the plan's events
+    int64_t started_us;      // what started_at becomes besides the plan; 0: nothing
     bool has_windows;        // stages with max_parallel
     const bool *windows;     // per stage
     const int *demands;      // per service

@@ -145,7 +145,7 @@ SELECT u.id, u.number, clock_timestamp(), u.kind, u.data
 
 -- name: settle_jobs
 -- Arrays: job, now (microseconds), outcome or -1, reason code, reason message, cleanup, keep until (0: never), phase,
--- becomes started, closes, attention at (0: never), number of events. An outcome that is set is never changed.
+-- started at (0: as it is), closes, attention at (0: never), number of events. An outcome that is set is never changed.
 UPDATE job
    SET outcome = coalesce(job.outcome, nullif(u.outcome, -1)),
        finished_at = CASE WHEN job.outcome IS NULL AND u.outcome >= 0 THEN time_of(u.now_us) ELSE job.finished_at END,
@@ -154,12 +154,12 @@ UPDATE job
        cleanup = u.cleanup,
        keep_until = time_of(nullif(u.keep_until_us, 0)),
        phase = u.phase,
-       started_at = CASE WHEN u.starts THEN coalesce(job.started_at, time_of(u.now_us)) ELSE job.started_at END,
+       started_at = coalesce(job.started_at, time_of(nullif(u.started_us, 0))),
        closed_at = CASE WHEN u.closes THEN coalesce(job.closed_at, time_of(u.now_us)) ELSE job.closed_at END,
        attention_at = time_of(nullif(u.attention_us, 0)),
        event_count = u.events
   FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::text[], $6::smallint[], $7::bigint[],
-              $8::smallint[], $9::boolean[], $10::boolean[], $11::bigint[], $12::integer[])
-       AS u (id, now_us, outcome, reason_code, reason_message, cleanup, keep_until_us, phase, starts, closes,
+              $8::smallint[], $9::bigint[], $10::boolean[], $11::bigint[], $12::integer[])
+       AS u (id, now_us, outcome, reason_code, reason_message, cleanup, keep_until_us, phase, started_us, closes,
              attention_us, events)
  WHERE job.id = u.id
