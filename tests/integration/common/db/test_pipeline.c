@@ -399,11 +399,38 @@ static void a_killed_server_ends_it(void **state)
     assert_int_equal(count(), 1);
 }
 
+// Code for ordinary transactions works inside a pipeline: its statements come after those that were added before.
+static void queries_are_part_of_the_pipeline(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    struct result rows AUTO_RESULT = RESULT_INIT;
+    struct pipeline *pipeline = begin();
+    insert(pipeline, 1, "one");
+    assert_ok(db_query(db, SELECT_ALL, NULL, RESULT_BINARY, &rows, &err), err);
+    assert_int_equal(result_rows(&rows), 1);
+    int added = insert(pipeline, 2, "two");
+    assert_int_equal(count(), 0);
+    assert_ok(pipeline_commit(pipeline, &err), err);
+    assert_int_equal(result_affected(pipeline_result(pipeline, added)), 1);
+    assert_string_equal(result_text(&rows, 0, 1), "one"); // it is the caller's
+    assert_int_equal(count(), 2);
+
+    struct params zero AUTO_PARAMS = PARAMS_INIT;
+    params_i64(&zero, 0);
+    pipeline = begin();
+    insert(pipeline, 3, "three");
+    assert_int_equal(db_query(db, DIVIDE, &zero, RESULT_BINARY, NULL, &err), -1);
+    assert_int_equal(pipeline_commit(pipeline, &err), -1); // it is over
+    assert_int_equal(count(), 2);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(queries_are_part_of_the_pipeline),
         TEST(writes_and_reads_in_one_transaction),
         TEST(an_empty_pipeline_commits),
         TEST(an_abort_rolls_back),
