@@ -280,11 +280,33 @@ static void copy_is_refused(void **state)
     assert_int_equal(query_i64(db, ONE), 1);
 }
 
+static bool scans_sequentially(struct db *db)
+{
+    return db_test_i64(db, "SELECT (current_setting('enable_seqscan') = 'on')::int::bigint");
+}
+
+static void plans_by_index_are_asked_for_again(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    struct db *db AUTO_DB = open_db();
+    struct db *early AUTO_DB = open_db();
+    assert_true(scans_sequentially(db));
+    assert_ok(db_set_plans_by_index(db, &err), err);
+    assert_false(scans_sequentially(db));
+    db_disconnect(db);
+    assert_false(scans_sequentially(db));
+    assert_ok(db_set_plans_by_index(early, &err), err); // before it is connected
+    assert_false(db_is_connected(early));
+    assert_false(scans_sequentially(early));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(executes_statements_by_index, fresh),
         cmocka_unit_test_setup(sets_the_session_up, fresh),
+        cmocka_unit_test_setup(plans_by_index_are_asked_for_again, fresh),
         cmocka_unit_test(refuses_what_is_no_connection_string),
         cmocka_unit_test(an_unreachable_database_is_unavailable),
         cmocka_unit_test_setup(prepares_all_and_names_what_does_not_prepare, fresh),
