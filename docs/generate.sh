@@ -14,6 +14,9 @@ make -s BUILD="$build" "$build/tests/docs/print_reference"
 if [ -x "$build/bin/curfew-jobmanager" ]; then
     "$build/bin/curfew-jobmanager" api-markdown >"$directory/api.md"
 fi
+if [ -x "$build/bin/curfew" ]; then
+    "$build/bin/curfew" --help-markdown >"$directory/cli.md"
+fi
 {
     cat <<'END'
 # Settings

@@ -1,5 +1,6 @@
 #include "services/cli/api.h"
 
+#include "services/cli/print.h"
 #include "services/common/http/target.h"
 
 #include <json-c/json.h>
@@ -66,13 +67,27 @@ static enum err_code code_of_status(int status)
     }
 }
 
+static void print_faults(struct json_object *faults)
+{
+    for (size_t i = 0; json_object_is_type(faults, json_type_array) && i < json_object_array_length(faults); i++) {
+        struct json_object *fault = json_object_array_get_idx(faults, i);
+        AUTO_STRBUF struct strbuf line = STRBUF_INIT;
+        print_clean(&line, api_text(fault, "pointer"));
+        strbuf_add_text(&line, line.length > 0 ? ": " : "");
+        print_clean(&line, api_text(fault, "detail"));
+        fprintf(stderr, "%s\n", strbuf_text(&line));
+    }
+}
+
 int api_problem(const struct http_response *response, struct err *err)
 {
     AUTO_JSON_DOCUMENT struct json_document document = JSON_DOCUMENT_INIT;
     const char *detail = "";
     if (response->body.length > 0 &&
-        json_parse(response->body.data, response->body.length, NULL, &document, NULL, NULL) == 0)
+        json_parse(response->body.data, response->body.length, NULL, &document, NULL, NULL) == 0) {
         detail = api_text(document.root, "detail");
+        print_faults(api_member(document.root, "errors"));
+    }
     if (*detail)
         return err_set(err, code_of_status(response->status), "%s", detail);
     return err_set(err, code_of_status(response->status), "the manager answered with status %d", response->status);

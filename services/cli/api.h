@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
-// The problem document of an answer that is no 2xx, as an error: code by status, text from `detail`, and every fault of
-// `errors[]` printed to stderr behind `what` ("job.yaml") when that is not NULL.
+// The problem document of an answer that is no 2xx, as an error: code by status, text from `detail`. The faults of
+// `errors[]` are printed to stderr.
 int api_problem(const struct http_response *response, struct err *err);
 
 // One call with an answer in JSON. `json` may be NULL for no body; `key`: Idempotency-Key or NULL. The tree is the

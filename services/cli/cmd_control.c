@@ -1,81 +1,88 @@
-// stop, pause, resume, retry, extend, delete.
+// stop, pause, resume, retry, extend, delete, drain.
 #include "services/cli/commands.h"
 #include "services/cli/follow.h"
 #include "services/cli/one_job.h"
 #include "services/common/base/parse.h"
 
-#include <stdio.h>
+#include <json-c/json.h>
+
+#define PATH_SIZE 256
 
 int cmd_stop(struct cli *cli)
 {
-    bool wait = false;
-    const struct option_spec options[] = {{"--wait", NULL, &wait}};
-    const char *job;
-    int status = one_job(cli, options, ARRAY_LEN(options), &job);
-    if (status == 0)
-        status = one_job_do(cli, job, "/stop", NULL, "is being stopped");
+    bool wait = cli_option(cli, "--wait") != NULL;
+    struct cli silent = *cli;
+    silent.json = false;
+    int status = one_job_do(wait && cli->json ? &silent : cli, "/stop", NULL, "is being stopped");
     if (status != 0 || !wait)
         return status;
-    const struct follow_settings settings = {.quiet = cli->json};
-    int outcome = follow_job(cli, job, &settings);
-    return outcome == EXIT_JOB_STOPPED ? 0 : outcome; // that is what was asked for
-}
-
-static int simple(struct cli *cli, const char *verb, const char *said)
-{
-    const char *job;
-    int status = one_job(cli, NULL, 0, &job);
-    return status != 0 ? status : one_job_do(cli, job, verb, NULL, said);
+    const struct follow_settings settings = {.quiet = true, .is_known = true, .print = cli->json};
+    status = follow_job(cli, cli->argument, &settings);
+    return status == EXIT_JOB_FAILED || status == EXIT_JOB_STOPPED || status == EXIT_JOB_TIMED_OUT ? 0 : status;
 }
 
 int cmd_pause(struct cli *cli)
 {
-    return simple(cli, "/pause", "is paused");
+    return one_job_do(cli, "/pause", NULL, "is paused");
 }
 
 int cmd_resume(struct cli *cli)
 {
-    return simple(cli, "/resume", "goes on");
+    return one_job_do(cli, "/resume", NULL, "goes on");
 }
 
 int cmd_retry(struct cli *cli)
 {
-    return simple(cli, "/retry", "runs the failed tasks again");
+    return one_job_do(cli, "/retry", NULL, "runs the failed tasks again");
 }
 
 int cmd_extend(struct cli *cli)
 {
-    const char *by = NULL, *job;
-    const struct option_spec options[] = {{"--by", &by, NULL}};
+    const char *by = cli_option(cli, "--by");
     char body[128];
     int64_t ms;
     struct err err;
-    int status = one_job(cli, options, ARRAY_LEN(options), &job);
-    if (status != 0)
-        return status;
     if (!by)
-        return cli_usage(cli->command, "--by is needed");
+        return cli_usage(cli->command, "extend needs --by");
     if (parse_duration_ms(by, "--by", &ms, &err) < 0)
         return cli_usage(cli->command, "%s", err.text);
     snprintf(body, sizeof body, "{\"for\":\"%lldms\"}", (long long)ms);
-    return one_job_do(cli, job, "/extend", body, "keeps its services longer");
+    return one_job_do(cli, "/extend", body, "keeps its services longer");
 }
 
 int cmd_delete(struct cli *cli)
 {
     AUTO_JSON_DOCUMENT struct json_document answer = JSON_DOCUMENT_INIT;
-    bool force = false;
-    const struct option_spec options[] = {{"--force", NULL, &force}};
-    const char *job;
-    char path[256];
-    int http_status = 0;
+    const char *suffix = cli_option(cli, "--force") ? "?force=true" : "";
+    char path[PATH_SIZE];
+    int status = 0;
     struct err err;
-    int status = one_job(cli, options, ARRAY_LEN(options), &job);
-    if (status != 0)
-        return status;
-    if (api_job_path(job, force ? "?force=true" : "", path, sizeof path, &err) < 0 ||
-        api_call(cli, "DELETE", path, NULL, NULL, 0, &answer, &http_status, &err) < 0)
+    if (api_job_path(cli->argument, suffix, path, sizeof path, &err) < 0 ||
+        api_call(cli, "DELETE", path, NULL, NULL, 0, &answer, &status, &err) < 0)
         return cli_fail(&err);
-    printf("%s %s\n", job, http_status == 202 ? "is being stopped, and is deleted then" : "is deleted");
+    bool is_gone = status != 202;
+    if (cli->json)
+        printf("{\"id\": \"%s\", \"deleted\": %s}\n", cli->argument, is_gone ? "true" : "false");
+    else
+        printf("%s %s\n", cli->argument, is_gone ? "is deleted" : "is being stopped, and is deleted then");
+    return 0;
+}
+
+int cmd_drain(struct cli *cli)
+{
+    AUTO_JSON_DOCUMENT struct json_document answer = JSON_DOCUMENT_INIT;
+    bool undo = cli_option(cli, "--undo") != NULL;
+    char path[PATH_SIZE];
+    int64_t worker;
+    struct err err;
+    if (parse_i64(cli->argument, 1, INT64_MAX, "WORKER", &worker, &err) < 0)
+        return cli_usage(cli->command, "%s", err.text);
+    snprintf(path, sizeof path, "/v1/workers/%lld/drain", (long long)worker);
+    if (api_call(cli, "POST", path, undo ? "{\"drain\":false}" : "{\"drain\":true}", NULL, 0, &answer, NULL, &err) < 0)
+        return cli_fail(&err);
+    if (cli->json)
+        api_print(answer.root);
+    else
+        printf("worker %lld %s\n", (long long)worker, undo ? "works again" : "gets nothing new");
     return 0;
 }

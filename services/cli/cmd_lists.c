@@ -1,6 +1,6 @@
-// list, tasks, services, workers: pages of a list, fetched until it ends or the limit is reached.
+// list, tasks, services, workers, leaks: pages of a list, fetched until it ends or the limit is reached.
+#include "services/cli/api.h"
 #include "services/cli/commands.h"
-#include "services/cli/one_job.h"
 #include "services/cli/print.h"
 #include "services/common/base/parse.h"
 #include "services/common/http/target.h"
@@ -10,9 +10,11 @@
 #include <string.h>
 
 #define PAGE 500
+#define PATH_SIZE 256
+#define CURSOR_SIZE 256
 
 struct column {
-    const char *title, *member; // a text or a number of the entry
+    const char *title, *member; // of the entry
 };
 
 // A list to be shown: where from, what of it, in which columns.
@@ -34,12 +36,6 @@ static void add_filter(struct listing *listing, const char *name, const char *va
     strbuf_add_char(&listing->path, '&');
 }
 
-static void add_cell(struct table *table, struct json_object *entry, const char *member)
-{
-    struct json_object *value = api_member(entry, member);
-    table_add(table, value ? json_object_get_string(value) : "");
-}
-
 static int64_t add_entries(const struct listing *listing, struct cli *cli, struct json_object *entries, int64_t room,
                            struct table *table)
 {
@@ -52,7 +48,7 @@ static int64_t add_entries(const struct listing *listing, struct cli *cli, struc
             printf("%s\n",
                    json_object_to_json_string_ext(entry, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
         for (size_t j = 0; !cli->json && j < listing->column_count; j++)
-            add_cell(table, entry, listing->columns[j].member);
+            table_add_json(table, api_member(entry, listing->columns[j].member));
     }
     return count;
 }
@@ -71,60 +67,62 @@ static int fetch(struct cli *cli, const struct listing *listing, const char *cur
     return strbuf_ok(&path, err) < 0 ? -1 : api_get(cli, strbuf_text(&path), page, err);
 }
 
+// Takes the listing: its path is released.
 static int show(struct cli *cli, struct listing *listing)
 {
     const char *titles[TABLE_COLUMNS_MAX];
-    char cursor[256] = "";
+    char cursor[CURSOR_SIZE] = "";
     struct table table;
     struct err err;
+    int outcome = 0;
     for (size_t i = 0; i < listing->column_count; i++)
         titles[i] = listing->columns[i].title;
     table_init(&table, listing->column_count, titles);
     int64_t shown = 0;
     do {
         AUTO_JSON_DOCUMENT struct json_document page = JSON_DOCUMENT_INIT;
-        if (fetch(cli, listing, cursor, listing->limit - shown, &page, &err) < 0)
-            return cli_fail(&err);
+        outcome = fetch(cli, listing, cursor, listing->limit - shown, &page, &err);
+        if (outcome < 0)
+            break;
         shown += add_entries(listing, cli, api_member(page.root, listing->member), listing->limit - shown, &table);
         snprintf(cursor, sizeof cursor, "%s", api_text(page.root, "next"));
     } while (*cursor && (listing->limit == 0 || shown < listing->limit));
-    if (!cli->json)
+    strbuf_release(&listing->path);
+    if (!cli->json && outcome == 0)
         table_print(&table);
-    return 0;
+    table_release(&table);
+    return outcome < 0 ? cli_fail(&err) : 0;
 }
 
 int cmd_list(struct cli *cli)
 {
     static const struct column columns[] = {
         {"JOB", "id"}, {"NAME", "name"}, {"STATE", "state"}, {"CLEANUP", "cleanup"}, {"CREATED", "created_at"}};
-    const char *state = NULL, *name = NULL, *label = NULL, *limit = "50";
-    const struct option_spec options[] = {
-        {"--state", &state, NULL}, {"--name", &name, NULL}, {"--label", &label, NULL}, {"--limit", &limit, NULL}};
+    const char *limit = cli_option(cli, "--limit");
     struct listing listing = {.member = "jobs", .columns = columns, .column_count = ARRAY_LEN(columns), .paged = true};
     struct err err;
-    if (cli_options(cli, options, ARRAY_LEN(options), &err) < 0 ||
-        parse_i64(limit, 1, 1000000, "--limit", &listing.limit, &err) < 0)
+    if (parse_i64(limit ? limit : "50", 1, 1000000, "--limit", &listing.limit, &err) < 0)
         return cli_usage(cli->command, "%s", err.text);
-    if (cli->argc != 1)
-        return cli_usage(cli->command, "list takes options only");
     strbuf_add_text(&listing.path, "/v1/jobs?");
-    add_filter(&listing, "state", state);
-    add_filter(&listing, "name", name);
-    add_filter(&listing, "label", label);
-    int status = show(cli, &listing);
-    strbuf_release(&listing.path);
-    return status;
+    add_filter(&listing, "state", cli_option(cli, "--state"));
+    add_filter(&listing, "name", cli_option(cli, "--name"));
+    add_filter(&listing, "label", cli_option(cli, "--label"));
+    return show(cli, &listing);
 }
 
 // A list below a job.
-static int job_listing(struct listing *listing, const char *job, const char *suffix)
+static int show_of_job(struct cli *cli, struct listing *listing, const char *suffix)
 {
-    char path[256];
+    char path[PATH_SIZE];
     struct err err;
-    if (api_job_path(job, suffix, path, sizeof path, &err) < 0)
+    if (api_job_path(cli->argument, suffix, path, sizeof path, &err) < 0)
         return cli_fail(&err);
+    struct strbuf filters = listing->path;
+    listing->path = (struct strbuf)STRBUF_INIT;
     strbuf_add_text(&listing->path, path);
-    return 0;
+    strbuf_add(&listing->path, strbuf_text(&filters), filters.length);
+    strbuf_release(&filters);
+    return show(cli, listing);
 }
 
 int cmd_tasks(struct cli *cli)
@@ -133,25 +131,15 @@ int cmd_tasks(struct cli *cli)
         {"STAGE", "stage"}, {"INDEX", "index"}, {"STATE", "state"}, {"ATTEMPT", "attempt"}, {"ERROR", "error"}};
     static const struct column slices[] = {{"STAGE", "stage"}, {"FIRST", "first"},     {"COUNT", "count"},
                                            {"STATE", "state"}, {"ATTEMPT", "attempt"}, {"WORKER", "worker"}};
-    const char *stage = NULL, *state = NULL, *job;
-    bool as_slices = false;
-    const struct option_spec options[] = {
-        {"--stage", &stage, NULL}, {"--state", &state, NULL}, {"--slices", NULL, &as_slices}};
-    struct listing listing = {.paged = true};
-    int status = one_job(cli, options, ARRAY_LEN(options), &job);
-    if (status == 0)
-        status = job_listing(&listing, job, "/tasks?");
-    if (status != 0)
-        return status;
-    listing.member = as_slices ? "slices" : "tasks";
-    listing.columns = as_slices ? slices : tasks;
-    listing.column_count = as_slices ? ARRAY_LEN(slices) : ARRAY_LEN(tasks);
-    add_filter(&listing, "stage", stage);
-    add_filter(&listing, "state", state);
+    bool as_slices = cli_option(cli, "--slices") != NULL;
+    struct listing listing = {.paged = true,
+                              .member = as_slices ? "slices" : "tasks",
+                              .columns = as_slices ? slices : tasks,
+                              .column_count = as_slices ? ARRAY_LEN(slices) : ARRAY_LEN(tasks)};
+    add_filter(&listing, "stage", cli_option(cli, "--stage"));
+    add_filter(&listing, "state", cli_option(cli, "--state"));
     add_filter(&listing, "single", as_slices ? NULL : "true");
-    status = show(cli, &listing);
-    strbuf_release(&listing.path);
-    return status;
+    return show_of_job(cli, &listing, "/tasks?");
 }
 
 int cmd_services(struct cli *cli)
@@ -160,14 +148,7 @@ int cmd_services(struct cli *cli)
                                             {"WORKER", "worker"}, {"HOST", "host"},   {"PORTS", "ports"},
                                             {"ERROR", "error"}};
     struct listing listing = {.member = "services", .columns = columns, .column_count = ARRAY_LEN(columns)};
-    const char *job;
-    int status = one_job(cli, NULL, 0, &job);
-    if (status == 0)
-        status = job_listing(&listing, job, "/services");
-    if (status == 0)
-        status = show(cli, &listing);
-    strbuf_release(&listing.path);
-    return status;
+    return show_of_job(cli, &listing, "/services");
 }
 
 int cmd_workers(struct cli *cli)
@@ -176,13 +157,20 @@ int cmd_workers(struct cli *cli)
                                             {"HOST", "host"},    {"SLOTS", "slots"}, {"QUEUES", "queues"},
                                             {"LABELS", "labels"}};
     struct listing listing = {.member = "workers", .columns = columns, .column_count = ARRAY_LEN(columns)};
-    struct err err;
-    if (cli_options(cli, NULL, 0, &err) < 0)
-        return cli_usage(cli->command, "%s", err.text);
-    if (cli->argc != 1)
-        return cli_usage(cli->command, "workers takes no arguments");
     strbuf_add_text(&listing.path, "/v1/workers");
-    int status = show(cli, &listing);
-    strbuf_release(&listing.path);
-    return status;
+    return show(cli, &listing);
+}
+
+int cmd_leaks(struct cli *cli)
+{
+    static const struct column columns[] = {{"JOB", "job"},
+                                            {"SERVICE", "name"},
+                                            {"EPOCH", "epoch"},
+                                            {"STATE", "state"},
+                                            {"WORKER", "worker"},
+                                            {"OBJECT", "object"},
+                                            {"STOP ASKED", "stop_requested_at"}};
+    struct listing listing = {.member = "leaks", .columns = columns, .column_count = ARRAY_LEN(columns)};
+    strbuf_add_text(&listing.path, "/v1/leaks");
+    return show(cli, &listing);
 }

@@ -11,8 +11,10 @@
 
 static void print_line(const char *name, const char *value)
 {
+    AUTO_STRBUF struct strbuf clean = STRBUF_INIT;
+    print_clean(&clean, value);
     if (*value)
-        printf("%-12s%s\n", name, value);
+        printf("%-12s%s\n", name, strbuf_text(&clean));
 }
 
 static void print_stages(struct json_object *stages)
@@ -41,20 +43,19 @@ static void print_services(struct json_object *services)
         return;
     table_init(&table, ARRAY_LEN(titles), titles);
     for (size_t i = 0; i < json_object_array_length(services); i++) {
-        struct json_object *service = json_object_array_get_idx(services, i), *ports = api_member(service, "ports");
+        struct json_object *service = json_object_array_get_idx(services, i);
         table_add(&table, api_text(service, "name"));
         table_add_number(&table, api_number(service, "epoch"));
         table_add(&table, api_text(service, "state"));
         table_add(&table, api_text(service, "host"));
-        table_add(&table, ports ? json_object_to_json_string_ext(ports, JSON_C_TO_STRING_PLAIN) : "");
+        table_add_json(&table, api_member(service, "ports"));
     }
     printf("\n");
     table_print(&table);
 }
 
-static void print_job(struct cli *cli, struct json_object *job)
+static void print_job(struct json_object *job)
 {
-    UNUSED(cli);
     struct json_object *reason = api_member(job, "reason");
     print_line("job", api_text(job, "id"));
     print_line("name", api_text(job, "name"));
@@ -76,19 +77,17 @@ int cmd_show(struct cli *cli)
 
 int cmd_wait(struct cli *cli)
 {
-    const char *what = "closed", *timeout = NULL, *job;
-    const struct option_spec options[] = {{"--for", &what, NULL}, {"--timeout", &timeout, NULL}};
-    struct follow_settings settings = {.quiet = true};
+    const char *what = cli_option(cli, "--for"), *timeout = cli_option(cli, "--timeout");
+    struct follow_settings settings = {.quiet = true, .print = cli->json};
     struct err err;
-    int status = one_job(cli, options, ARRAY_LEN(options), &job);
-    if (status != 0)
-        return status;
-    settings.until_outcome = strcmp(what, "outcome") == 0;
-    if (!settings.until_outcome && strcmp(what, "closed") != 0)
+    settings.until_outcome = what && strcmp(what, "outcome") == 0;
+    if (what && !settings.until_outcome && strcmp(what, "closed") != 0)
         return cli_usage(cli->command, "--for is outcome or closed");
     if (timeout && parse_duration_ms(timeout, "--timeout", &settings.timeout_ms, &err) < 0)
         return cli_usage(cli->command, "%s", err.text);
-    return follow_job(cli, job, &settings);
+    if (timeout && settings.timeout_ms == 0)
+        settings.timeout_ms = 1; // a look without a wait
+    return follow_job(cli, cli->argument, &settings);
 }
 
 // "TERM 12:00:00 KILL 12:00:05"
@@ -115,9 +114,8 @@ static void add_exit(struct table *table, struct json_object *exited)
     table_add(table, text);
 }
 
-static void print_cleanup(struct cli *cli, struct json_object *answer)
+static void print_cleanup(struct json_object *answer)
 {
-    UNUSED(cli);
     static const char *const titles[] = {"SERVICE", "EPOCH", "STATE", "REASON", "SIGNALS", "EXIT", "GRADE", "VERIFIED"};
     struct json_object *certificates = api_member(answer, "certificates");
     struct table table;
@@ -142,11 +140,12 @@ int cmd_cleanup(struct cli *cli)
     return one_job_show(cli, "/cleanup", print_cleanup);
 }
 
-static void print_why(struct cli *cli, struct json_object *answer)
+static void print_why(struct json_object *answer)
 {
-    UNUSED(cli);
     struct json_object *evidence = api_member(answer, "evidence");
-    printf("%s\n", api_text(answer, "message"));
+    AUTO_STRBUF struct strbuf message = STRBUF_INIT;
+    print_clean(&message, api_text(answer, "message"));
+    printf("%s\n", strbuf_text(&message));
     if (evidence && json_object_object_length(evidence) > 0)
         printf("evidence: %s\n",
                json_object_to_json_string_ext(evidence, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));

@@ -1,4 +1,4 @@
-// The commands: each returns the exit status. See the table in main.c.
+// The commands: each returns the exit status. See the table in commands.c.
 #pragma once
 
 struct cli;
@@ -25,3 +25,5 @@ int cmd_delete(struct cli *cli);
 int cmd_cleanup(struct cli *cli);
 int cmd_why(struct cli *cli);
 int cmd_workers(struct cli *cli);
+int cmd_drain(struct cli *cli);
+int cmd_leaks(struct cli *cli);

@@ -1,7 +1,25 @@
 #include "services/cli/cli.h"
 #include "services/common/model/states.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+
+const struct exit_meaning exit_meanings[] = {
+    {EXIT_JOB_SUCCEEDED, false, "done; where an outcome is told: the job succeeded"},
+    {EXIT_JOB_FAILED, true, "the job failed"},
+    {EXIT_USAGE, false, "the arguments or the job file are wrong"},
+    {EXIT_JOB_STOPPED, true, "the job was stopped"},
+    {EXIT_JOB_TIMED_OUT, true, "the job timed out"},
+    {EXIT_UNFINISHED, true,
+     "the wait is over and the job is not closed: the timeout of the wait has passed, or a "
+     "service could not be stopped"},
+    {EXIT_UNAVAILABLE, false, "no answer from the manager"},
+    {EXIT_REFUSED, false,
+     "the manager says no: there is no such job, it is not in a state for that, the token is not known"},
+    {EXIT_ERROR, false, "another error"},
+    {EXIT_INTERRUPTED, false, "interrupted by Ctrl-C"},
+};
+const size_t exit_meaning_count = ARRAY_LEN(exit_meanings);
 
 static int status_of_code(enum err_code code)
 {
@@ -33,6 +51,17 @@ int cli_fail(const struct err *err)
     fflush(stdout);
     fprintf(stderr, "curfew: %s\n", err->text);
     return status_of_code(err->code);
+}
+
+int cli_usage(const struct command *command, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "curfew: ");
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "\n`curfew %s%s--help` says what there is\n", command ? command->name : "", command ? " " : "");
+    return EXIT_USAGE;
 }
 
 int cli_outcome_status(const char *outcome)

@@ -1,71 +1,56 @@
 #include "services/cli/follow.h"
 
 #include "services/cli/api.h"
+#include "services/cli/event_line.h"
+#include "services/cli/interrupt.h"
+#include "services/cli/progress.h"
 #include "services/common/base/backoff.h"
 #include "services/common/base/clock.h"
 
 #include <json-c/json.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define LOOK_MS 250         // how often progress is looked at
 #define WAIT_QUIET_MS 20000 // how long one long-poll lasts when nobody watches
 #define PATIENCE_MS 120000  // how long the manager may be away
-#define BAR_WIDTH 30
 #define PATH_SIZE 256
+#define HIDE "\r\033[K"
 
 struct follow {
     struct cli *cli;
     const char *job;
     const struct follow_settings *settings;
     int64_t seen_event;
-    bool bar_shown;
-    char outcome[32];
+    bool bar_shown, stop_asked, said_away;
+    char outcome[32], cleanup[32];
     bool over; // closed, or as far as it goes by itself
 };
-
-// ---- lines
 
 static void hide_bar(struct follow *follow)
 {
     if (follow->bar_shown)
-        fprintf(stderr, "\r\033[K");
+        fprintf(stderr, HIDE);
     follow->bar_shown = false;
 }
 
-static const char *color_of(const struct follow *follow, const char *kind, const char *outcome)
-{
-    bool bad = strstr(kind, "failed") || strstr(kind, "stuck") || strstr(kind, "lost") || strstr(kind, "unhealthy") ||
-               (*outcome && strcmp(outcome, "succeeded") != 0);
-    bool good = strstr(kind, "verified") || strstr(kind, "closed") || strcmp(outcome, "succeeded") == 0;
-    if (!follow->cli->color)
-        return "";
-    return bad ? "\033[31m" : good ? "\033[32m" : "";
-}
-
-// "service cache verified" from "service.verified" and its data, with what else the data says.
-static void print_event(struct follow *follow, struct json_object *event)
-{
-    const char *kind = api_text(event, "kind"), *at = api_text(event, "at");
-    struct json_object *data = api_member(event, "data");
-    const char *color = color_of(follow, kind, api_text(data, "outcome"));
-    hide_bar(follow);
-    printf("%.8s  %s%s%s", strlen(at) > 19 ? at + 11 : at, color, kind, *color ? "\033[0m" : "");
-    if (data) {
-        json_object_object_foreach(data, name, value)
-        {
-            if (value && !json_object_is_type(value, json_type_object) && !json_object_is_type(value, json_type_array))
-                printf("  %s=%s", name, json_object_get_string(value));
-        }
-    }
-    printf("\n");
-}
+// ---- lines
 
 struct lines {
     struct follow *follow;
     struct strbuf rest; // a line that is not whole yet
 };
+
+static void print_event(struct follow *follow, struct json_object *event)
+{
+    AUTO_STRBUF struct strbuf line = STRBUF_INIT;
+    follow->seen_event = api_number(event, "seq");
+    event_line(&line, event, follow->cli->color);
+    hide_bar(follow);
+    fputs(strbuf_text(&line), stdout);
+}
 
 static int on_events(void *context, const char *bytes, size_t length)
 {
@@ -74,10 +59,8 @@ static int on_events(void *context, const char *bytes, size_t length)
     for (char *newline; lines->rest.length > 0 && (newline = memchr(lines->rest.data, '\n', lines->rest.length));) {
         AUTO_JSON_DOCUMENT struct json_document event = JSON_DOCUMENT_INIT;
         size_t line = (size_t)(newline - lines->rest.data);
-        if (json_parse(lines->rest.data, line, NULL, &event, NULL, NULL) == 0) {
-            lines->follow->seen_event = api_number(event.root, "seq");
+        if (json_parse(lines->rest.data, line, NULL, &event, NULL, NULL) == 0)
             print_event(lines->follow, event.root);
-        }
         strbuf_drop_front(&lines->rest, line + 1);
     }
     return 0;
@@ -100,34 +83,26 @@ static int print_events(struct follow *follow, struct err *err)
     return response.status == 200 ? 0 : api_problem(&response, err);
 }
 
-// ---- the bar
-
 static void show_bar(struct follow *follow, struct json_object *job)
 {
-    struct json_object *stages = api_member(job, "stages");
-    int64_t total = 0, done = 0, failed = 0, running = 0;
-    for (size_t i = 0; stages && i < json_object_array_length(stages); i++) {
-        struct json_object *stage = json_object_array_get_idx(stages, i);
-        total += api_number(stage, "total");
-        done += api_number(stage, "succeeded") + api_number(stage, "failed") + api_number(stage, "cancelled");
-        failed += api_number(stage, "failed");
-        running += api_number(stage, "running");
-    }
-    int filled = total > 0 ? (int)(done * BAR_WIDTH / total) : 0;
-    char bar[BAR_WIDTH + 1];
-    memset(bar, '#', (size_t)filled);
-    memset(bar + filled, '.', (size_t)(BAR_WIDTH - filled));
-    bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r\033[K%-9s [%s] %lld/%lld", api_text(job, "state"), bar, (long long)done, (long long)total);
-    if (running > 0)
-        fprintf(stderr, "  %lld running", (long long)running);
-    if (failed > 0)
-        fprintf(stderr, "  %lld failed", (long long)failed);
-    fprintf(stderr, "  services: %s", api_text(job, "cleanup"));
+    AUTO_STRBUF struct strbuf line = STRBUF_INIT;
+    struct winsize size = {0};
+    size_t columns =
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : PROGRESS_WIDTH_UNKNOWN;
+    progress_line(&line, job, columns);
+    fprintf(stderr, HIDE "%s", strbuf_text(&line));
     follow->bar_shown = true;
 }
 
 // ---- the job
+
+static void learn(struct follow *follow, struct json_object *job)
+{
+    snprintf(follow->outcome, sizeof follow->outcome, "%s", api_text(job, "outcome"));
+    snprintf(follow->cleanup, sizeof follow->cleanup, "%s", api_text(job, "cleanup"));
+    bool rests = strcmp(follow->cleanup, "kept") == 0 || strcmp(follow->cleanup, "stuck") == 0;
+    follow->over = *api_text(job, "closed_at") || (*follow->outcome && (follow->settings->until_outcome || rests));
+}
 
 static int look(struct follow *follow, int64_t wait_ms, struct err *err)
 {
@@ -137,47 +112,109 @@ static int look(struct follow *follow, int64_t wait_ms, struct err *err)
              (long long)wait_ms);
     if (api_job_path(follow->job, suffix, path, sizeof path, err) < 0 || api_get(follow->cli, path, &job, err) < 0)
         return -1;
-    snprintf(follow->outcome, sizeof follow->outcome, "%s", api_text(job.root, "outcome"));
-    bool ended = follow->outcome[0] != '\0';
-    bool kept = strcmp(api_text(job.root, "cleanup"), "kept") == 0;
-    follow->over = *api_text(job.root, "closed_at") || (ended && (follow->settings->until_outcome || kept));
-    if (follow->settings->quiet)
-        return 0;
-    if (print_events(follow, err) < 0)
+    learn(follow, job.root);
+    if (!follow->settings->quiet && print_events(follow, err) < 0)
         return -1;
-    if (follow->cli->terminal && !follow->over)
+    if (!follow->settings->quiet && follow->cli->terminal && !follow->over)
         show_bar(follow, job.root);
+    if (follow->over && follow->settings->print)
+        api_print(job.root);
     return 0;
 }
+
+// Asks for a stop once; what goes wrong with it is seen by look().
+static void stop_when_interrupted(struct follow *follow)
+{
+    AUTO_JSON_DOCUMENT struct json_document answer = JSON_DOCUMENT_INIT;
+    char path[PATH_SIZE];
+    struct err err;
+    if (follow->stop_asked || !follow->settings->stop_on_interrupt || !interrupt_noted())
+        return;
+    if (api_job_path(follow->job, "/stop", path, sizeof path, &err) == 0 &&
+        api_call(follow->cli, "POST", path, "{}", NULL, 0, &answer, NULL, &err) == 0) {
+        hide_bar(follow);
+        fprintf(stderr, "curfew: stopping the job; Ctrl-C again ends everything at once\n");
+        follow->stop_asked = true;
+    }
+}
+
+// ---- until it is over
 
 static bool may_pass(const struct err *err)
 {
     return err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT || err->code == ERR_IO || err->code == ERR_LIMIT;
 }
 
+// How long the next look may wait; 0: the time is over.
+static int64_t next_wait_ms(const struct follow_settings *settings, int64_t started_ms)
+{
+    int64_t wait_ms = settings->quiet && !settings->stop_on_interrupt ? WAIT_QUIET_MS : LOOK_MS;
+    if (settings->timeout_ms == 0)
+        return wait_ms;
+    int64_t left_ms = started_ms + settings->timeout_ms - clock_boot_ms();
+    return left_ms <= 0 ? 0 : MIN(wait_ms, left_ms);
+}
+
+static void explain_interrupt(const struct follow *follow)
+{
+    char text[384];
+    if (follow->settings->stop_on_interrupt)
+        return;
+    snprintf(text, sizeof text,
+             "%s\ncurfew: %.64s goes on; `curfew stop %.64s` stops it, `curfew wait %.64s` waits for it\n",
+             follow->cli->terminal ? HIDE : "", follow->job, follow->job, follow->job);
+    interrupt_explain(text);
+}
+
+static int end(struct follow *follow)
+{
+    hide_bar(follow);
+    if (!follow->over)
+        return EXIT_UNFINISHED;
+    if (!follow->settings->until_outcome && strcmp(follow->cleanup, "stuck") == 0) {
+        fprintf(stderr, "curfew: %s: a service could not be stopped: see `curfew cleanup %s`\n", follow->job,
+                follow->job);
+        return EXIT_UNFINISHED;
+    }
+    if (strcmp(follow->cleanup, "kept") == 0)
+        fprintf(stderr, "curfew: its services are kept; `curfew stop %s` stops them\n", follow->job);
+    return cli_outcome_status(follow->outcome);
+}
+
+// After a failed look. Returns false when there is no point in another one.
+static bool wait_for_manager(struct follow *follow, struct backoff *backoff, int64_t answered_ms, const struct err *err)
+{
+    if (!may_pass(err) || answered_ms == 0 || clock_boot_ms() - answered_ms > PATIENCE_MS)
+        return false;
+    if (!follow->said_away) {
+        hide_bar(follow);
+        fprintf(stderr, "curfew: the manager does not answer; trying again\n");
+    }
+    follow->said_away = true;
+    poll(NULL, 0, (int)backoff_next_ms(backoff));
+    return true;
+}
+
 int follow_job(struct cli *cli, const char *job, const struct follow_settings *settings)
 {
     struct follow follow = {.cli = cli, .job = job, .settings = settings};
     struct backoff backoff = {.base_ms = 100, .max_ms = 2000};
-    int64_t started_ms = clock_boot_ms(), answered_ms = started_ms;
+    int64_t started_ms = clock_boot_ms(), answered_ms = settings->is_known ? started_ms : 0;
+    explain_interrupt(&follow);
     while (!follow.over) {
         struct err err;
-        int64_t now_ms = clock_boot_ms(), wait_ms = settings->quiet ? WAIT_QUIET_MS : LOOK_MS;
-        if (settings->timeout_ms > 0 && now_ms - started_ms >= settings->timeout_ms)
+        int64_t wait_ms = next_wait_ms(settings, started_ms);
+        stop_when_interrupted(&follow);
+        if (wait_ms == 0)
             break;
-        if (settings->timeout_ms > 0 && wait_ms > settings->timeout_ms - (now_ms - started_ms))
-            wait_ms = settings->timeout_ms - (now_ms - started_ms);
         if (look(&follow, wait_ms, &err) == 0) {
             answered_ms = clock_boot_ms();
+            follow.said_away = false;
             backoff_reset(&backoff);
-            continue;
-        }
-        if (!may_pass(&err) || clock_boot_ms() - answered_ms > PATIENCE_MS) {
+        } else if (!wait_for_manager(&follow, &backoff, answered_ms, &err)) {
             hide_bar(&follow);
             return cli_fail(&err);
         }
-        poll(NULL, 0, (int)backoff_next_ms(&backoff));
     }
-    hide_bar(&follow);
-    return follow.over ? cli_outcome_status(follow.outcome) : EXIT_UNFINISHED;
+    return end(&follow);
 }

@@ -161,6 +161,7 @@ static int name_bundle(struct job_file *file, const char *hash, struct err *err)
     strbuf_add_text(&named, inside);
     strbuf_release(&file->json);
     file->json = named;
+    file->needs_bundle = false;
     return strbuf_ok(&file->json, err);
 }
 

@@ -22,5 +22,5 @@ int job_file_read(const char *path, struct job_file *out, struct err *err) WARN_
 // The same files give the same bytes. ERR_TOO_LARGE over 64 MiB or 20,000 files.
 int job_file_pack(const char *directory, int *fd, int64_t *length, char hash[static SHA256_HEX_SIZE],
                   struct err *err) WARN_UNUSED;
-// Uploads it unless the manager has it, and names it in the job.
+// Uploads it unless the manager has it, and names it in the job; needs_bundle is false then. A failure changes nothing.
 int job_file_bundle(struct cli *cli, struct job_file *file, struct err *err) WARN_UNUSED;

@@ -88,14 +88,14 @@ static int add_tree(struct pack *pack, const char *directory, struct err *err)
     char *roots[] = {(char *)(uintptr_t)directory, NULL};
     FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
     int outcome = tree ? 0 : err_errno(err, ERR_IO, errno, "bundle: '%.180s'", directory);
-    pack->root_length = strlen(directory) + 1;
+    pack->root_length = strcmp(directory, "/") == 0 ? 1 : strlen(directory) + 1;
     for (FTSENT *found; outcome == 0 && (found = fts_read(tree));) {
         bool hidden = found->fts_level > 0 && found->fts_name[0] == '.';
         if (hidden)
             fts_set(tree, found, FTS_SKIP);
         else if (found->fts_info == FTS_F)
             outcome = add_file(pack, found, err);
-        else if (found->fts_info == FTS_DNR || found->fts_info == FTS_ERR)
+        else if (found->fts_info == FTS_DNR || found->fts_info == FTS_ERR || found->fts_info == FTS_NS)
             outcome = err_errno(err, ERR_IO, found->fts_errno, "bundle: '%.180s'", found->fts_path);
     }
     if (tree)
@@ -126,8 +126,10 @@ static int hash_file(int fd, int64_t *length, char hash[static SHA256_HEX_SIZE],
 
 static int pack_into(struct pack *pack, const char *directory, int fd, struct err *err)
 {
-    archive_write_set_format_ustar(pack->archive);
-    if (archive_write_add_filter_zstd(pack->archive) < ARCHIVE_WARN ||
+    // Names are bytes, not characters of some locale.
+    if (archive_write_set_format_pax_restricted(pack->archive) != ARCHIVE_OK ||
+        archive_write_set_options(pack->archive, "hdrcharset=BINARY") != ARCHIVE_OK ||
+        archive_write_add_filter_zstd(pack->archive) < ARCHIVE_WARN ||
         archive_write_open_fd(pack->archive, fd) != ARCHIVE_OK)
         return archive_failed(pack, "start", err);
     if (add_tree(pack, directory, err) < 0)

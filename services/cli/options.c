@@ -1,50 +1,128 @@
 #include "services/cli/cli.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-static const struct option_spec *find(const struct option_spec *options, size_t count, const char *text, size_t length)
+struct reader {
+    struct cli *cli;
+    char *const *words;
+    int count, at;
+    bool no_more_options;
+};
+
+// Where the value of the option of that name is kept; NULL when there is none. *option becomes its row.
+static const char **find_in(const struct option *options, size_t count, const char **values, const char *word,
+                            size_t length, const struct option **option)
 {
-    for (size_t i = 0; i < count; i++)
-        if (strlen(options[i].name) == length && memcmp(options[i].name, text, length) == 0)
-            return &options[i];
+    for (size_t i = 0; i < count && options[i].name; i++) {
+        const char *names[] = {options[i].name, options[i].letter};
+        for (size_t j = 0; j < ARRAY_LEN(names); j++)
+            if (names[j] && strlen(names[j]) == length && memcmp(names[j], word, length) == 0) {
+                *option = &options[i];
+                return &values[i];
+            }
+    }
     return NULL;
 }
 
-// Handles the option at argv[*index] and moves *index to its last word.
-static int take_option(const struct cli *cli, int *index, const struct option_spec *options, size_t count,
-                       struct err *err)
+static const char **find(struct cli *cli, const char *word, size_t length, const struct option **option)
 {
-    const char *word = cli->argv[*index], *equals = strchr(word, '=');
+    const char **value = NULL;
+    if (cli->command)
+        value = find_in(cli->command->options, COMMAND_OPTIONS_MAX, cli->values, word, length, option);
+    return value ? value : find_in(global_options, GLOBAL_OPTIONS_MAX, cli->global_values, word, length, option);
+}
+
+static int read_option(struct reader *reader, const char *word, struct err *err)
+{
+    const char *equals = strchr(word, '=');
     size_t length = equals ? (size_t)(equals - word) : strlen(word);
-    const struct option_spec *option = find(options, count, word, length);
-    if (!option)
-        return err_set(err, ERR_INVALID, "unknown option '%.100s'", word);
+    const struct option *option = NULL;
+    const char **value = find(reader->cli, word, length, &option);
+    if (!value)
+        return err_set(err, ERR_INVALID, "there is no option '%.*s'", (int)MIN(length, (size_t)100), word);
     if (!option->value) {
-        *option->flag = true;
+        *value = "";
         return equals ? err_set(err, ERR_INVALID, "option '%s' takes no value", option->name) : 0;
     }
-    if (!equals && !cli->argv[*index + 1])
+    if (!equals && reader->at == reader->count)
         return err_set(err, ERR_INVALID, "option '%s' needs a value", option->name);
-    *option->value = equals ? equals + 1 : cli->argv[++*index];
+    *value = equals ? equals + 1 : reader->words[reader->at++];
     return 0;
 }
 
-int cli_options(struct cli *cli, const struct option_spec *options, size_t count, struct err *err)
+static int read_command(struct cli *cli, const char *word, struct err *err)
 {
-    int kept = 1;
-    bool only_positionals = false;
-    for (int i = 1; i < cli->argc; i++) {
-        char *word = cli->argv[i];
-        if (!only_positionals && strcmp(word, "--") == 0) {
-            only_positionals = true;
-        } else if (!only_positionals && word[0] == '-' && word[1] != '\0') {
-            if (take_option(cli, &i, options, count, err) < 0)
-                return -1;
-        } else {
-            cli->argv[kept++] = word;
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(commands[i].name, word) == 0) {
+            cli->command = &commands[i];
+            return 0;
         }
-    }
-    cli->argv[kept] = NULL;
-    cli->argc = kept;
+    return err_set(err, ERR_INVALID, "there is no command '%.100s'", word);
+}
+
+static int read_positional(struct cli *cli, const char *word, struct err *err)
+{
+    if (!cli->command)
+        return read_command(cli, word, err);
+    if (!cli->command->argument)
+        return err_set(err, ERR_INVALID, "%s takes options only, not '%.100s'", cli->command->name, word);
+    if (cli->argument)
+        return err_set(err, ERR_INVALID, "%s takes one %s: '%.100s' is one too many", cli->command->name,
+                       cli->command->argument, word);
+    cli->argument = word;
     return 0;
+}
+
+static int read_word(struct reader *reader, struct err *err)
+{
+    const char *word = reader->words[reader->at++];
+    bool is_option = !reader->no_more_options && word[0] == '-' && word[1] != '\0';
+    if (is_option && strcmp(word, "--") == 0) {
+        reader->no_more_options = true;
+        return 0;
+    }
+    return is_option ? read_option(reader, word, err) : read_positional(reader->cli, word, err);
+}
+
+// What is known only at the end.
+static int check(const struct cli *cli, struct err *err)
+{
+    const char *output = cli_global(cli, "--output");
+    if (output && strcmp(output, "json") != 0)
+        return err_set(err, ERR_INVALID, "option '--output' knows json only");
+    if (cli->command && cli->command->argument && !cli->argument)
+        return err_set(err, ERR_INVALID, "%s needs a %s", cli->command->name, cli->command->argument);
+    return 0;
+}
+
+int cli_parse(struct cli *cli, int argc, char *const *argv, struct err *err)
+{
+    struct reader reader = {.cli = cli, .words = argv, .count = argc, .at = 1};
+    while (reader.at < reader.count)
+        if (read_word(&reader, err) < 0)
+            return -1;
+    if (cli_global(cli, "--help") || cli_global(cli, "--version"))
+        return 0;
+    cli->json = cli_global(cli, "--output") != NULL;
+    return check(cli, err);
+}
+
+static const char *value_of(const struct option *options, size_t count, const char *const *values, const char *name)
+{
+    for (size_t i = 0; i < count && options[i].name; i++)
+        if (strcmp(options[i].name, name) == 0)
+            return values[i];
+    fprintf(stderr, "curfew: no table has option %s\n", name);
+    abort();
+}
+
+const char *cli_option(const struct cli *cli, const char *name)
+{
+    return value_of(cli->command->options, COMMAND_OPTIONS_MAX, cli->values, name);
+}
+
+const char *cli_global(const struct cli *cli, const char *name)
+{
+    return value_of(global_options, GLOBAL_OPTIONS_MAX, cli->global_values, name);
 }

@@ -2,6 +2,7 @@
 
 #include "services/cli/stack_guard.h"
 #include "services/cli/stack_paths.h"
+#include "services/cli/stack_program.h"
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/fd.h"
@@ -19,6 +20,8 @@
 #include <unistd.h>
 
 #define DOWN_TIMEOUT_MS 240000
+#define LOCK_TIMEOUT_MS 120000
+#define LOOK_EVERY_MS 20
 #define LINE_SIZE 512
 
 int stack_url(const char *directory, char url[static STACK_URL_SIZE], struct err *err)
@@ -92,17 +95,50 @@ static int read_report(int fd, char url[static STACK_URL_SIZE], struct err *err)
     return err_set(err, ERR_INTERNAL, "the stack's guard ended without a word");
 }
 
-// Held while the stack is up: inherited by the guard, closed by everybody else.
-static int take_lock(const struct stack_paths *paths, int *lock_fd, struct err *err)
+// Held while the stack is up: inherited by the guard, closed by everybody else. Waits for whoever starts or ends the
+// stack right now; when that comes up, *url is its address and 1 is returned. 0: the lock is ours.
+static int take_lock(const struct stack_paths *paths, int *lock_fd, char url[static STACK_URL_SIZE], struct err *err)
 {
+    int64_t until_ms = clock_boot_ms() + LOCK_TIMEOUT_MS;
     *lock_fd = open(paths->lock_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (*lock_fd < 0)
         return err_errno(err, ERR_IO, errno, "'%.200s'", paths->lock_file);
-    if (flock(*lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    return errno == EWOULDBLOCK
-               ? err_set(err, ERR_CONFLICT, "the stack in '%.160s' is being started or ended", paths->directory)
-               : err_errno(err, ERR_IO, errno, "'%.200s'", paths->lock_file);
+    while (flock(*lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return err_errno(err, ERR_IO, errno, "'%.200s'", paths->lock_file);
+        if (stack_url(paths->directory, url, NULL) == 0)
+            return 1;
+        if (clock_boot_ms() > until_ms)
+            return err_set(err, ERR_CONFLICT, "the stack in '%.160s' is being started or ended", paths->directory);
+        poll(NULL, 0, LOOK_EVERY_MS);
+    }
+    return 0;
+}
+
+// Asks a process to end, and kills it when it does not in time.
+static void end_process(int pidfd, const struct stack_kind *kind)
+{
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    pidfd_send_signal(pidfd, kind->stop_signal, NULL, 0);
+    if (poll(&ended, 1, (int)kind->patience_ms) == 0) {
+        pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+        poll(&ended, 1, (int)kind->patience_ms);
+    }
+}
+
+// What a guard that was killed has left behind. With the lock held.
+static void end_leftovers(const struct stack_paths *paths)
+{
+    unlink(paths->server_file);
+    for (int i = STACK_PROGRAM_COUNT - 1; i >= 0; i--) {
+        AUTO_CLOSE int pidfd = -1;
+        char path[PATH_MAX];
+        stack_process_path(paths, stack_kinds[i].name, path);
+        if (stack_process_open(path, &pidfd, NULL) == 0)
+            end_process(pidfd, &stack_kinds[i]);
+        unlink(path);
+    }
+    unlink(paths->guard_file);
 }
 
 int stack_up(const struct stack_settings *settings, char url[static STACK_URL_SIZE], struct err *err)
@@ -114,10 +150,35 @@ int stack_up(const struct stack_settings *settings, char url[static STACK_URL_SI
         return -1;
     if (stack_url(settings->directory, url, NULL) == 0)
         return STACK_WAS_UP;
-    if (take_lock(&paths, &lock_fd, err) < 0 || start_guard(settings, &paths, &report_fd, err) < 0 ||
-        read_report(report_fd, url, err) < 0)
+    int came_up = take_lock(&paths, &lock_fd, url, err);
+    if (came_up != 0)
+        return came_up < 0 ? -1 : STACK_WAS_UP;
+    end_leftovers(&paths);
+    if (start_guard(settings, &paths, &report_fd, err) < 0 || read_report(report_fd, url, err) < 0)
         return -1;
     return STACK_STARTED;
+}
+
+// A guard that was killed while it ended: unless somebody else has seen to it already.
+static void clear_after_end(const struct stack_paths *paths)
+{
+    AUTO_CLOSE int lock_fd = open(paths->lock_file, O_RDWR | O_CLOEXEC);
+    if (lock_fd >= 0 && flock(lock_fd, LOCK_EX | LOCK_NB) == 0)
+        end_leftovers(paths);
+}
+
+// There is no guard, or not yet.
+static int clear(const struct stack_paths *paths, struct err *err)
+{
+    AUTO_CLOSE int lock_fd = -1;
+    char url[STACK_URL_SIZE];
+    if (access(paths->run, F_OK) < 0)
+        return STACK_WAS_DOWN;
+    int came_up = take_lock(paths, &lock_fd, url, err);
+    if (came_up != 0)
+        return came_up < 0 ? -1 : stack_down(paths->directory, err);
+    end_leftovers(paths);
+    return STACK_WAS_DOWN;
 }
 
 int stack_down(const char *directory, struct err *err)
@@ -129,14 +190,15 @@ int stack_down(const char *directory, struct err *err)
         return -1;
     if (stack_process_open(paths.guard_file, &pidfd, &reason) < 0) {
         if (reason.code == ERR_NOT_FOUND)
-            return 1;
+            return clear(&paths, err);
         *err = reason;
         return -1;
     }
     if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
         return err_errno(err, ERR_IO, errno, "the stack's guard cannot be told to end");
     struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-    if (poll(&ended, 1, DOWN_TIMEOUT_MS) > 0)
-        return 0;
-    return err_set(err, ERR_TIMEOUT, "the stack in '%.180s' has not ended (logs: %.200s)", directory, paths.log);
+    if (poll(&ended, 1, DOWN_TIMEOUT_MS) <= 0)
+        return err_set(err, ERR_TIMEOUT, "the stack in '%.100s' has not ended (logs: %.100s)", directory, paths.log);
+    clear_after_end(&paths);
+    return STACK_ENDED;
 }

@@ -24,24 +24,19 @@
 #define RESTART_MAX_MS 5000
 #define FAST_END_MS 10000 // a program that ends sooner after its start has failed to start
 
-enum { POSTGRES, JOBMANAGER, REAPER, WORKER, PROGRAM_COUNT }; // in the order of starting; they end in reverse
-
-// How long each may take to end before it is killed.
-static const int64_t patience_ms[PROGRAM_COUNT] = {60000, 20000, 10000, 90000};
-
 struct guard {
     const struct stack_settings *settings;
     const struct stack_paths *paths;
     struct stack_postgres postgres;
     char texts[16][ARGUMENT_SIZE];
-    char *argv[PROGRAM_COUNT][16];
+    char *argv[STACK_PROGRAM_COUNT][16];
     char *migrate_argv[4];
-    struct stack_program programs[PROGRAM_COUNT];
+    struct stack_program programs[STACK_PROGRAM_COUNT];
     struct {
         struct guard *guard;
         struct loop_watch *watch;
         struct loop_timer *restart;
-    } slots[PROGRAM_COUNT];
+    } slots[STACK_PROGRAM_COUNT];
     char url[STACK_URL_SIZE];
     int port;
     struct loop *loop;
@@ -115,28 +110,26 @@ static void compose_commands(struct guard *guard)
                       "--drain-timeout=5s",
                       NULL};
     char *migrate[] = {guard->texts[0], "migrate", database, NULL};
-    set_argv(guard->argv[POSTGRES], 16, postgres);
-    set_argv(guard->argv[JOBMANAGER], 16, jobmanager);
-    set_argv(guard->argv[REAPER], 16, reaper);
-    set_argv(guard->argv[WORKER], 16, worker);
+    set_argv(guard->argv[STACK_POSTGRES], 16, postgres);
+    set_argv(guard->argv[STACK_JOBMANAGER], 16, jobmanager);
+    set_argv(guard->argv[STACK_REAPER], 16, reaper);
+    set_argv(guard->argv[STACK_WORKER], 16, worker);
     set_argv(guard->migrate_argv, 4, migrate);
 }
 
 static void init_programs(struct guard *guard)
 {
-    static const char *const names[PROGRAM_COUNT] = {"postgres", "jobmanager", "reaper", "worker"};
-    static const int stops[PROGRAM_COUNT] = {SIGINT, SIGTERM, SIGTERM, SIGTERM}; // PostgreSQL: fast shutdown
-    for (int i = 0; i < PROGRAM_COUNT; i++) {
+    for (int i = 0; i < STACK_PROGRAM_COUNT; i++) {
         guard->slots[i].guard = guard;
-        guard->programs[i] = (struct stack_program){.name = names[i],
+        guard->programs[i] = (struct stack_program){.name = stack_kinds[i].name,
                                                     .argv = guard->argv[i],
                                                     .uid = geteuid(),
                                                     .gid = getegid(),
-                                                    .stop_signal = stops[i],
+                                                    .stop_signal = stack_kinds[i].stop_signal,
                                                     .pidfd = -1};
     }
-    guard->programs[POSTGRES].uid = guard->postgres.uid;
-    guard->programs[POSTGRES].gid = guard->postgres.gid;
+    guard->programs[STACK_POSTGRES].uid = guard->postgres.uid;
+    guard->programs[STACK_POSTGRES].gid = guard->postgres.gid;
 }
 
 // ---- start
@@ -165,7 +158,7 @@ static int wait_for(struct guard *guard, const char *path, bool (*accept)(const 
             break;
         }
         int ended = -1;
-        for (int i = 0; i < PROGRAM_COUNT && ended < 0; i++)
+        for (int i = 0; i < STACK_PROGRAM_COUNT && ended < 0; i++)
             if (guard->programs[i].pid > 0 && stack_program_reap(&guard->programs[i], &status))
                 ended = i;
         if (ended >= 0) {
@@ -193,9 +186,18 @@ static bool has_worker(const struct http_response *response)
     return response->status == 200 && strstr(strbuf_text(&response->body), "\"ready\"");
 }
 
+// Its process is recorded, so that a later stack_up() or stack_down() finds it when this guard is killed. Without a
+// record it would be the kernel alone that ends it: not a reason to fail.
 static int start(struct guard *guard, int index, struct err *err)
 {
-    return stack_program_start(&guard->programs[index], guard->paths->log, err);
+    struct stack_process process;
+    char path[PATH_MAX];
+    stack_process_path(guard->paths, stack_kinds[index].name, path);
+    if (stack_program_start(&guard->programs[index], guard->paths->log, err) < 0)
+        return -1;
+    if (stack_process_of(guard->programs[index].pid, &process, NULL) == 0)
+        UNUSED(stack_process_write(path, &process, NULL) < 0);
+    return 0;
 }
 
 static int migrate(struct guard *guard, struct err *err)
@@ -209,22 +211,25 @@ static int migrate(struct guard *guard, struct err *err)
     return stack_program_run(&program, guard->paths->log, START_TIMEOUT_MS, err);
 }
 
-// The port that the job manager has chosen; later starts of it take the same.
+// Waits until the job manager listens, and not somebody else on the port that was asked for. Later starts of it take
+// the same port.
 static int learn_port(struct guard *guard, struct err *err)
 {
     char path[PATH_MAX + 8];
     snprintf(path, sizeof path, "%s/port", guard->paths->run);
     int64_t until_ms = clock_boot_ms() + START_TIMEOUT_MS;
-    while (guard->port == 0) {
+    for (;;) {
         AUTO_FREE char *content = NULL;
         size_t length;
-        int status;
+        int status, port = 0;
         if (access(path, F_OK) == 0 && file_read(path, 64, &content, &length, err) == 0)
-            guard->port = atoi(content);
-        if (guard->port != 0)
+            port = atoi(content);
+        if (port != 0) {
+            guard->port = port;
             break;
-        if (stack_program_reap(&guard->programs[JOBMANAGER], &status))
-            return stack_program_explain(&guard->programs[JOBMANAGER], guard->paths->log, status, err);
+        }
+        if (stack_program_reap(&guard->programs[STACK_JOBMANAGER], &status))
+            return stack_program_explain(&guard->programs[STACK_JOBMANAGER], guard->paths->log, status, err);
         if (clock_boot_ms() > until_ms)
             return err_set(err, ERR_TIMEOUT, "the job manager does not listen (log: %.160s/jobmanager.log)",
                            guard->paths->log);
@@ -249,12 +254,12 @@ static int start_all(struct guard *guard, struct err *err)
         return -1;
     compose_commands(guard);
     init_programs(guard);
-    if (start(guard, POSTGRES, err) < 0 || migrate(guard, err) < 0)
+    if (start(guard, STACK_POSTGRES, err) < 0 || migrate(guard, err) < 0)
         return -1;
-    if (start(guard, JOBMANAGER, err) < 0 || learn_port(guard, err) < 0 ||
+    if (start(guard, STACK_JOBMANAGER, err) < 0 || learn_port(guard, err) < 0 ||
         wait_for(guard, "/readyz", is_ready, err) < 0)
         return -1;
-    if (start(guard, REAPER, err) < 0 || start(guard, WORKER, err) < 0 ||
+    if (start(guard, STACK_REAPER, err) < 0 || start(guard, STACK_WORKER, err) < 0 ||
         wait_for(guard, "/v1/workers", has_worker, err) < 0)
         return -1;
     return file_replace(guard->paths->server_file, guard->url, strlen(guard->url), 0644, err);
@@ -266,7 +271,7 @@ static void watch(struct guard *guard, int index);
 
 static int index_of(const struct guard *guard, const void *slot)
 {
-    for (int i = 0; i < PROGRAM_COUNT; i++)
+    for (int i = 0; i < STACK_PROGRAM_COUNT; i++)
         if (slot == (const void *)&guard->slots[i])
             return i;
     return 0;
@@ -331,7 +336,7 @@ static int prepare_loop(struct guard *guard, struct err *err)
     if (guard->owner_fd >= 0 &&
         loop_watch_add(guard->loop, guard->owner_fd, EPOLLIN | EPOLLRDHUP, on_owner, guard, &owner, err) < 0)
         return -1;
-    for (int i = 0; i < PROGRAM_COUNT; i++)
+    for (int i = 0; i < STACK_PROGRAM_COUNT; i++)
         if (loop_timer_add(guard->loop, on_restart, &guard->slots[i], &guard->slots[i].restart, err) < 0)
             return -1;
     return 0;
@@ -342,25 +347,32 @@ static int prepare_loop(struct guard *guard, struct err *err)
 static void end_program(struct guard *guard, int index)
 {
     struct stack_program *program = &guard->programs[index];
+    char path[PATH_MAX];
     int status;
     if (program->pid == 0)
         return;
     stack_program_signal(program, program->stop_signal);
-    int64_t until_ms = clock_boot_ms() + patience_ms[index];
+    int64_t until_ms = clock_boot_ms() + stack_kinds[index].patience_ms;
     struct pollfd ended = {.fd = program->pidfd, .events = POLLIN};
     while (!stack_program_reap(program, &status)) {
         if (clock_boot_ms() > until_ms)
             stack_program_signal(program, SIGKILL);
         poll(&ended, 1, 1000);
     }
+    stack_process_path(guard->paths, stack_kinds[index].name, path);
+    unlink(path);
 }
 
-static void end_all(struct guard *guard)
+// A temporary directory of a stack that failed to come up stays: somebody may want to read the log.
+static void end_all(struct guard *guard, bool was_up)
 {
     unlink(guard->paths->server_file);
-    for (int i = PROGRAM_COUNT - 1; i >= 0; i--)
+    for (int i = STACK_PROGRAM_COUNT - 1; i >= 0; i--)
         end_program(guard, i);
-    unlink(guard->paths->guard_file);
+    if (guard->settings->is_temporary && (was_up || owner_has_gone(guard)))
+        UNUSED(tree_remove(guard->paths->directory, NULL) < 0);
+    else
+        unlink(guard->paths->guard_file);
 }
 
 static void say(int fd, const char *word, const char *rest)
@@ -379,17 +391,17 @@ int stack_guard_run(const struct stack_settings *settings, const struct stack_pa
     struct stack_process self;
     struct err err = {0};
     guard = (struct guard){.settings = settings, .paths = paths, .port = settings->port, .owner_fd = owner_fd};
-    if (prepare_loop(&guard, &err) < 0 || stack_process_self(&self, &err) < 0 ||
+    if (prepare_loop(&guard, &err) < 0 || stack_process_of(getpid(), &self, &err) < 0 ||
         stack_process_write(paths->guard_file, &self, &err) < 0 || start_all(&guard, &err) < 0) {
-        end_all(&guard);
+        end_all(&guard, false);
         say(report_fd, "failed", err.text);
         return 1;
     }
-    for (int i = 0; i < PROGRAM_COUNT; i++)
+    for (int i = 0; i < STACK_PROGRAM_COUNT; i++)
         watch(&guard, i);
     say(report_fd, "up", guard.url);
     int outcome = loop_run(guard.loop, &err);
-    end_all(&guard);
+    end_all(&guard, true);
     loop_free(guard.loop);
     return outcome < 0 ? 1 : 0;
 }

@@ -4,6 +4,7 @@
 #include "services/common/base/fd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -60,10 +61,15 @@ static int read_start_time(pid_t pid, long long *out, struct err *err)
     return 0;
 }
 
-int stack_process_self(struct stack_process *out, struct err *err)
+void stack_process_path(const struct stack_paths *paths, const char *name, char out[static PATH_MAX])
 {
-    out->pid = getpid();
-    return read_start_time(out->pid, &out->start_time, err);
+    snprintf(out, PATH_MAX, "%.2100s/%.64s.process", paths->run, name);
+}
+
+int stack_process_of(pid_t pid, struct stack_process *out, struct err *err)
+{
+    out->pid = pid;
+    return read_start_time(pid, &out->start_time, err);
 }
 
 int stack_process_write(const char *path, const struct stack_process *process, struct err *err)
@@ -96,6 +102,9 @@ int stack_process_open(const char *path, int *pidfd, struct err *err)
         return -1;
     AUTO_CLOSE int fd = pidfd_open(named.pid, 0); // held before it is compared, so that it cannot become another's
     if (fd < 0 || read_start_time(named.pid, &start_time, err) < 0 || start_time != named.start_time)
+        return err_set(err, ERR_NOT_FOUND, "process %d of '%.160s' has ended", (int)named.pid, path);
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    if (poll(&ended, 1, 0) != 0) // nobody has asked for its exit status yet
         return err_set(err, ERR_NOT_FOUND, "process %d of '%.160s' has ended", (int)named.pid, path);
     *pidfd = TAKE_FD(fd);
     return 0;

@@ -20,7 +20,10 @@ struct stack_process {
     pid_t pid;
     long long start_time; // clock ticks since boot
 };
-int stack_process_self(struct stack_process *out, struct err *err) WARN_UNUSED;
+// "DIR/run/NAME.process"
+void stack_process_path(const struct stack_paths *paths, const char *name, char out[static PATH_MAX]);
+// ERR_IO when there is no process of that id.
+int stack_process_of(pid_t pid, struct stack_process *out, struct err *err) WARN_UNUSED;
 int stack_process_write(const char *path, const struct stack_process *process, struct err *err) WARN_UNUSED;
 // A descriptor for the process that the file names; ERR_NOT_FOUND when there is none any more.
 int stack_process_open(const char *path, int *pidfd, struct err *err) WARN_UNUSED;

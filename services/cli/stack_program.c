@@ -15,10 +15,18 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOG_BYTES_MAX (64 << 20)
+#define LOG_TAIL_BYTES 4096
+
+const struct stack_kind stack_kinds[STACK_PROGRAM_COUNT] = {
+    {"postgres", SIGINT, 60000}, // its fast shutdown
+    {"jobmanager", SIGTERM, 20000},
+    {"reaper", SIGTERM, 10000},
+    {"worker", SIGTERM, 90000},
+};
 
 static int open_log(const struct stack_program *program, const char *log_directory, struct err *err)
 {
@@ -88,22 +96,34 @@ void stack_program_signal(struct stack_program *program, int signal_number)
         kill(program->pid, signal_number); // not reaped yet, so it is still ours
 }
 
+// The last line of a log, however long that is; "" when it cannot be read.
+static void read_last_line(const char *path, char out[static LOG_TAIL_BYTES])
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    *out = '\0';
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return;
+    off_t start = status.st_size > LOG_TAIL_BYTES - 1 ? status.st_size - (LOG_TAIL_BYTES - 1) : 0;
+    ssize_t length = pread(fd, out, LOG_TAIL_BYTES - 1, start);
+    while (length > 0 && out[length - 1] == '\n')
+        length--;
+    out[length > 0 ? length : 0] = '\0';
+    const char *newline = strrchr(out, '\n');
+    if (newline)
+        memmove(out, newline + 1, strlen(newline + 1) + 1);
+}
+
 int stack_program_explain(const struct stack_program *program, const char *log_directory, int status, struct err *err)
 {
-    char path[PATH_MAX];
-    AUTO_FREE char *text = NULL;
-    size_t length = 0;
+    char path[PATH_MAX], line[LOG_TAIL_BYTES];
     snprintf(path, sizeof path, "%s/%s.log", log_directory, program->name);
-    const char *line = "";
-    if (file_read(path, LOG_BYTES_MAX, &text, &length, NULL) == 0) {
-        while (length > 0 && text[length - 1] == '\n')
-            text[--length] = '\0';
-        const char *newline = strrchr(text, '\n');
-        line = newline ? newline + 1 : text;
-    }
+    read_last_line(path, line);
     const char *how = WIFSIGNALED(status) ? "was ended by signal" : "exited with";
-    return err_set(err, ERR_INTERNAL, "%s %s %d: %.140s (log: %s)", program->name, how,
-                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), line, path);
+    // What a line of our own log says in the end is why.
+    const char *why = strstr(line, " error=");
+    return err_set(err, ERR_INTERNAL, "%s %s %d: %.120s (log: %.80s)", program->name, how,
+                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), why ? why + 1 : line, path);
 }
 
 int stack_program_run(struct stack_program *program, const char *log_directory, int64_t timeout_ms, struct err *err)

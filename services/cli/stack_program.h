@@ -6,6 +6,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+// The programs of a stack, in the order of starting; they end in reverse.
+enum { STACK_POSTGRES, STACK_JOBMANAGER, STACK_REAPER, STACK_WORKER, STACK_PROGRAM_COUNT };
+struct stack_kind {
+    const char *name;    // "jobmanager": also of its log
+    int stop_signal;     // asks it to end
+    int64_t patience_ms; // how long that may take before it is killed
+};
+extern const struct stack_kind stack_kinds[STACK_PROGRAM_COUNT];
+
 struct stack_program {
     const char *name;  // "jobmanager": also of its log
     char *const *argv; // ends with NULL

@@ -26,5 +26,6 @@ order=$(grep -oE '(service\.ready|job\.running|job\.outcome|service\.stopping|se
 [ "$(grep -cP '^[0-9]+\t[a-z]+$' "$log")" -eq 10 ] || fail "the result has not ten words"
 grep -qE '^cache +1 +verified +succeeded +SIGTERM [0-9:]+ +exit 0 +verified ' "$log" || fail "there is no certificate"
 
-[ -n "$directory" ] && [ ! -e "$directory" ] || fail "'$directory' is left"
+[ -n "$directory" ] || fail "no directory is named"
+[ ! -e "$directory" ] || fail "'$directory' is left"
 ! grep -lsaF "$directory" /proc/[0-9]*/cmdline || fail "processes are left"
