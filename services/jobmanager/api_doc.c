@@ -171,7 +171,7 @@ static const struct api_doc docs[] = {
      "/v1/workers",
      "Each registration is a new incarnation, whose work is fenced from that of the former one.",
      JSON,
-     "`{name, host, boot, runtimes, slots, queues, labels, recovered}`",
+     "`{name, host, boot, runtimes, slots, queues, labels, former_worker, former_incarnation}`",
      {{0}},
      {{201, JSON, "`{worker, incarnation, lease_ms, poll_ms, fence_ms, deployment}`"},
       CONFLICT("`name_taken`: another worker has the name and its lease is not over; `Retry-After` says when")}},

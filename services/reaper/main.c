@@ -76,9 +76,7 @@ static int run_sweep(struct reaper *reaper, const struct sweep_entry *entry)
     }
     if (handled > 0)
         log_event(LOG_DEBUG, "swept", "sweep", entry->name, "handled", LOG_NUMBER(handled), NULL);
-    if (handled >= 0)
-        send_wakes(reaper);
-    wakes_clear(&reaper->wakes);
+    send_wakes(reaper); // of what was committed, though a later part may have failed
     return handled;
 }
 

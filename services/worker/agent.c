@@ -27,6 +27,8 @@ int agent_new(struct loop *loop, struct http_async *http, const struct agent_set
         .settings = *settings,
         .events = *events,
         .context = context,
+        .worker = settings->former_worker,
+        .incarnation = settings->former_incarnation,
         .backoff = {.base_ms = BACKOFF_BASE_MS, .max_ms = BACKOFF_MAX_MS},
     };
     agent->registering.agent = agent->polling.agent = agent->reporting.agent = agent;

@@ -26,12 +26,15 @@ struct agent_settings {
     const char *queues_json, *labels_json;
     const char *const *queues; // the same, for `want`; ends with NULL
     int slots;
+    // The registration before, of which nothing is left on this machine any more; 0: none is known.
+    int64_t former_worker;
+    int former_incarnation;
 };
 
 struct agent_events {
-    // Registered; the deployment's name is known. Called for each incarnation; the first time the parts are attached
-    // with agent_attach(). Failure ends the agent: on_failed follows.
-    int (*on_registered)(void *context, const char *deployment, struct err *err);
+    // Registered; the deployment's name is known. Called for each incarnation, before its lease is used; the first time
+    // the parts are attached with agent_attach(). Failure ends the agent: on_failed follows.
+    int (*on_registered)(void *context, const char *deployment, int64_t worker, int incarnation, struct err *err);
     void (*on_failed)(void *context, const struct err *err); // it cannot go on: a defect of settings or state
 };
 

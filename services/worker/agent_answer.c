@@ -111,7 +111,7 @@ static int accept_registration(struct agent *agent, const struct registered *reg
     agent->fence_margin_ms = registered->lease_ms - registered->fence_ms;
     agent->state = AGENT_REGISTERED;
     agent->said_held_at_ms = clock_boot_ms(); // a new incarnation holds nothing
-    if (agent->events.on_registered(agent->context, registered->deployment, err) < 0)
+    if (agent->events.on_registered(agent->context, registered->deployment, agent->worker, agent->incarnation, err) < 0)
         return -1;
     agent_lease_renewed(agent, agent->registering.sent_at_ms, registered->lease_ms);
     log_event(LOG_INFO, "registered", "worker", LOG_NUMBER(agent->worker), "incarnation",

@@ -50,8 +50,12 @@ int agent_send_register(struct agent *agent, struct err *err)
     add_text(body, "{\"name\":", settings->name);
     add_text(body, ",\"host\":", settings->host);
     add_text(body, ",\"boot\":", settings->boot);
-    strbuf_add_format(body, ",\"runtimes\":[\"process\"],\"slots\":%d,\"queues\":%s,\"labels\":%s,\"recovered\":true}",
-                      settings->slots, settings->queues_json, settings->labels_json);
+    strbuf_add_format(body, ",\"runtimes\":[\"process\"],\"slots\":%d,\"queues\":%s,\"labels\":%s", settings->slots,
+                      settings->queues_json, settings->labels_json);
+    if (agent->incarnation > 0) // nothing of it is left: main.c has looked, or turn_unregistered() has waited
+        strbuf_add_format(body, ",\"former_worker\":%lld,\"former_incarnation\":%d", (long long)agent->worker,
+                          agent->incarnation);
+    strbuf_add_char(body, '}');
     return exchange_start(&agent->registering, "/v1/workers", ANSWER_GRACE_MS, agent_on_registered, err);
 }
 

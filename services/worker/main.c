@@ -36,7 +36,9 @@ struct worker {
     char host[HOST_SIZE], boot[BOOT_SIZE], shim[PATH_MAX];
     char *queues_json, *labels_json, *queue_texts;
     const char *queues[QUEUES_MAX + 1];
-    char *deployment; // NULL until it is known
+    char *deployment;      // NULL until it is known
+    int64_t former_worker; // 0: there was none here
+    int former_incarnation;
     struct loop *loop;
     struct http_async *http;
     struct runtime *runtime;
@@ -121,41 +123,72 @@ static int make_services(struct worker *worker, struct err *err)
 
 // ---- the deployment: known from the state directory, or from the first registration
 
-static int deployment_path(const struct worker *worker, char out[static PATH_MAX], struct err *err)
+static int state_path(const struct worker *worker, const char *name, char out[static PATH_MAX], struct err *err)
 {
-    int length = snprintf(out, PATH_MAX, "%s/deployment", worker->settings.state_directory);
+    int length = snprintf(out, PATH_MAX, "%s/%s", worker->settings.state_directory, name);
     return length < PATH_MAX ? 0 : err_set(err, ERR_INVALID, "state-dir is too long");
+}
+
+// A file that is not there, or that makes no sense, proves nothing: the name is free when its lease is over.
+static void read_registration(struct worker *worker)
+{
+    char path[PATH_MAX];
+    AUTO_FREE char *text = NULL;
+    size_t length;
+    long long id;
+    int incarnation;
+    if (state_path(worker, "registration", path, NULL) < 0 ||
+        file_read(path, DEPLOYMENT_BYTES_MAX, &text, &length, NULL) < 0)
+        return;
+    if (sscanf(text, "%lld %d", &id, &incarnation) != 2 || id < 1 || incarnation < 1)
+        return;
+    worker->former_worker = id;
+    worker->former_incarnation = incarnation;
 }
 
 static int read_deployment(struct worker *worker, struct err *err)
 {
     char path[PATH_MAX];
     size_t length;
-    if (deployment_path(worker, path, err) < 0)
+    if (state_path(worker, "deployment", path, err) < 0)
         return -1;
     if (access(path, F_OK) < 0)
         return 0;
     if (file_read(path, DEPLOYMENT_BYTES_MAX, &worker->deployment, &length, err) < 0)
         return -1;
     worker->deployment[strcspn(worker->deployment, "\n")] = '\0';
+    read_registration(worker);
     return 0;
 }
 
 static int keep_deployment(struct worker *worker, const char *deployment, struct err *err)
 {
     char path[PATH_MAX];
-    if (deployment_path(worker, path, err) < 0 || file_replace(path, deployment, strlen(deployment), 0600, err) < 0)
+    if (state_path(worker, "deployment", path, err) < 0 ||
+        file_replace(path, deployment, strlen(deployment), 0600, err) < 0)
         return -1;
     worker->deployment = strdup(deployment);
     return worker->deployment ? 0 : err_set(err, ERR_NO_MEMORY, "no memory for the deployment's name");
 }
 
-static int on_registered(void *context, const char *deployment, struct err *err)
+// What the next life has to prove that it has looked for; on disk before anything is run under it.
+static int keep_registration(struct worker *worker, int64_t id, int incarnation, struct err *err)
+{
+    char path[PATH_MAX], text[64];
+    int length = snprintf(text, sizeof text, "%lld %d\n", (long long)id, incarnation);
+    if (state_path(worker, "registration", path, err) < 0)
+        return -1;
+    return file_replace(path, text, (size_t)length, 0600, err);
+}
+
+static int on_registered(void *context, const char *deployment, int64_t id, int incarnation, struct err *err)
 {
     struct worker *worker = context;
     if (worker->deployment && strcmp(worker->deployment, deployment) != 0)
         return err_set(err, ERR_CONFLICT, "state-dir belongs to deployment '%.60s', the manager is of '%.60s'",
                        worker->deployment, deployment);
+    if (keep_registration(worker, id, incarnation, err) < 0)
+        return -1;
     if (worker->tasks)
         return 0;
     if (!worker->deployment && keep_deployment(worker, deployment, err) < 0)
@@ -281,6 +314,8 @@ static int make_agent(struct worker *worker, struct err *err)
         .labels_json = worker->labels_json,
         .queues = worker->queues,
         .slots = (int)worker->settings.slots,
+        .former_worker = worker->former_worker,
+        .former_incarnation = worker->former_incarnation,
     };
     const struct agent_events events = {.on_registered = on_registered, .on_failed = on_failed};
     return agent_new(worker->loop, worker->http, &settings, &events, worker, &worker->agent, err);

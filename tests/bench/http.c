@@ -73,7 +73,7 @@ static void register_workers(struct bench *bench, int count, const char *runtime
         snprintf(body, sizeof body,
                  "{\"name\":\"bench-%d\",\"host\":\"h\",\"boot\":\"b\",\"runtimes\":[\"%s\"],\"slots\":1,\"queues\":["
                  "\"default\"],"
-                 "\"labels\":{},\"recovered\":true}",
+                 "\"labels\":{}}",
                  i, runtime);
         if (manager_call(bench->manager, "POST", "/v1/workers", body, &answer) != 201)
             die("bench: worker %d is not registered", i);

@@ -15,7 +15,7 @@ void fake_worker_init(struct fake_worker *worker, const struct manager *manager,
     worker->client = manager_client(manager);
     snprintf(body, sizeof(body),
              "{\"name\":\"%s\",\"host\":\"host\",\"boot\":\"boot\",\"runtimes\":[\"%s\"],\"slots\":100,"
-             "\"queues\":[\"default\"],\"labels\":{},\"recovered\":true}",
+             "\"queues\":[\"default\"],\"labels\":{}}",
              name, worker->is_pull ? "pull" : "process");
     int status = client_call(worker->client, "POST", "/v1/workers", NULL, 0, body, &reply);
     if (status != 201)

@@ -16,7 +16,7 @@ void puller_init(struct puller *puller, const struct system *system, int manager
     *puller = (struct puller){.client = system_client(system, manager)};
     snprintf(body, sizeof(body),
              "{\"name\":\"%s\",\"host\":\"outside\",\"boot\":\"%s\",\"runtimes\":[\"pull\"],\"slots\":1000,"
-             "\"queues\":[\"%s\"],\"labels\":{},\"recovered\":true}",
+             "\"queues\":[\"%s\"],\"labels\":{}}",
              name, name, queue);
     int status = client_call(puller->client, "POST", "/v1/workers", NULL, 0, body, &reply);
     if (status != 201)

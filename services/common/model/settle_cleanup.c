@@ -50,14 +50,15 @@ static bool keeping_is_over(struct decision *decision)
     return true;
 }
 
-// Something that depends on this service may still exist. Instances that were never placed go at once and count for
-// nothing.
+// Something that depends on this service may still exist and end. Instances that were never placed go at once and
+// count for nothing; one that would not die holds up no others.
 static bool has_live_dependents(const struct decision *decision, int service)
 {
     const struct settle_view *view = decision->view;
     for (size_t i = 0; i < view->instance_count; i++) {
         const struct settle_instance *other = &view->instances[i];
-        if ((view->services[other->service].depends_mask & bit(service)) && instance_is_live(other->state))
+        if ((view->services[other->service].depends_mask & bit(service)) && other->state != INSTANCE_STUCK &&
+            instance_is_live(other->state))
             return true;
     }
     return false;
@@ -79,7 +80,7 @@ static void stop_for_cleanup(struct decision *decision, const struct settle_inst
 static void stop_services(struct decision *decision)
 {
     const struct settle_view *view = decision->view;
-    bool tasks_are_over = !decision_tasks_are_unfinished(decision);
+    bool tasks_are_over = !decision_tasks_are_unfinished(decision) || decision_lifetime_is_over(decision);
     bool kept = decision->plan->cleanup == CLEANUP_KEPT;
     for (size_t i = 0; i < view->instance_count; i++) {
         const struct settle_instance *instance = &view->instances[i];

@@ -110,6 +110,8 @@ static int begin(struct attempt *attempt, struct pipeline *pipeline, struct err 
 {
     struct batch *batch = &attempt->batch;
     struct arena *arena = batch->arena;
+    if (batch->interned) // the rolled back attempt's demands exist nowhere
+        hot_cache_release(&attempt->hot->demands);
     arena_free(arena);
     wakes_clear(&attempt->wakes);
     *batch = (struct batch){.hot = attempt->hot, .pipeline = pipeline, .wakes = &attempt->wakes};

@@ -233,6 +233,7 @@ struct instance_row {
     int16_t state;
     bool stop_requested, failed, changed;
     int64_t worker;
+    int incarnation;
     const char *object, *host, *ports, *boundary, *error, *signals;
     int32_t exit_code, exit_signal;
     int16_t grade;

@@ -40,6 +40,7 @@ enum instance_column {
     INSTANCE_COLUMN_STATE,
     INSTANCE_COLUMN_STOP_REQUESTED,
     INSTANCE_COLUMN_WORKER,
+    INSTANCE_COLUMN_INCARNATION,
 };
 
 static struct instance_row *find_row(const struct batch *batch, int64_t job, int service, int epoch)
@@ -71,6 +72,7 @@ static struct instance_row *row_of(struct batch *batch, const struct asked_insta
             .state = (int16_t)result_i32(rows, row, INSTANCE_COLUMN_STATE),
             .stop_requested = result_bool(rows, row, INSTANCE_COLUMN_STOP_REQUESTED),
             .worker = result_i64_or(rows, row, INSTANCE_COLUMN_WORKER, 0),
+            .incarnation = (int)result_i64_or(rows, row, INSTANCE_COLUMN_INCARNATION, 0),
             .exit_code = -1,
             .exit_signal = -1,
             .grade = -1,
@@ -126,7 +128,7 @@ static int add_event(struct batch *batch, struct batch_job *job, const struct in
     return batch_event(batch, job, event_kinds[row->state], data, false, err);
 }
 
-// What a worker says of an instance counts when the instance is its own.
+// What a worker says of an instance counts when the instance is its own, of its present life.
 static int observe(struct batch *batch, const struct asked_instance *asked, struct result *rows, int at,
                    struct err *err)
 {
@@ -137,7 +139,8 @@ static int observe(struct batch *batch, const struct asked_instance *asked, stru
     struct instance_row *row = row_of(batch, asked, rows, at);
     if (!row)
         return batch_no_memory(err);
-    if (row->worker != asked->work->operation->worker)
+    const struct work_operation *operation = asked->work->operation;
+    if (row->worker != operation->worker || row->incarnation != operation->incarnation)
         return 0;
     int next = observe_next(row->state, row->stop_requested, said->state);
     if (next < 0)

@@ -54,7 +54,6 @@ static enum order order_of(struct result *rows, int row)
     case INSTANCE_STOPPING:
     case INSTANCE_KILLING:
     case INSTANCE_STUCK:
-    case INSTANCE_LOST: // its worker is back
         return ORDER_STOP;
     case INSTANCE_STOPPED:
     case INSTANCE_FAILED:
@@ -63,6 +62,7 @@ static enum order order_of(struct result *rows, int row)
     case INSTANCE_READY:
     case INSTANCE_UNHEALTHY:
         return result_bool(rows, row, ORDER_STOP_REQUESTED) ? ORDER_STOP : ORDER_NONE;
+    case INSTANCE_LOST: // of a former life, maybe on another machine: the reaper's business
     case INSTANCE_PENDING:
     case INSTANCE_VERIFIED:
     case INSTANCE_PRESUMED_GONE:

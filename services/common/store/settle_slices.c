@@ -108,7 +108,7 @@ static int apply_stages(struct settle_batch *batch, struct err *err)
     for (size_t i = 0; i < batch->count; i++) {
         const struct settle_entry *entry = &batch->entries[i];
         uint64_t changed = entry->plan.release_stages | entry->plan.close_stages;
-        for (int stage = 0; changed >> stage; stage++) {
+        for (int stage = 0; stage < SETTLE_MAX; stage++) {
             if (!(changed >> stage & 1))
                 continue;
             jobs[count] = entry->job;

@@ -21,7 +21,10 @@ struct worker_registration {
     size_t queue_count;
     const char *labels; // a JSON object of texts
     int slots;
-    bool recovered; // it has looked: nothing of its former incarnation is left on this host
+    // The registration before, when the worker has looked: nothing of that is left. 0: it cannot say. Only who was that
+    // worker and incarnation can know, so it has to be the one that the name belongs to now.
+    int64_t former_worker;
+    int former_incarnation;
 };
 
 #define DEPLOYMENT_SIZE 64

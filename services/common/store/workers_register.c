@@ -19,7 +19,7 @@ struct former {
     int incarnation;
     int state;
     int64_t lease_left_ms;
-    bool same_host, same_boot;
+    bool same_host;
 };
 
 static int lock_former(struct db *db, const struct worker_registration *registration, struct former *former,
@@ -37,17 +37,18 @@ static int lock_former(struct db *db, const struct worker_registration *registra
         .incarnation = result_i32(&row, 0, 1),
         .state = result_i32(&row, 0, 2),
         .same_host = strcmp(result_text(&row, 0, 3), registration->host) == 0,
-        .same_boot = strcmp(result_text(&row, 0, 4), registration->boot) == 0,
         .lease_left_ms = result_i64(&row, 0, 5),
     };
     return result_ok(&row, err) < 0 ? -1 : 1;
 }
 
-// What the registration proves about the processes of the former incarnation. A machine that was booted again has none.
+// What the registration proves about the processes of the former incarnation: that somebody on its host who was it, as
+// only its state directory knows, has looked. A host's name alone proves nothing, another machine may have the same.
 static enum worker_absence absence_of(const struct former *former, const struct worker_registration *registration)
 {
-    bool gone = former->same_host && (!former->same_boot || registration->recovered);
-    return gone ? ABSENCE_VERIFIED : ABSENCE_UNKNOWN;
+    bool was_it =
+        former->worker == registration->former_worker && former->incarnation == registration->former_incarnation;
+    return former->same_host && was_it ? ABSENCE_VERIFIED : ABSENCE_UNKNOWN;
 }
 
 static bool name_is_taken(const struct former *former, const struct worker_registration *registration)

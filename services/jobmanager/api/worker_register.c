@@ -26,7 +26,7 @@ struct register_reading {
     const char *runtimes[LIST_MAX], *queues[LIST_MAX];
     int64_t slots;
     const char *name, *host, *boot;
-    bool recovered;
+    int64_t former_worker, former_incarnation;
 };
 
 // ---- the body
@@ -90,7 +90,8 @@ static const struct wire_field register_fields[] = {
     {"slots", WIRE_I64, true, AT(slots), 0, 1000000, NULL},
     {"queues", WIRE_CUSTOM, true, 0, 0, 0, queues_read},
     {"labels", WIRE_CUSTOM, false, 0, 0, 0, labels_read},
-    {"recovered", WIRE_BOOLEAN, false, AT(recovered), 0, 0, NULL},
+    {"former_worker", WIRE_I64, false, AT(former_worker), 1, INT64_MAX, NULL},
+    {"former_incarnation", WIRE_I64, false, AT(former_incarnation), 1, INT32_MAX, NULL},
 };
 
 static const char *const *list_keep(struct arena *arena, const char *const *list, size_t count)
@@ -118,7 +119,8 @@ static int registration_read(struct register_call *call, struct http_request *re
     registration->host = reading.host;
     registration->boot = reading.boot;
     registration->slots = (int)reading.slots;
-    registration->recovered = reading.recovered;
+    registration->former_worker = reading.former_worker;
+    registration->former_incarnation = (int)reading.former_incarnation;
     registration->runtimes = list_keep(call->arena, reading.runtimes, registration->runtime_count);
     registration->queues = list_keep(call->arena, reading.queues, registration->queue_count);
     if (!registration->runtimes || !registration->queues || !registration->labels)

@@ -62,9 +62,10 @@ static void on_observation(void *context, const struct observation *observation)
     agent_observed(((struct worker *)context)->agent, observation);
 }
 
-static int on_registered(void *context, const char *deployment, struct err *err)
+static int on_registered(void *context, const char *deployment, int64_t id, int incarnation, struct err *err)
 {
     struct worker *worker = context;
+    assert_true(id > 0 && incarnation > 0);
     UNUSED(err);
     assert_true(*deployment);
     if (worker->registrations++ == 0)

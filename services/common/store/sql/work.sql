@@ -81,7 +81,7 @@ UPDATE instance i
 
 -- name: hot_instances
 -- Arrays: job, name, epoch.
-SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker
+SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker, i.incarnation
   FROM unnest($1::bigint[], $2::text[], $3::integer[]) WITH ORDINALITY AS u (job, name, epoch, ordinal)
   JOIN service s ON s.job = u.job AND s.name = u.name
   JOIN instance i ON i.job = s.job AND i.service = s.service AND i.epoch = u.epoch
@@ -109,11 +109,12 @@ UPDATE instance i
  WHERE i.job = u.job AND i.service = u.service AND i.epoch = u.epoch
 
 -- name: hot_orders
--- What these workers have of services.
-SELECT worker, job, service, epoch, name, state, stop_requested_at IS NOT NULL, stop_reason, object
-  FROM instance
- WHERE worker = ANY ($1::bigint[]) AND state BETWEEN 1 AND 10
- ORDER BY worker, job, service, epoch
+-- What these workers have of services in their present life; what is left of a former one is the reaper's business.
+SELECT i.worker, i.job, i.service, i.epoch, i.name, i.state, i.stop_requested_at IS NOT NULL, i.stop_reason, i.object
+  FROM instance i
+  JOIN worker w ON w.id = i.worker AND w.incarnation = i.incarnation
+ WHERE i.worker = ANY ($1::bigint[]) AND i.state BETWEEN 1 AND 10
+ ORDER BY i.worker, i.job, i.service, i.epoch
 
 -- name: hot_cancels
 SELECT worker, job, stage, first, token

@@ -44,7 +44,7 @@ static int done(void **state)
 
 struct attempt {
     const char *host, *boot;
-    bool recovered;
+    bool recovered; // it knows who it was, and has looked
 };
 
 static int register_as(const struct attempt *attempt, struct worker_registered *out)
@@ -62,7 +62,9 @@ static int register_as(const struct attempt *attempt, struct worker_registered *
         .queue_count = 1,
         .labels = "{\"gpu\":\"yes\"}",
         .slots = 4,
-        .recovered = attempt->recovered,
+        .former_worker = attempt->recovered ? store_sql(db, "SELECT id FROM worker WHERE name = 'w1'") : 0,
+        .former_incarnation =
+            attempt->recovered ? (int)store_sql(db, "SELECT incarnation FROM worker WHERE name = 'w1'") : 0,
     };
     int outcome = workers_register(db, &registration, 30000, out, &wakes, &err);
     assert_ok(outcome, err);
@@ -113,7 +115,8 @@ static void test_who_may_take_a_name(void **state)
     } cases[] = {
         {"the same, without a look", {"host", "boot", false}, "", REGISTER_NAME_TAKEN},
         {"the same, recovered", {"host", "boot", true}, "", REGISTER_DONE},
-        {"after a reboot", {"host", "boot2", false}, "", REGISTER_DONE},
+        {"after a reboot", {"host", "boot2", true}, "", REGISTER_DONE},
+        {"another machine of that name", {"host", "boot2", false}, "", REGISTER_NAME_TAKEN},
         {"another host", {"host2", "boot", true}, "", REGISTER_NAME_TAKEN},
         {"another host and boot", {"host2", "boot2", true}, "", REGISTER_NAME_TAKEN},
         {"another host, lease over", {"host2", "boot", false}, "lease_until = clock_timestamp()", REGISTER_DONE},

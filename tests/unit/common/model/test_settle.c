@@ -317,6 +317,38 @@ static void pausing_holds_the_tasks_and_keeps_the_services(void **state)
     assert_int_equal(world.ready[0], 10);
 }
 
+static void one_that_would_not_die_holds_up_no_others(void **state)
+{
+    UNUSED(state);
+    struct world world;
+    world_init(&world, 1, 2);
+    world.services[1].depends_mask = 1;
+    world_add_instance(&world, 0, 1, INSTANCE_READY);
+    world_add_instance(&world, 1, 1, INSTANCE_STUCK);
+    world.view.stop_requested = true;
+    world_settle(&world);
+    assert_int_equal(world.view.cleanup, CLEANUP_STUCK);
+    assert_int_equal(world_instance(&world, 0, 1)->state, INSTANCE_STOPPING);
+}
+
+static void a_task_that_does_not_end_keeps_no_service_beyond_its_lifetime(void **state)
+{
+    UNUSED(state);
+    struct world world;
+    world_init(&world, 1, 1);
+    world_add_instance(&world, 0, 1, INSTANCE_READY);
+    world.view.first_placed_at_us = START;
+    world_settle(&world);
+    world.leased[0] = 1;
+    world.view.stop_requested = true;
+    world_settle(&world);
+    assert_int_equal(world.instances[0].state, INSTANCE_READY);
+    world.view.now_us += 86400 * SECOND;
+    world_settle(&world);
+    assert_int_equal(world.instances[0].state, INSTANCE_STOPPING);
+    assert_false(world.view.closed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +367,8 @@ int main(void)
         cmocka_unit_test(what_was_in_trouble_is_stopped_as_failed),
         cmocka_unit_test(deadlines_end_the_work),
         cmocka_unit_test(pausing_holds_the_tasks_and_keeps_the_services),
+        cmocka_unit_test(one_that_would_not_die_holds_up_no_others),
+        cmocka_unit_test(a_task_that_does_not_end_keeps_no_service_beyond_its_lifetime),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
