@@ -80,7 +80,7 @@ static void plan_manager(struct system *system, int index)
     add(member, "--database-url=%s", system->conninfo);
     add(member, "--worker-lease=%dms", SYSTEM_LEASE_MS);
     add(member, "--worker-fence=%dms", SYSTEM_FENCE_MS);
-    add(member, "--worker-poll=1s");
+    add(member, "--worker-poll=500ms"); // two of them have to fit into the fence
     add(member, "--worker-skew=800ms");
 }
 
