@@ -119,8 +119,10 @@ static void add_list(struct strbuf *out, struct json_object *list)
 
 static void add_object(struct strbuf *out, struct json_object *object)
 {
-    json_object_object_foreach(object, name, value)
-        strbuf_add_format(out, "%s%s=%s", out->length > 0 ? "," : "", name, plain(value));
+    struct json_object_iterator member = json_object_iter_begin(object), end = json_object_iter_end(object);
+    for (; !json_object_iter_equal(&member, &end); json_object_iter_next(&member))
+        strbuf_add_format(out, "%s%s=%s", out->length > 0 ? "," : "", json_object_iter_peek_name(&member),
+                          plain(json_object_iter_peek_value(&member)));
 }
 
 void table_add_json(struct table *table, struct json_object *value)

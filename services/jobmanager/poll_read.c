@@ -1,5 +1,6 @@
 #include "services/jobmanager/poll_read.h"
 
+#include "services/common/base/clock.h"
 #include "services/common/model/job_spec.h"
 
 #include <string.h>
@@ -57,6 +58,7 @@ static void held_read(struct wire *wire, const struct wire_place *place, void *o
     struct work_reading *reading = object;
     size_t count;
     reading->body->operation.says_held = true;
+    reading->body->operation.arrived_ms = clock_boot_ms();
     wire_array(wire, place, WORK_HELD_MAX, token_read, object, &count);
 }
 

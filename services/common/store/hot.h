@@ -126,6 +126,7 @@ struct work_operation {
     const int64_t *held; // NULL: not said
     size_t held_count;
     bool says_held;
+    int64_t arrived_ms; // CLOCK_BOOTTIME, when `held` was read: what was leased later is not missing from it. 0: now
     // out
     bool failed;
     struct err err; // ERR_STALE: the incarnation; ERR_NOT_FOUND: no such worker

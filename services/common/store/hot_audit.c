@@ -1,4 +1,5 @@
 // What is leased to a worker that does not hold it: the reply that granted it was lost. It goes back, as not started.
+#include "services/common/base/clock.h"
 #include "services/common/store/hot_batch.h"
 
 static bool audits(const struct batch_work *work)
@@ -35,7 +36,13 @@ static bool accounts_for(const struct work_operation *operation, int64_t token)
     return false;
 }
 
-enum held_column { HELD_WORKER, HELD_TOKEN, HELD_INCARNATION, HELD_JOB };
+enum held_column { HELD_WORKER, HELD_TOKEN, HELD_INCARNATION, HELD_JOB, HELD_AGE };
+
+// Leased after the list was made: by a later request of the worker, which overtook this one or its rerun.
+static bool is_younger(const struct work_operation *operation, int64_t lease_age_ms)
+{
+    return operation->arrived_ms != 0 && lease_age_ms < clock_boot_ms() - operation->arrived_ms;
+}
 
 // Leases of a former incarnation are the business of whoever registered the new one, and of the reaper: they count as
 // started.
@@ -43,7 +50,8 @@ static int audit_row(struct batch *batch, struct batch_work *work, struct result
 {
     int64_t token = result_i64(rows, row, HELD_TOKEN);
     if (result_i64(rows, row, HELD_WORKER) != work->operation->worker ||
-        result_i32(rows, row, HELD_INCARNATION) != work->operation->incarnation || accounts_for(work->operation, token))
+        result_i32(rows, row, HELD_INCARNATION) != work->operation->incarnation ||
+        accounts_for(work->operation, token) || is_younger(work->operation, result_i64_or(rows, row, HELD_AGE, 0)))
         return 0;
     struct batch_lease *lease = LIST_ADD(batch->arena, &batch->leases);
     if (!lease)

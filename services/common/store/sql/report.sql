@@ -22,8 +22,8 @@ SELECT u.ordinal, s.job, s.stage, s.first, s.count, s.attempt, s.failures, s.inc
   JOIN slice s ON s.worker = u.worker AND s.token = u.token AND s.state = 2
 
 -- name: hot_held
--- Everything that is leased to these workers.
-SELECT worker, token, incarnation, job
+-- Everything that is leased to these workers, and since how many milliseconds.
+SELECT worker, token, incarnation, job, (extract(epoch FROM clock_timestamp() - leased_at) * 1000)::bigint
   FROM slice
  WHERE worker = ANY ($1::bigint[]) AND state = 2
  ORDER BY worker, token
