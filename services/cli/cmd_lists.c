@@ -15,6 +15,7 @@
 
 struct column {
     const char *title, *member; // of the entry
+    const char *inner;          // of the member, when that is an object; NULL: all of it
 };
 
 // A list to be shown: where from, what of it, in which columns.
@@ -36,6 +37,12 @@ static void add_filter(struct listing *listing, const char *name, const char *va
     strbuf_add_char(&listing->path, '&');
 }
 
+static void add_cell(struct table *table, struct json_object *entry, const struct column *column)
+{
+    struct json_object *value = api_member(entry, column->member);
+    table_add_json(table, column->inner ? api_member(value, column->inner) : value);
+}
+
 static int64_t add_entries(const struct listing *listing, struct cli *cli, struct json_object *entries, int64_t room,
                            struct table *table)
 {
@@ -48,7 +55,7 @@ static int64_t add_entries(const struct listing *listing, struct cli *cli, struc
             printf("%s\n",
                    json_object_to_json_string_ext(entry, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
         for (size_t j = 0; !cli->json && j < listing->column_count; j++)
-            table_add_json(table, api_member(entry, listing->columns[j].member));
+            add_cell(table, entry, &listing->columns[j]);
     }
     return count;
 }
@@ -96,8 +103,11 @@ static int show(struct cli *cli, struct listing *listing)
 
 int cmd_list(struct cli *cli)
 {
-    static const struct column columns[] = {
-        {"JOB", "id"}, {"NAME", "name"}, {"STATE", "state"}, {"CLEANUP", "cleanup"}, {"CREATED", "created_at"}};
+    static const struct column columns[] = {{"JOB", "id", NULL},
+                                            {"NAME", "name", NULL},
+                                            {"STATE", "state", NULL},
+                                            {"CLEANUP", "cleanup", NULL},
+                                            {"CREATED", "created_at", NULL}};
     const char *limit = cli_option(cli, "--limit");
     struct listing listing = {.member = "jobs", .columns = columns, .column_count = ARRAY_LEN(columns), .paged = true};
     struct err err;
@@ -127,10 +137,14 @@ static int show_of_job(struct cli *cli, struct listing *listing, const char *suf
 
 int cmd_tasks(struct cli *cli)
 {
-    static const struct column tasks[] = {
-        {"STAGE", "stage"}, {"INDEX", "index"}, {"STATE", "state"}, {"ATTEMPT", "attempt"}, {"ERROR", "error"}};
-    static const struct column slices[] = {{"STAGE", "stage"}, {"FIRST", "first"},     {"COUNT", "count"},
-                                           {"STATE", "state"}, {"ATTEMPT", "attempt"}, {"WORKER", "worker"}};
+    static const struct column tasks[] = {{"STAGE", "stage", NULL},
+                                          {"INDEX", "index", NULL},
+                                          {"STATE", "state", NULL},
+                                          {"ATTEMPT", "attempt", NULL},
+                                          {"ERROR", "error", "error"}};
+    static const struct column slices[] = {{"STAGE", "stage", NULL},     {"FIRST", "first", NULL},
+                                           {"COUNT", "count", NULL},     {"STATE", "state", NULL},
+                                           {"ATTEMPT", "attempt", NULL}, {"WORKER", "worker", NULL}};
     bool as_slices = cli_option(cli, "--slices") != NULL;
     struct listing listing = {.paged = true,
                               .member = as_slices ? "slices" : "tasks",
@@ -144,18 +158,18 @@ int cmd_tasks(struct cli *cli)
 
 int cmd_services(struct cli *cli)
 {
-    static const struct column columns[] = {{"SERVICE", "name"},  {"EPOCH", "epoch"}, {"STATE", "state"},
-                                            {"WORKER", "worker"}, {"HOST", "host"},   {"PORTS", "ports"},
-                                            {"ERROR", "error"}};
+    static const struct column columns[] = {
+        {"SERVICE", "name", NULL}, {"EPOCH", "epoch", NULL}, {"STATE", "state", NULL}, {"WORKER", "worker", NULL},
+        {"HOST", "host", NULL},    {"PORTS", "ports", NULL}, {"ERROR", "error", NULL}};
     struct listing listing = {.member = "services", .columns = columns, .column_count = ARRAY_LEN(columns)};
     return show_of_job(cli, &listing, "/services");
 }
 
 int cmd_workers(struct cli *cli)
 {
-    static const struct column columns[] = {{"WORKER", "id"},    {"NAME", "name"},   {"STATE", "state"},
-                                            {"HOST", "host"},    {"SLOTS", "slots"}, {"QUEUES", "queues"},
-                                            {"LABELS", "labels"}};
+    static const struct column columns[] = {
+        {"WORKER", "id", NULL},   {"NAME", "name", NULL},     {"STATE", "state", NULL},  {"HOST", "host", NULL},
+        {"SLOTS", "slots", NULL}, {"QUEUES", "queues", NULL}, {"LABELS", "labels", NULL}};
     struct listing listing = {.member = "workers", .columns = columns, .column_count = ARRAY_LEN(columns)};
     strbuf_add_text(&listing.path, "/v1/workers");
     return show(cli, &listing);
@@ -163,13 +177,13 @@ int cmd_workers(struct cli *cli)
 
 int cmd_leaks(struct cli *cli)
 {
-    static const struct column columns[] = {{"JOB", "job"},
-                                            {"SERVICE", "name"},
-                                            {"EPOCH", "epoch"},
-                                            {"STATE", "state"},
-                                            {"WORKER", "worker"},
-                                            {"OBJECT", "object"},
-                                            {"STOP ASKED", "stop_requested_at"}};
+    static const struct column columns[] = {{"JOB", "job", NULL},
+                                            {"SERVICE", "name", NULL},
+                                            {"EPOCH", "epoch", NULL},
+                                            {"STATE", "state", NULL},
+                                            {"WORKER", "worker", NULL},
+                                            {"OBJECT", "object", NULL},
+                                            {"STOP ASKED", "stop_requested_at", NULL}};
     struct listing listing = {.member = "leaks", .columns = columns, .column_count = ARRAY_LEN(columns)};
     strbuf_add_text(&listing.path, "/v1/leaks");
     return show(cli, &listing);

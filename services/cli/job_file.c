@@ -22,9 +22,11 @@ void job_file_release(struct job_file *file)
 
 static int read_text(const char *path, char **text, size_t *length, struct err *err)
 {
-    if (strcmp(path, "-") == 0)
-        return fd_read_all(STDIN_FILENO, SPEC_BYTES_MAX, text, length, err);
-    return file_read(path, SPEC_BYTES_MAX, text, length, err);
+    int outcome = strcmp(path, "-") == 0 ? fd_read_all(STDIN_FILENO, SPEC_BYTES_MAX, text, length, err)
+                                         : file_read(path, SPEC_BYTES_MAX, text, length, err);
+    if (outcome < 0 && err->code != ERR_NO_MEMORY)
+        err->code = ERR_INVALID; // wrong arguments, whatever was wrong with the file
+    return outcome;
 }
 
 // ---- faults, with the place in the file

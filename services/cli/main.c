@@ -18,8 +18,10 @@ static int read_token(struct cli *cli, struct err *err)
         path = getenv("CURFEW_TOKEN_FILE");
     if (!path || !*path)
         return 0;
-    if (file_read(path, TOKEN_BYTES_MAX, &cli->token, &length, err) < 0)
+    if (file_read(path, TOKEN_BYTES_MAX, &cli->token, &length, err) < 0) {
+        err->code = ERR_INVALID; // wrong arguments, whatever was wrong with the file
         return -1;
+    }
     cli->token[strcspn(cli->token, "\r\n")] = '\0';
     return 0;
 }
