@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CHECK_EVERY 12
 #define FINISH_MS 180000
@@ -30,6 +31,7 @@ struct run {
     struct system *system;
     struct jobs jobs;
     struct process *bystander; // looks like a service of ours, and is none
+    char bystander_marker[48];
     int killed[VICTIM_COUNT], absent[VICTIM_COUNT];
 };
 
@@ -64,10 +66,38 @@ static void kill_one(struct run *run, enum victim victim)
     run->killed[victim]++;
 }
 
+// It and the daemons that it has left.
+#define BYSTANDERS 3
+
+static bool bystanders_are_there(void *context)
+{
+    struct run *run = context;
+    return oracle_find(run->bystander_marker, NULL, 0) == BYSTANDERS;
+}
+
+static void bystander_start(struct run *run)
+{
+    const char *const command[] = {fixture_path("nasty"), "tree", NULL};
+    const char *const environment[] = {run->bystander_marker, NULL};
+    snprintf(run->bystander_marker, sizeof run->bystander_marker, "FAULTS_BYSTANDER=%d", (int)getpid());
+    run->bystander = process_start(command, &(struct process_options){.environment = environment});
+    if (!wait_until(bystanders_are_there, run, NOBODY_MS))
+        die("faults: the bystander does not start");
+}
+
+static void bystander_end(struct run *run)
+{
+    pid_t pids[BYSTANDERS];
+    int64_t count = oracle_find(run->bystander_marker, pids, BYSTANDERS);
+    for (int64_t i = 0; i < count && i < BYSTANDERS; i++)
+        kill(pids[i], SIGKILL);
+    process_free(run->bystander);
+}
+
 static void check_everything(struct run *run)
 {
     run->jobs.violations += system_violations(run->system);
-    if (!process_is_running(run->bystander)) {
+    if (!bystanders_are_there(run)) {
         fprintf(stderr, "faults: a process that is not ours was ended\n");
         run->jobs.violations++;
     }
@@ -131,8 +161,7 @@ int main(int argc, char **argv)
     printf("faults: %d rounds of each kind, --seed=%u\n", run.rounds, seed);
     fflush(stdout);
     run.system = system_start(&plan);
-    const char *const bystander[] = {fixture_path("nasty"), "tree", NULL};
-    run.bystander = process_start(bystander, NULL);
+    bystander_start(&run);
     jobs_init(&run.jobs, run.system);
     kill_all(&run);
     jobs_finish(&run.jobs, FINISH_MS);
@@ -143,7 +172,7 @@ int main(int argc, char **argv)
         oracle_print(system_marker(run.system));
         run.jobs.violations++;
     }
-    process_free(run.bystander);
+    bystander_end(&run);
     system_free(run.system);
     return print_summary(&run, seed, clock_boot_ms() - began_ms);
 }
