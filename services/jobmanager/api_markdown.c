@@ -38,9 +38,9 @@ static const char head[] =
     "\n"
     "A connection that breaks off leaves open whether the call was carried out. All calls may be repeated: a "
     "submission with its\n"
-    "`Idempotency-Key`, a report by its tokens, everything else as it is. Only the retry of a job that has ended makes "
-    "another new\n"
-    "job each time.\n"
+    "`Idempotency-Key`, a report by its tokens, everything else as it is: the retry of a job that has ended finds the "
+    "job that an\n"
+    "earlier one has made.\n"
     "\n"
     "## Calls\n"
     "\n";
