@@ -3,6 +3,7 @@
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/fd.h"
+#include "services/common/base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,8 +40,6 @@ static int open_log(const struct stack_program *program, const char *log_directo
 // In the child, between fork and exec: nothing but system calls.
 static void become(const struct stack_program *program, int log_fd, pid_t parent)
 {
-    sigset_t none;
-    sigemptyset(&none);
     int null = open("/dev/null", O_RDONLY);
     bool ready = null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(log_fd, STDOUT_FILENO) >= 0 &&
                  dup2(log_fd, STDERR_FILENO) >= 0;
@@ -51,9 +50,7 @@ static void become(const struct stack_program *program, int log_fd, pid_t parent
     if (!ready || getppid() != parent)
         _exit(127);
     close_range(STDERR_FILENO + 1, ~0U, 0);
-    for (int i = 1; i < NSIG; i++)
-        signal(i, SIG_DFL);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    process_reset_signals();
     execv(program->argv[0], program->argv);
     _exit(127);
 }

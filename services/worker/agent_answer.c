@@ -107,7 +107,9 @@ static int accept_registration(struct agent *agent, const struct registered *reg
 {
     agent->worker = registered->worker;
     agent->incarnation = (int)registered->incarnation;
-    agent->poll_ms = registered->poll_ms;
+    // A poll that finds nothing is answered when its wait is over: the fence has to leave room for one that is lost.
+    int64_t most_ms = MAX(registered->fence_ms / 3, (int64_t)1);
+    agent->poll_ms = MIN(registered->poll_ms, most_ms);
     agent->fence_margin_ms = registered->lease_ms - registered->fence_ms;
     agent->state = AGENT_REGISTERED;
     agent->said_held_at_ms = clock_boot_ms(); // a new incarnation holds nothing

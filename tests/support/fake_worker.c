@@ -10,13 +10,16 @@
 
 void fake_worker_init(struct fake_worker *worker, const struct manager *manager, const char *name)
 {
-    char body[512];
+    char body[512], former[96] = "";
     AUTO_JSON_OBJECT struct json_object *reply = NULL;
     worker->client = manager_client(manager);
+    if (worker->incarnation > 0)
+        snprintf(former, sizeof(former), ",\"former_worker\":%" PRId64 ",\"former_incarnation\":%d", worker->id,
+                 worker->incarnation);
     snprintf(body, sizeof(body),
              "{\"name\":\"%s\",\"host\":\"host\",\"boot\":\"boot\",\"runtimes\":[\"%s\"],\"slots\":100,"
-             "\"queues\":[\"default\"],\"labels\":{}}",
-             name, worker->is_pull ? "pull" : "process");
+             "\"queues\":[\"default\"],\"labels\":{}%s}",
+             name, worker->is_pull ? "pull" : "process", former);
     int status = client_call(worker->client, "POST", "/v1/workers", NULL, 0, body, &reply);
     if (status != 201)
         die("register: %d %s", status, reply ? json_object_to_json_string(reply) : "");

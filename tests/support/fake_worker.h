@@ -20,7 +20,7 @@ struct fake_worker {
     int64_t tasks, starts, stops; // done so far
 };
 
-// Registers under `name`, for queue "default".
+// Registers under `name`, for queue "default". With id and incarnation set it says that it was these before.
 void fake_worker_init(struct fake_worker *worker, const struct manager *manager, const char *name);
 void fake_worker_release(struct fake_worker *worker);
 // One poll: the status and the reply (json_object_put). `want` tasks of queue "default".

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,4 +103,16 @@ int process_open(pid_t pid)
 int process_send(int pidfd, int signal_number)
 {
     return (int)syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
+}
+
+// By the system call: libc refuses to touch the two that it uses for threads, which whoever started us may have
+// ignored.
+void process_reset_signals(void)
+{
+    const unsigned long by_default[8] = {0}; // struct sigaction as the kernel has it: SIG_DFL, no flags, empty mask
+    for (int number = 1; number < NSIG; number++)
+        syscall(SYS_rt_sigaction, number, by_default, NULL, 8);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -40,3 +40,6 @@ void process_walk_end(struct process_walk *walk);
 // is none.
 int process_open(pid_t pid);
 int process_send(int pidfd, int signal_number); // pidfd_send_signal(2): 0, or -1 with errno
+
+// In a child before exec: every signal by default, none blocked, whatever whoever started us had ignored.
+void process_reset_signals(void);

@@ -1,6 +1,7 @@
 #include "services/worker/shim/command.h"
 
 #include "services/common/base/cleanup.h"
+#include "services/common/base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,18 +53,6 @@ static int set_limits(const struct shim_spec *spec)
         return 0;
     files.rlim_cur = MIN((rlim_t)spec->header.open_files, files.rlim_max);
     return setrlimit(RLIMIT_NOFILE, &files);
-}
-
-// By the system call: libc refuses to touch the two that it uses for threads, which whoever started us may have
-// ignored.
-static void reset_signals(void)
-{
-    const unsigned long by_default[8] = {0}; // struct sigaction as the kernel has it: SIG_DFL, no flags, empty mask
-    for (int number = 1; number < NSIG; number++)
-        syscall(SYS_rt_sigaction, number, by_default, NULL, 8);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static void close_others(int kept)
@@ -124,7 +113,7 @@ static _Noreturn void command_run(const struct shim_spec *spec, int cgroup_procs
     umask(022);
     report(pipe_fd, COMMAND_PID, (int32_t)host_pid(host_proc));
     close_others(pipe_fd);
-    reset_signals();
+    process_reset_signals();
     execute(spec);
     fail(pipe_fd, SHIM_STEP_EXEC);
 }

@@ -243,6 +243,8 @@ static void an_old_incarnation_is_told(void **state)
     struct fake_worker worker = {0}, next = {0};
     AUTO_JSON_OBJECT struct json_object *poll = NULL, *report = NULL;
     fake_worker_init(&worker, manager, "w7");
+    next.id = worker.id;
+    next.incarnation = worker.incarnation;
     fake_worker_init(&next, manager, "w7");
     assert_int_equal(next.id, worker.id);
     assert_int_equal(next.incarnation, worker.incarnation + 1);
