@@ -116,7 +116,8 @@ static void add_exit(struct table *table, struct json_object *exited)
 
 static void print_cleanup(struct json_object *answer)
 {
-    static const char *const titles[] = {"SERVICE", "EPOCH", "STATE", "REASON", "SIGNALS", "EXIT", "GRADE", "VERIFIED"};
+    static const char *const titles[] = {"SERVICE", "EPOCH",    "STATE", "REASON",  "SIGNALS",
+                                         "EXIT",    "BOUNDARY", "GRADE", "VERIFIED"};
     struct json_object *certificates = api_member(answer, "certificates");
     struct table table;
     table_init(&table, ARRAY_LEN(titles), titles);
@@ -128,6 +129,7 @@ static void print_cleanup(struct json_object *answer)
         table_add(&table, api_text(certificate, "reason"));
         add_signals(&table, api_member(certificate, "signals"));
         add_exit(&table, api_member(certificate, "exit"));
+        table_add(&table, api_text(certificate, "boundary"));
         table_add(&table, api_text(certificate, "grade"));
         table_add(&table, api_text(certificate, "verified_at"));
     }

@@ -10,7 +10,7 @@
 #define AT(member) offsetof(struct settings, member)
 
 static const struct config_setting settings[] = {
-    {"listen", CONFIG_TEXT, AT(listen), "127.0.0.1:19001", 0, 0, true,
+    {"listen", CONFIG_TEXT, AT(listen), "127.0.0.1:19001", 0, 0, false,
      "Address and port, \"[::1]:19001\" or \"unix:/path\"; other than loopback needs a token."},
     {"database-url", CONFIG_TEXT, AT(database_url), NULL, 0, 0, true,
      "PostgreSQL, as a URI or keywords; a password belongs into a passfile."},

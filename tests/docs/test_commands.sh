@@ -4,6 +4,7 @@
 #
 # Only what would collide with a second run on the machine is replaced: paths /tmp/curfew-... and the port 19001 become
 # unique ones; `make` alone, which would compile everything again, becomes a look at what it makes.
+# A page that speaks of CURFEW_DATABASE_URL gets one, of an empty database.
 # A page that is told so in `expected` below must print these texts, in this order.
 set -euo pipefail
 
@@ -16,7 +17,7 @@ failed=0
 
 end() {
     local directory
-    for directory in "$work"/*-*; do
+    for directory in "$work"/*; do
         [ ! -e "$directory/run/guard" ] || "$build/bin/curfew" down --dir "$directory" 2>/dev/null || true
     done
     cd "$top"
@@ -26,6 +27,14 @@ trap end EXIT
 
 free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# Makes an empty database for a page; prints its URI.
+database_of() {
+    local sockets=$work/database/run/pg
+    [ -d "$sockets" ] || "$build/bin/curfew" up --dir "$work/database" >/dev/null
+    psql --quiet --host "$sockets" --username curfew --dbname postgres --command "CREATE DATABASE \"$1\"" >&2
+    echo "postgresql:///$1?host=$sockets&user=curfew"
 }
 
 # The commands of a page.
@@ -56,6 +65,17 @@ is wrong in 2 places
 ended
 TEXTS
         ;;
+    docs/how-to/several-machines.md)
+        printf '%s\n' event=listening 'only-beta  0      4      succeeded' 'at-night   0      1      succeeded'
+        ;;
+    docs/how-to/services.md) echo 'is right' ;;
+    docs/how-to/stream.md) printf '%s\n' 'cleanup=none' '"output":{"length":9}' ;;
+    docs/how-to/stuck-jobs.md)
+        printf '%s\n' 'no worker' 'state       queued' job.submitted ready 'is being stopped' 'cleanup: none' 'STOP ASKED'
+        ;;
+    docs/how-to/operate.md)
+        printf '%s\n' 'gets nothing new' draining 'works again' 'curfew_leaked_services 0' ready ended 127.0.0.1 ended
+        ;;
     *) ;;
     esac
 }
@@ -79,6 +99,10 @@ run_page() {
     blocks_of "$page" | sed -e "s|/tmp/curfew-|$work/$name-|g" \
         -e "s|\b19001\b|$port|g" -e 's|^make$|make --dry-run all >/dev/null \&\& ls build/bin|' >"$session"
     [ -s "$session" ] || return 0
+    if grep -q CURFEW_DATABASE_URL "$page"; then
+        CURFEW_DATABASE_URL=$(database_of "${name,,}")
+        export CURFEW_DATABASE_URL
+    fi
     (cd "$checkout" && CURFEW_SERVER=http://127.0.0.1:$port exec bash -e -v "$session") >"$log" 2>&1 </dev/null || status=$?
     if [ $status -ne 0 ] || ! expected "$page" | in_order "$log"; then
         echo "FAIL $page: exit status $status"

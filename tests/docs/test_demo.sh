@@ -24,7 +24,7 @@ order=$(grep -oE '(service\.ready|job\.running|job\.outcome|service\.stopping|se
 [ "$order" = "service.ready job.running job.outcome service.stopping service.verified job.closed " ] ||
     fail "the order is: $order"
 [ "$(grep -cP '^[0-9]+\t[a-z]+$' "$log")" -eq 10 ] || fail "the result has not ten words"
-grep -qE '^cache +1 +verified +succeeded +SIGTERM [0-9:]+ +exit 0 +verified ' "$log" || fail "there is no certificate"
+grep -qE '^cache +1 +verified +succeeded +SIGTERM [0-9:]+ +exit 0 +[a-z+]+ +verified ' "$log" || fail "there is no certificate"
 
 [ -n "$directory" ] || fail "no directory is named"
 [ ! -e "$directory" ] || fail "'$directory' is left"
