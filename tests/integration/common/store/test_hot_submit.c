@@ -241,10 +241,40 @@ static void new_jobs_queue_up_at_the_head(void **state)
     assert_int_equal(store_sql(lane.db, "SELECT rank FROM stage WHERE job = %lld", (long long)small), 2000);
 }
 
+// As many stages as a spec may have: masks are full, the last bit too.
+static void all_stages_are_closed(void **state)
+{
+    UNUSED(state);
+    AUTO_STRBUF struct strbuf spec = STRBUF_INIT;
+    for (int i = 0; i < SPEC_STAGES_MAX; i++)
+        strbuf_add_format(&spec, "%s{'name': 's%d', 'mode': 'pull', 'tasks': {'count': 0}}", i ? "," : "", i);
+    int64_t job = hot_lane_submit(&lane, "{'name': 'wide', 'stages': [%s]}", strbuf_text(&spec));
+    assert_int_equal(of_job(job, "outcome"), OUTCOME_SUCCEEDED);
+    assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM stage WHERE closed"), SPEC_STAGES_MAX);
+}
+
+// A transaction that was rolled back has interned nothing, and is not remembered.
+static void a_rerun_interns_its_demands_again(void **state)
+{
+    UNUSED(state);
+    store_sql(lane.db, "CREATE TABLE fails_once (done boolean); INSERT INTO fails_once VALUES (false);"
+                       "CREATE SEQUENCE tries;"
+                       "CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                       "  IF nextval('tries') = 1 THEN RAISE EXCEPTION 'once' USING ERRCODE = '40001'; END IF;"
+                       "  RETURN NULL; END $$;"
+                       "CREATE CONSTRAINT TRIGGER fail_once AFTER INSERT ON job DEFERRABLE INITIALLY DEFERRED"
+                       "  FOR EACH ROW EXECUTE FUNCTION fail_once()");
+    hot_lane_submit(&lane, "{'name': 'a', 'queue': 'new', 'command': ['x']}");
+    assert_int_equal(store_sql(lane.db, "SELECT last_value FROM tries"), 2);
+    assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM slice s JOIN demand d ON d.id = s.demand"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         hot_test(the_same_key_is_the_same_job),
+        hot_test(all_stages_are_closed),
+        hot_test(a_rerun_interns_its_demands_again),
         hot_test(a_key_may_come_twice_in_one_batch),
         hot_test(an_id_that_is_taken_spoils_nothing),
         hot_test(a_bundle_has_to_be_there_and_stays),
