@@ -246,7 +246,7 @@ static void test_killed_leader(void **state)
 static int heal(void **state)
 {
     UNUSED(state);
-    for (int part = 0; part < SYSTEM_PARTS; part++) {
+    for (enum system_part part = 0; part < SYSTEM_PARTS; part++) {
         for (int i = 0; i < system_count(curfew, part); i++) {
             if (!system_is_running(curfew, part, i))
                 system_restart(curfew, part, i);

@@ -76,13 +76,13 @@ static void test_postgres_is_killed(void **state)
 
 static void kill_everything(void)
 {
-    for (int part = 0; part < SYSTEM_PARTS; part++) {
+    for (enum system_part part = 0; part < SYSTEM_PARTS; part++) {
         for (int i = 0; i < system_count(curfew, part); i++)
             system_signal(curfew, part, i, SIGKILL);
     }
     pg_kill(system_pg(curfew));
     pg_restart(system_pg(curfew));
-    for (int part = 0; part < SYSTEM_PARTS; part++) {
+    for (enum system_part part = 0; part < SYSTEM_PARTS; part++) {
         for (int i = 0; i < system_count(curfew, part); i++)
             system_restart(curfew, part, i);
     }

@@ -113,7 +113,7 @@ static void test_after(void **state)
                   "{'name':'more','after':['list'],'tasks':{'count':2},'command':['@stamp@','%s/after','work']},"
                   "{'name':'total','after':['work','more'],'command':['@stamp@','%s/after','total']}]}",
                   directory, directory, directory, directory);
-    AUTO_JSON_OBJECT struct json_object *job = closed(id, "succeeded");
+    json_object_put(closed(id, "succeeded"));
     snprintf(path, sizeof(path), "%s/after", directory);
     assert_ok(file_read(path, 65536, &order, &length, &err), err);
     const char *first_work = strstr(order, " work");

@@ -52,7 +52,7 @@ static void add_fixture(struct strbuf *out, const char *name, size_t length)
     strbuf_add_text(out, fixture_path(copy));
 }
 
-static char *quote(const char *format, va_list values)
+PRINTF_LIKE(1, 0) static char *quote(const char *format, va_list values)
 {
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
     AUTO_FREE char *text = NULL;

@@ -87,7 +87,7 @@ static void a_poll_is_woken_by_the_other_replica(void **state)
         pthread_create(&thread, NULL, poll_main, &waiting);
         metric_wait(replicas->b, "\ncurfew_parked_polls 1\n");
         int64_t begin_ms = clock_boot_ms();
-        AUTO_FREE char *id = manager_submit(replicas->a, "{\"name\":\"one\",\"command\":[\"true\"]}");
+        free(manager_submit(replicas->a, "{\"name\":\"one\",\"command\":[\"true\"]}"));
         pthread_join(thread, NULL);
         assert_int_equal(waiting.status, 200);
         assert_int_equal(json_length_at(waiting.reply, "/slices"), 1);

@@ -31,7 +31,7 @@ static struct work_operation claim(int64_t tasks)
 }
 
 // The job, first task and number of tasks of each grant.
-static void assert_claim(int64_t tasks, const char *expected, ...)
+PRINTF_LIKE(2, 3) static void assert_claim(int64_t tasks, const char *expected, ...)
 {
     char wanted[512], found[512] = "";
     va_list arguments;

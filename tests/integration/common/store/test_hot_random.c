@@ -115,8 +115,8 @@ static void make_result(struct call *call, const struct held *held)
         if (!result->all_succeeded && succeeds)
             call->ranges[call->range_count + result->succeeded_count++] = (struct slice_range){task, task + 1};
         if (!succeeds && below(3) > 0)
-            call->failures[call->failure_count + result->failed_count++] =
-                (struct task_failure){task, "it \"failed\"", 3, below(40) ? below(2) : SLICE_RETRY_NEVER};
+            call->failures[call->failure_count + result->failed_count++] = (struct task_failure){
+                task, "it \"failed\"", 3, below(40) ? (enum slice_retry)below(2) : SLICE_RETRY_NEVER};
         for (int n = below(8) - 5; n > 0; n--) // of tasks that fail, too: those are ignored
             call->outputs[call->output_count + result->output_count++] = (struct task_output){task, "{\"o\":1}", 7};
     }
