@@ -84,8 +84,8 @@ static void add_held(struct agent *agent, struct strbuf *out)
     strbuf_add_char(out, ']');
 }
 
-// The members of a poll, without braces. It says `draining` only when it ends by its own wish: a drain that it was told of
-// can be taken back, and an echo of it would start it again.
+// The members of a poll, without braces. It says `draining` only when it ends by its own wish: a drain that it was told
+// of can be taken back, and an echo of it would start it again.
 static void add_poll(struct agent *agent, int64_t wait_ms, int64_t want, int room, struct strbuf *out)
 {
     strbuf_add_format(out, "\"wait_ms\":%lld,\"want_services\":%d,\"draining\":%s,\"want\":{", (long long)wait_ms, room,

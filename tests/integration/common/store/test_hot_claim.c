@@ -55,7 +55,7 @@ static void slices_are_cut_from_their_beginning(void **state)
     assert_claim(895, "%lld:101+895", job);
     assert_claim(10, "%lld:996+4 %lld:1000+6", job, job);
     assert_claim(10, "%lld:1006+4", job);
-    assert_claim(10, "");
+    assert_claim(10, "%s", "");
     assert_int_equal(store_sql(lane.db, "SELECT count(DISTINCT token) FROM slice"), 6);
     assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM slice WHERE state = 2 AND attempt = 1"), 6);
 }
@@ -147,7 +147,7 @@ static void other_queues_are_left_alone(void **state)
 {
     UNUSED(state);
     hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'queue': 'other', 'tasks': {'count': 5}}");
-    assert_claim(10, "");
+    assert_claim(10, "%s", "");
     struct queue_want wants[] = {{"default", 3}, {"other", 2}};
     struct work_operation poll = hot_poll(worker, wants);
     poll.want_count = 2;
