@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Every command of the command line against a real manager and worker: what it prints, as JSON and on a terminal, and its
 # exit status, whatever becomes of the job, the manager or the terminal.
-# deadline: 300
 # shellcheck disable=SC2016,SC2020 # commands of jobs are for other shells
 set -euo pipefail
 # shellcheck source=tests/support/cli.sh
@@ -237,11 +236,11 @@ test_no_manager() {
 test_manager_restarts() {
     local pid got=0
     pid=$(pid_of "$stack" jobmanager)
-    "$curfew" submit "$(spec three-seconds 'name: three-seconds' 'command: [sleep, "3"]')" >"$work/followed" 2>&1 &
-    until_ 30 grep -q stage.released "$work/followed"
+    "$curfew" submit "$(spec three-seconds 'name: three-seconds' 'command: [sleep, "3"]')" >"$work/across" 2>&1 &
+    until_ 30 grep -q stage.released "$work/across"
     kill -KILL "$pid"
     wait $! || got=$?
-    cp "$work/followed" "$log"
+    cp "$work/across" "$log"
     [ $got -eq 0 ] || fail "exit status $got"
     says 'trying again' 'outcome=succeeded' 'job.closed'
     [ "$(grep -c stage.released "$log")" -eq 1 ] || fail 'an event twice'
@@ -255,11 +254,11 @@ signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:]
 
 test_interrupt_ends_the_following_only() {
     local got=0
-    (interruptible "$curfew" submit "$slow") >"$work/followed" 2>&1 &
-    until_ 30 grep -q stage.released "$work/followed"
+    (interruptible "$curfew" submit "$slow") >"$work/left" 2>&1 &
+    until_ 30 grep -q stage.released "$work/left"
     kill -INT $!
     wait $! 2>/dev/null || got=$?
-    cp "$work/followed" "$log"
+    cp "$work/left" "$log"
     job=$(head -n 1 "$log")
     [ $got -eq 130 ] || fail "exit status $got"
     says "$job goes on; \`curfew stop $job\` stops it"

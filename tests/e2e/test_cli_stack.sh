@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # up, down and run: what they start, that it comes back when it is killed, and that nothing is left, whatever is killed.
 # The oracle looks at processes: working directories, command lines and environments.
-# deadline: 300
 set -euo pipefail
 # shellcheck source=tests/support/cli.sh
 source tests/support/cli.sh
