@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 30000
+#define CHAIN_LENGTH 30
 
 struct rig {
     struct bundle_server *server;
@@ -227,13 +228,13 @@ static int64_t cpu_us(void)
 
 static void run_chain(struct rig *rig, const char *bundle, const char *what)
 {
-    struct chain chain = {.rig = rig, .bundle = bundle, .left = 300};
+    struct chain chain = {.rig = rig, .bundle = bundle, .left = CHAIN_LENGTH};
     struct workspace_request *request;
     struct err err;
     int64_t start_us = cpu_us();
     assert_ok(workspace_prepare(rig->workspaces, "x", bundle, on_link, &chain, &request, &err), err);
     assert_true(loop_until_set(rig->loop, &chain.ended, PATIENCE_MS));
-    print_message("%s: %lld us\n", what, (long long)(cpu_us() - start_us) / 300);
+    print_message("%s: %lld us\n", what, (long long)(cpu_us() - start_us) / CHAIN_LENGTH);
 }
 
 static void callbacks_may_ask_for_more(void **state)
