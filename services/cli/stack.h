@@ -31,7 +31,7 @@ enum stack_down_outcome { STACK_ENDED, STACK_WAS_DOWN };
 
 // Returns when jobs can be submitted and would run. A stack that is up already is left as it is, one that is being
 // started or ended by another call is waited for. Failure: nothing is left running, and err says which program failed
-// and where its log is.
+// and where its log is. Nothing is left either when the calling process ends before it returns.
 int stack_up(const struct stack_settings *settings, char url[static STACK_URL_SIZE], struct err *err) WARN_UNUSED;
 
 // Ends everything and waits until it has ended: also what a guard that was killed has left behind, which counts as

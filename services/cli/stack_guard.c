@@ -375,14 +375,14 @@ static void end_all(struct guard *guard, bool was_up)
         unlink(guard->paths->guard_file);
 }
 
-static void say(int fd, const char *word, const char *rest)
+// Whether whoever waits for it is still there.
+static bool say(int fd, const char *word, const char *rest)
 {
     char line[512];
     int length = snprintf(line, sizeof line, "%s %s\n", word, rest);
-    struct err err;
-    if (fd_write_all(fd, line, (size_t)MIN(length, (int)sizeof line - 1), &err) < 0)
-        return; // whoever waited has gone
+    bool heard = fd_write_all(fd, line, (size_t)MIN(length, (int)sizeof line - 1), NULL) == 0;
     close(fd);
+    return heard;
 }
 
 int stack_guard_run(const struct stack_settings *settings, const struct stack_paths *paths, int report_fd, int owner_fd)
@@ -390,6 +390,7 @@ int stack_guard_run(const struct stack_settings *settings, const struct stack_pa
     static struct guard guard;
     struct stack_process self;
     struct err err = {0};
+    signal(SIGPIPE, SIG_IGN);
     guard = (struct guard){.settings = settings, .paths = paths, .port = settings->port, .owner_fd = owner_fd};
     if (prepare_loop(&guard, &err) < 0 || stack_process_of(getpid(), &self, &err) < 0 ||
         stack_process_write(paths->guard_file, &self, &err) < 0 || start_all(&guard, &err) < 0) {
@@ -399,8 +400,8 @@ int stack_guard_run(const struct stack_settings *settings, const struct stack_pa
     }
     for (int i = 0; i < STACK_PROGRAM_COUNT; i++)
         watch(&guard, i);
-    say(report_fd, "up", guard.url);
-    int outcome = loop_run(guard.loop, &err);
+    // Interrupted while it waited: nobody knows of this stack.
+    int outcome = say(report_fd, "up", guard.url) ? loop_run(guard.loop, &err) : 0;
     end_all(&guard, true);
     loop_free(guard.loop);
     return outcome < 0 ? 1 : 0;

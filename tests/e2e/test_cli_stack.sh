@@ -73,6 +73,19 @@ test_two_at_once() {
     nothing_runs_in "$directory" || fail "something is left: $(processes_of "$work")"
 }
 
+# Nobody learns of a stack whose `up` is interrupted: it ends.
+test_up_interrupted() {
+    local directory=$work/cut up
+    "$curfew" up --dir "$directory" >"$log" 2>&1 &
+    up=$!
+    until_ 30 test -e "$directory/run/guard"
+    kill -TERM "$up"
+    wait "$up" 2>/dev/null || true
+    until_ 60 nothing_runs_in "$directory"
+    status 0 "$curfew" up --dir "$directory"
+    status 0 "$curfew" down --dir "$directory"
+}
+
 test_port_in_use() {
     local port
     port=$(free_port)
