@@ -136,8 +136,8 @@ tsan: deps ## unit and integration tests under ThreadSanitizer
 	$(Q)TIMEOUT_FACTOR=5 $(RUN_TESTS) $(BUILD)/tsan unit integration
 
 valgrind: deps-ci ## unit tests under valgrind
-	$(SUBMAKE) BUILD=$(BUILD)/valgrind OPT='-O1 -g' all tests
-	$(Q)TIMEOUT_FACTOR=20 WRAPPER=tests/support/valgrind.sh $(RUN_TESTS) $(BUILD)/valgrind unit
+	$(SUBMAKE) all tests
+	$(Q)TIMEOUT_FACTOR=20 WRAPPER=tests/support/valgrind.sh $(RUN_TESTS) $(BUILD) unit
 
 coverage: deps-ci ## run all tests and print the line coverage; the report is build/coverage/index.html
 	$(SUBMAKE) BUILD=$(BUILD)/coverage OPT='-O0 -g --coverage -fprofile-update=atomic' all tests
