@@ -93,15 +93,18 @@ $(BUILD)/obj/%.o: %.c $(FLAGS) | $(if $(wildcard services/common/store/embed_sql
 
 # Tests: each tests/{unit,integration,e2e}/**/test_*.c is a program of its own; so is each .c file of the other directories,
 # but for tests/faults, which is one.
-TEST_SRC := $(shell find tests/unit tests/integration tests/e2e -name 'test_*.c' 2>/dev/null)
+TEST_SRC := $(shell find tests/unit tests/integration tests/e2e tests/containers -name 'test_*.c' 2>/dev/null)
 TOOL_SRC := $(call find_c,tests/bench tests/docs tests/fixtures)
+STATIC_NASTY := $(BUILD)/tests/fixtures/static/nasty
 FAULTS_SRC := $(call find_c,tests/faults)
-TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC) $(TOOL_SRC)) $(if $(FAULTS_SRC),$(BUILD)/tests/faults/faults)
+TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC) $(TOOL_SRC)) $(if $(FAULTS_SRC),$(BUILD)/tests/faults/faults) $(STATIC_NASTY)
 lib_of = $(if $(findstring worker/shim,$(1)),$(BUILD)/lib/libshim.a,$(foreach p,$(PROGRAMS),$(if $(findstring /$(p)/,$(1)),$(BUILD)/lib/lib$(p).a)))
 .SECONDEXPANSION:
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call lib_of,$$@) $(BUILD)/lib/libsupport.a $(BUILD)/lib/libcommon.a
 	$(LINK) -lcmocka $(LIBS)
 $(BUILD)/tests/faults/faults: $(call obj,$(FAULTS_SRC))
+$(STATIC_NASTY): tests/fixtures/nasty.c $(FLAGS) # for images that hold nothing else
+	$(Q)$(SAY) "LINK  $@"; mkdir -p $(@D) && $(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARN) -static -o $@ $<
 
 .PHONY: tests
 tests: $(TEST_BIN) ## build all test programs, run none
@@ -122,7 +125,7 @@ demo: deps ## run the word count example on an embedded stack, and see its servi
 
 test: deps ## build everything and run all tests
 	$(SUBMAKE) all tests
-	$(Q)$(RUN_TESTS) $(BUILD) unit integration e2e docs
+	$(Q)$(RUN_TESTS) $(BUILD) unit integration e2e containers docs
 
 check: deps-ci ## run all lints
 	$(Q)BUILD=$(BUILD) JOBS=$(JOBS) tests/lint/all.sh
@@ -142,7 +145,7 @@ valgrind: deps-ci ## unit tests under valgrind
 coverage: deps-ci ## run all tests and print the line coverage; the report is build/coverage/index.html
 	$(SUBMAKE) BUILD=$(BUILD)/coverage OPT='-O0 -g --coverage -fprofile-update=atomic' all tests
 	$(Q)find $(BUILD)/coverage -name '*.gcda' -delete
-	$(Q)$(RUN_TESTS) $(BUILD)/coverage unit integration e2e
+	$(Q)$(RUN_TESTS) $(BUILD)/coverage unit integration e2e containers
 	$(Q)gcovr --root . --object-directory $(BUILD)/coverage --filter services/ --print-summary --html-details $(BUILD)/coverage/index.html
 
 ROUNDS ?= 100

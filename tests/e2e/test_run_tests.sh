@@ -3,21 +3,24 @@
 # deadline: 120
 # shellcheck disable=SC2016 # the little scripts expand when they run
 set -uo pipefail
-unset FILTER WRAPPER TIMEOUT_FACTOR
+unset FILTER WRAPPER TIMEOUT_FACTOR CURFEW_TEST_ENGINE CI
 
 runner=$PWD/tests/support/run_tests.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
 
-# check NAME EXPECTED-STATUS PATTERN SCRIPT: runs a suite whose only program is the script.
+suite=e2e
+# check NAME EXPECTED-STATUS PATTERN SCRIPT: runs a suite ($suite) whose only program is the script.
 check() {
     local name=$1 status=$2 pattern=$3 out got=0
     rm -rf "$work/tree"
-    mkdir -p "$work/tree/tests/e2e"
-    printf '#!/usr/bin/env bash\n%s\n' "$4" >"$work/tree/tests/e2e/test_it.sh"
-    chmod +x "$work/tree/tests/e2e/test_it.sh"
-    out=$(cd "$work/tree" && "$runner" build e2e 2>&1) || got=$?
+    mkdir -p "$work/tree/tests/$suite" "$work/tree/build/tests/fixtures"
+    printf '#!/bin/sh\n%s\n' "${engine:-exit 1}" >"$work/tree/build/tests/fixtures/engine"
+    chmod +x "$work/tree/build/tests/fixtures/engine"
+    printf '#!/usr/bin/env bash\n%s\n' "$4" >"$work/tree/tests/$suite/test_it.sh"
+    chmod +x "$work/tree/tests/$suite/test_it.sh"
+    out=$(cd "$work/tree" && "$runner" build "$suite" 2>&1) || got=$?
     if [ "$got" -eq "$status" ] && grep -qE "$pattern" <<<"$out"; then
         passed=$((passed + 1))
     else
@@ -47,6 +50,17 @@ check 'a process that is left behind is a failure' 1 'left processes behind' 'se
 check 'a process that goes soon after is none' 0 '^1 passed' 'setsid sleep 0.3 >/dev/null 2>&1 & exit 0'
 check 'a file that is left behind is a failure' 1 'left files behind: litter' 'touch "$TMPDIR/litter"'
 check 'standard input is empty' 0 '^1 passed' 'test "$(cat)" = ""'
+
+# Container tests need an engine: what does not run is said and counts as nothing, unless it is required.
+suite=containers
+engine='exit 0'
+check 'containers with an engine' 0 '^1 passed, 0 failed$' 'exit 0'
+engine='echo starting >&2; echo "no engine: it needs root" >&2; exit 99'
+check 'containers without an engine say why' 1 '^container tests did not run: no engine: it needs root$' 'exit 0'
+check 'containers without an engine count none' 1 '^0 passed, 0 failed$' 'exit 0'
+CI=true check 'containers that did not run fail in CI' 1 '^0 passed, 1 failed$' 'exit 0'
+CURFEW_TEST_ENGINE=required check 'containers that did not run fail where required' 1 '^0 passed, 1 failed$' 'exit 0'
+
 # Nothing to run.
 out=$(cd "$work/tree" && rm -rf tests/e2e && "$runner" build e2e 2>&1)
 status=$?

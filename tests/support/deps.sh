@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # deps.sh [--ci]: installs the Debian packages (12 and 13) that building, testing and the demo need; with --ci also what
-# the lints, valgrind and the coverage report need.
+# the lints, valgrind, the coverage report and the container tests need. Those run wherever docker.io and busybox-static are.
 #
 # Does nothing, and needs neither root nor a network, when nothing is missing. Packages that bring a service with them do
 # not start it, now or at boot, and PostgreSQL makes no cluster: tests and demo start private ones.
@@ -14,7 +14,13 @@ packages=(
 )
 ci_packages=(
     clang clang-format-19 clang-tidy-19 cppcheck shellcheck valgrind libc6-dbg gcovr git
+    docker.io iptables busybox-static
 )
+# From Debian 13 on the client of docker.io is a package of its own.
+# shellcheck source=/dev/null
+if [ "$(. /etc/os-release 2>/dev/null && echo "${VERSION_ID:-0}" | cut -d . -f 1)" -ge 13 ]; then
+    ci_packages+=(docker-cli)
+fi
 case "${1:-}" in
 '') ;;
 --ci) packages+=("${ci_packages[@]}") ;;
@@ -75,7 +81,12 @@ apt() {
 }
 apt update
 had_postgresql=$(is_installed postgresql-common && echo yes || echo no)
-had_redis=$(is_installed redis-server && echo yes || echo no)
+# The services that packages bring: unit, then package.
+services=(redis-server:redis-server docker.service:docker.io docker.socket:docker.io containerd:containerd)
+new_services=()
+for service in "${services[@]}"; do
+    is_installed "${service#*:}" || new_services+=("${service%:*}")
+done
 if [[ " ${missing[*]} " == *" postgresql "* ]]; then
     # The question is asked in a file of this package, so it comes first.
     [ "$had_postgresql" = yes ] || apt install --no-install-recommends postgresql-common
@@ -83,6 +94,8 @@ if [[ " ${missing[*]} " == *" postgresql "* ]]; then
     echo 'create_main_cluster = false' >>"$cluster"
 fi
 apt install --no-install-recommends "${missing[@]}"
-if [ "$had_redis" = no ] && command -v systemctl >/dev/null; then
-    systemctl disable --quiet redis-server || true
+if command -v systemctl >/dev/null; then
+    for service in "${new_services[@]}"; do
+        systemctl disable --quiet "$service" 2>/dev/null || true
+    done
 fi

@@ -3,12 +3,14 @@
 #
 #   unit, integration   every program below BUILD/tests/<suite> that has a source in tests/<suite>
 #   e2e, docs           the same, and every executable tests/<suite>/test_*
+#   containers          the same; needs a Docker engine of its own (tests/support/engine.h). Where there can be none it does
+#                       not run, which is said just before the totals; with CI=true or CURFEW_TEST_ENGINE=required that fails
 #
 # Each program gets a temporary directory and a deadline of its own, and its output is shown when it fails. A program fails
 # as well when it runs no test, skips one, leaves a file in its temporary directory, or leaves a process behind.
 # cmocka programs are counted by their tests. A script is one test, unless its last line is "N passed, N failed".
 #
-# Environment: JOBS programs at a time (e2e: one), TIMEOUT_FACTOR multiplies the deadlines, WRAPPER runs each program,
+# Environment: JOBS programs at a time (e2e and containers: one), TIMEOUT_FACTOR multiplies the deadlines, WRAPPER runs each program,
 # FILTER is a substring of the names to run.
 # The last line is "N passed, N failed". Exit status: 0 when all passed and there was at least one.
 set -uo pipefail
@@ -146,10 +148,21 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1:detect
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tests/support/tsan.supp:second_deadlock_stack=1:halt_on_error=1}
 
-number=0
+# Says why there can be no engine; says nothing when there can be one.
+missing_engine() {
+    local why
+    why=$(TMPDIR=/tmp timeout 120 "$build/tests/fixtures/engine" --check 2>&1 >/dev/null) && return 0
+    printf '%s\n' "${why:-exit status $?}" | tail -n 1
+}
+
+number=0 no_engine=''
 for suite in "$@"; do
     jobs=${JOBS:-2}
-    [ "$suite" != e2e ] || jobs=1
+    [[ $suite != e2e && $suite != containers ]] || jobs=1
+    if [ "$suite" = containers ]; then
+        no_engine=$(missing_engine)
+        [ -z "$no_engine" ] || continue
+    fi
     while read -r program; do
         [[ $program == *${FILTER:-}* ]] || continue
         number=$((number + 1))
@@ -164,6 +177,10 @@ for ((i = 1; i <= number; i++)); do
     passed=$((passed + p)) failed=$((failed + f))
     [ "$f" -eq 0 ] || echo "failed: $name"
 done
-[ "$number" -gt 0 ] || echo "no test program found in $build for: $*"
+if [ -n "$no_engine" ]; then
+    echo "container tests did not run: $no_engine"
+    if [ "${CI:-}" = true ] || [ "${CURFEW_TEST_ENGINE:-}" = required ]; then failed=$((failed + 1)); fi
+fi
+[ "$number" -gt 0 ] || [ -n "$no_engine" ] || echo "no test program found in $build for: $*"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
