@@ -32,7 +32,8 @@ static void test_counts_what_carries_a_label(void **state)
     UNUSED(state);
     free(engine_docker_ok(engine, "network", "create", "--label=a=1", "net", NULL));
     free(engine_docker_ok(engine, "volume", "create", "--label=a=1", NULL));
-    free(engine_docker_ok(engine, "run", "-d", "--init", "--label=a=1", "--net=net", ENGINE_IMAGE, "sleep", "600", NULL));
+    free(engine_docker_ok(engine, "run", "-d", "--init", "--label=a=1", "--net=net", ENGINE_IMAGE, "sleep", "600",
+                          NULL));
     free(engine_docker_ok(engine, "create", "--label=a=2", "--name=other", ENGINE_IMAGE, "sleep", "600", NULL));
     struct engine_census one = engine_count(engine, "a=1"), all = engine_count(engine, NULL);
     assert_true(one.containers == 1 && one.running == 1 && one.networks == 1 && one.volumes == 1);
@@ -56,8 +57,8 @@ static void test_is_killed_and_comes_back(void **state)
 static void test_has_a_network_of_its_own(void **state)
 {
     UNUSED(state);
-    char *text AUTO_FREE = engine_docker_ok(engine, "run", "--rm", "--net=host", ENGINE_IMAGE, "ls", "/sys/class/net",
-                                            NULL);
+    char *text AUTO_FREE =
+        engine_docker_ok(engine, "run", "--rm", "--net=host", ENGINE_IMAGE, "ls", "/sys/class/net", NULL);
     assert_non_null(strstr(text, "docker0"));
     assert_true(if_nametoindex("docker0") > 0);
 }
@@ -74,9 +75,9 @@ static void test_ends_with_its_program(void **state)
     char program[512], marker[64], host[256] = "";
     snprintf(program, sizeof program, "%s/tests/fixtures/engine", build_dir());
     snprintf(marker, sizeof marker, "ENGINE_TEST=%d", (int)getpid());
-    const char *const argv[] = {program, "sh", "-c",
-                                "docker run -d -e $MARKER curfew-test:1 nasty tree >/dev/null && echo $DOCKER_HOST && "
-                                "exec sleep 600", NULL};
+    static const char script[] = "docker run -d -e $MARKER curfew-test:1 nasty tree >/dev/null && echo $DOCKER_HOST && "
+                                 "exec sleep 600";
+    const char *const argv[] = {program, "sh", "-c", script, NULL};
     char variable[80];
     snprintf(variable, sizeof variable, "MARKER=%s", marker);
     struct process *process AUTO_PROCESS =

@@ -316,10 +316,9 @@ void engine_print(struct engine *engine)
 {
     char *containers AUTO_FREE =
         engine_docker(engine, "ps", "-a", "--format=container {{.Names}} {{.Image}} {{.Status}} {{.Labels}}", NULL);
-    char *networks AUTO_FREE = engine_docker(engine, "network", "ls", "--filter=type=custom",
-                                             "--format=network {{.Name}} {{.Labels}}", NULL);
-    char *volumes AUTO_FREE =
-        engine_docker(engine, "volume", "ls", "--format=volume {{.Name}} {{.Labels}}", NULL);
+    char *networks AUTO_FREE =
+        engine_docker(engine, "network", "ls", "--filter=type=custom", "--format=network {{.Name}} {{.Labels}}", NULL);
+    char *volumes AUTO_FREE = engine_docker(engine, "volume", "ls", "--format=volume {{.Name}} {{.Labels}}", NULL);
     fprintf(stderr, "%s%s%s", containers ? containers : "the engine does not answer\n", networks ? networks : "",
             volumes ? volumes : "");
 }

@@ -1,12 +1,12 @@
 // A private Docker engine for one test program: its own dockerd and containerd, with networks, mounts, processes and
 // control groups that no other engine on this machine sees, ended and removed with the program, however that ends.
 //
-// engine_start() moves the calling process into a network namespace of its own, in which the engine's networks are: what
-// it starts from then on, PostgreSQL and whole systems included, reaches containers, and nothing outside of the machine.
-// So call it first, before there are threads, connections or other processes.
+// engine_start() moves the calling process into a network namespace of its own, in which the engine's networks are:
+// what it starts from then on, PostgreSQL and whole systems included, reaches containers, and nothing outside of the
+// machine. So call it first, before there are threads, connections or other processes.
 //
-// Needs root and Debian's docker.io and busybox-static. What goes wrong in here ends the test program with a message and
-// the engine's log. With CURFEW_TEST_LOGS=DIRECTORY the log is kept there.
+// Needs root and Debian's docker.io and busybox-static. What goes wrong in here ends the test program with a message
+// and the engine's log. With CURFEW_TEST_LOGS=DIRECTORY the log is kept there.
 #pragma once
 
 #include "services/common/base/cleanup.h"

@@ -110,10 +110,14 @@ static char obey(const struct engine_guard_plan *plan, char command)
             return 'n';
         dockerd = launch(plan);
         return dockerd > 0 ? 'y' : 'n';
-    case KILL_DOCKERD: return kill_process(dockerd);
-    case KILL_CONTAINERD: return kill_process(containerd_pid(plan));
-    case FREEZE: return dockerd && kill(dockerd, SIGSTOP) == 0 ? 'y' : 'n';
-    case THAW: return dockerd && kill(dockerd, SIGCONT) == 0 ? 'y' : 'n';
+    case KILL_DOCKERD:
+        return kill_process(dockerd);
+    case KILL_CONTAINERD:
+        return kill_process(containerd_pid(plan));
+    case FREEZE:
+        return dockerd && kill(dockerd, SIGSTOP) == 0 ? 'y' : 'n';
+    case THAW:
+        return dockerd && kill(dockerd, SIGCONT) == 0 ? 'y' : 'n';
     }
     return 'n';
 }

@@ -16,9 +16,10 @@
 #define ROOT_MAX 64
 #define BUSYBOX "/bin/busybox"
 #define ENVIRONMENT "--change=ENV PATH=/bin EVERY_ADDRESS=yes"
-static const char *const applets[] = {"sh",   "cat",  "sleep", "true", "false", "echo", "env",   "id",   "ls",    "wget",
-                                      "yes",  "head", "grep",  "sed",  "awk",   "date", "touch", "test", "mkdir", "nslookup",
-                                      "kill", "ps",   "wc",    "dd",   "seq",   "nc",   "mount", "cp",   "tail",  "rm"};
+static const char *const applets[] = {"sh",    "cat",  "sleep", "true",     "false", "echo", "env", "id",
+                                      "ls",    "wget", "yes",   "head",     "grep",  "sed",  "awk", "date",
+                                      "touch", "test", "mkdir", "nslookup", "kill",  "ps",   "wc",  "dd",
+                                      "seq",   "nc",   "mount", "cp",       "tail",  "rm"};
 
 static void run_or_die(const char *const argv[])
 {

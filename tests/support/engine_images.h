@@ -1,4 +1,5 @@
-// The images of a private engine (engine.h), made of this machine's busybox and tests/fixtures/nasty.c, without a network.
+// The images of a private engine (engine.h), made of this machine's busybox and tests/fixtures/nasty.c, without a
+// network.
 #pragma once
 
 struct engine;
