@@ -113,7 +113,7 @@ tests: $(TEST_BIN) ## build all test programs, run none
 SUBMAKE = +$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 RUN_TESTS = JOBS=$(JOBS) tests/support/run_tests.sh
 
-.PHONY: deps deps-ci demo test check asan tsan valgrind coverage faults bench
+.PHONY: deps deps-ci demo test check monitoring asan tsan valgrind coverage faults bench
 deps: ## install what building, testing and the demo need (Debian 12 and 13; nothing is done when nothing is missing)
 	$(Q)tests/support/deps.sh
 deps-ci:
@@ -129,6 +129,10 @@ test: deps ## build everything and run all tests
 
 check: deps-ci ## run all lints
 	$(Q)BUILD=$(BUILD) JOBS=$(JOBS) tests/lint/all.sh
+
+monitoring: deps-ci ## check alert rules and dashboard, and the metrics of a real manager, with promtool
+	$(SUBMAKE) all
+	$(Q)$(RUN_TESTS) $(BUILD) monitoring
 
 asan: deps ## unit and integration tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(SUBMAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all tests

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # For tests of the command line that are scripts: sourced by tests/e2e/test_cli_*.sh. A test is a function test_<name> that
-# runs in a shell of its own with `set -e`; run_all runs them in the order of the file and prints the summary that
-# run_tests.sh reads.
+# runs in a shell of its own with `set -e`; run_all runs them by name and prints the summary that run_tests.sh
+# reads.
 
 build=$(realpath "${BUILD:-build}")
 curfew=$build/bin/curfew

@@ -14,7 +14,7 @@ packages=(
 )
 ci_packages=(
     clang clang-format-19 clang-tidy-19 cppcheck shellcheck valgrind libc6-dbg gcovr git
-    docker.io iptables busybox-static
+    docker.io iptables busybox-static prometheus
 )
 # From Debian 13 on the client of docker.io is a package of its own.
 # shellcheck source=/dev/null
@@ -82,7 +82,9 @@ apt() {
 apt update
 had_postgresql=$(is_installed postgresql-common && echo yes || echo no)
 # The services that packages bring: unit, then package.
-services=(redis-server:redis-server docker.service:docker.io docker.socket:docker.io containerd:containerd)
+services=(
+    redis-server:redis-server docker.service:docker.io docker.socket:docker.io containerd:containerd prometheus:prometheus
+)
 new_services=()
 for service in "${services[@]}"; do
     is_installed "${service#*:}" || new_services+=("${service%:*}")

@@ -1,7 +1,7 @@
 #include "tests/support/keepings.h"
 
-#include "tests/support/oracle.h"
 #include "tests/support/flavour.h"
+#include "tests/support/oracle.h"
 #include "tests/support/system_calls.h"
 #include "tests/support/test.h"
 
