@@ -169,11 +169,16 @@ static const struct api_doc docs[] = {
      {{200, JSON, "the worker"}}},
     {"POST",
      "/v1/workers",
-     "Each registration is a new incarnation, whose work is fenced from that of the former one.",
+     "Each registration is a new incarnation, whose work is fenced from that of the former one. `found` lists "
+     "containers of "
+     "services that have outlived it (`{job, service, epoch}`); those in `kept` are still wanted, an order to take "
+     "them "
+     "over follows, all others are to be ended. `held` lists the tokens of tasks whose containers are still there.",
      JSON,
-     "`{name, host, boot, runtimes, slots, queues, labels, former_worker, former_incarnation}`",
+     "`{name, host, boot, runtimes, slots, queues, labels, former_worker, former_incarnation, engine, trouble, found, "
+     "held}`",
      {{0}},
-     {{201, JSON, "`{worker, incarnation, lease_ms, poll_ms, fence_ms, deployment}`"},
+     {{201, JSON, "`{worker, incarnation, lease_ms, poll_ms, fence_ms, deployment, kept}`"},
       CONFLICT("`name_taken`: another worker has the name and its lease is not over; `Retry-After` says when")}},
     {"POST",
      "/v1/workers/{id}/poll",

@@ -104,6 +104,9 @@ static void add_starts(struct strbuf *out, const struct work_operation *operatio
         add_text(out, order->bundle);
         strbuf_add_text(out, ",\"object\":");
         add_object_name(out, order, deployment);
+        if (order->adopts)
+            strbuf_add_text(out,
+                            order->was_ready ? ",\"adopt\":true,\"ready\":true" : ",\"adopt\":true,\"ready\":false");
         strbuf_add_char(out, '}');
     }
     strbuf_add_char(out, ']');

@@ -101,6 +101,8 @@ struct instance_order {
     const char *reason;                  // stop
     const char *object;                  // start: what the runtime shall call it
     const char *run, *bundle, *services; // start; bundle: NULL when none; services: those that can be reached
+    bool adopts;                         // start: it lives on from a former life of the worker, which takes it over
+    bool was_ready;                      // with adopts
 };
 
 struct cancel_order {

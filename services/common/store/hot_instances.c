@@ -41,6 +41,7 @@ enum instance_column {
     INSTANCE_COLUMN_STOP_REQUESTED,
     INSTANCE_COLUMN_WORKER,
     INSTANCE_COLUMN_INCARNATION,
+    INSTANCE_COLUMN_ADOPT,
 };
 
 static struct instance_row *find_row(const struct batch *batch, int64_t job, int service, int epoch)
@@ -73,6 +74,7 @@ static struct instance_row *row_of(struct batch *batch, const struct asked_insta
             .stop_requested = result_bool(rows, row, INSTANCE_COLUMN_STOP_REQUESTED),
             .worker = result_i64_or(rows, row, INSTANCE_COLUMN_WORKER, 0),
             .incarnation = (int)result_i64_or(rows, row, INSTANCE_COLUMN_INCARNATION, 0),
+            .adopt = result_bool(rows, row, INSTANCE_COLUMN_ADOPT),
             .exit_code = -1,
             .exit_signal = -1,
             .grade = -1,
@@ -128,6 +130,16 @@ static int add_event(struct batch *batch, struct batch_job *job, const struct in
     return batch_event(batch, job, event_kinds[row->state], data, false, err);
 }
 
+// A worker says what it has taken over before it can say anything new of it.
+static void note_adoption(struct instance_row *row, const struct instance_observation *said)
+{
+    if (!row->adopt || !instance_is_up(said->state))
+        return;
+    row->adopt = false;
+    row->changed = true;
+    take_over(row, said);
+}
+
 // What a worker says of an instance counts when the instance is its own, of its present life.
 static int observe(struct batch *batch, const struct asked_instance *asked, struct result *rows, int at,
                    struct err *err)
@@ -143,8 +155,10 @@ static int observe(struct batch *batch, const struct asked_instance *asked, stru
     if (row->worker != operation->worker || row->incarnation != operation->incarnation)
         return 0;
     int next = observe_next(row->state, row->stop_requested, said->state);
-    if (next < 0)
+    if (next < 0) {
+        note_adoption(row, said);
         return 0;
+    }
     row->failed |= observe_fails(row->state, row->stop_requested, next);
     row->changed = true;
     row->state = (int16_t)next;

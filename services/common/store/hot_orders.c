@@ -42,6 +42,7 @@ enum order_column {
     ORDER_STOP_REQUESTED,
     ORDER_STOP_REASON,
     ORDER_OBJECT,
+    ORDER_ADOPT,
 };
 
 enum order { ORDER_NONE, ORDER_START, ORDER_STOP, ORDER_VERIFY };
@@ -61,8 +62,12 @@ static enum order order_of(struct result *rows, int row)
     case INSTANCE_STARTING:
     case INSTANCE_READY:
     case INSTANCE_UNHEALTHY:
-        return result_bool(rows, row, ORDER_STOP_REQUESTED) ? ORDER_STOP : ORDER_NONE;
-    case INSTANCE_LOST: // of a former life, maybe on another machine: the reaper's business
+        if (result_bool(rows, row, ORDER_STOP_REQUESTED))
+            return ORDER_STOP;
+        return result_bool(rows, row, ORDER_ADOPT) ? ORDER_START : ORDER_NONE;
+    case INSTANCE_LOST: // bound to its worker's present life, which has found it (other lost ones are not among the
+                        // rows)
+        return ORDER_STOP;
     case INSTANCE_PENDING:
     case INSTANCE_VERIFIED:
     case INSTANCE_PRESUMED_GONE:
@@ -141,9 +146,14 @@ static int tell_start(struct batch *batch, struct arena *arena, int start, struc
 static int tell_row(struct arena *arena, struct result *rows, int row, struct instance_order *out, struct err *err)
 {
     const char *reason = result_text_or_null(rows, row, ORDER_STOP_REASON);
+    int state = result_i32(rows, row, ORDER_STATE);
     bool stops = order_of(rows, row) == ORDER_STOP;
-    *out =
-        (struct instance_order){.job = result_i64(rows, row, ORDER_JOB), .epoch = result_i32(rows, row, ORDER_EPOCH)};
+    *out = (struct instance_order){
+        .job = result_i64(rows, row, ORDER_JOB),
+        .epoch = result_i32(rows, row, ORDER_EPOCH),
+        .adopts = result_bool(rows, row, ORDER_ADOPT),
+        .was_ready = state == INSTANCE_READY || state == INSTANCE_UNHEALTHY,
+    };
     if (hot_give_text(arena, result_text(rows, row, ORDER_NAME), &out->service, err) < 0 ||
         hot_give_text(arena, result_text_or_null(rows, row, ORDER_OBJECT), &out->object, err) < 0)
         return -1;

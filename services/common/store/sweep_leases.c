@@ -22,9 +22,14 @@ static int take_stale(const struct sweep *sweep, void *argument, struct wakes *w
     bool lost = result_bool(&row, 0, 1), fenced = result_bool(&row, 0, 2);
     if (result_ok(&row, err) < 0)
         return -1;
-    int taken =
-        workers_take_back(sweep->db, stale->worker, lost ? incarnation + 1 : incarnation,
-                          lost || fenced ? ABSENCE_PRESUMED : ABSENCE_UNKNOWN, "its worker was replaced", wakes, err);
+    const struct worker_loss loss = {
+        .worker = stale->worker,
+        .before = lost ? incarnation + 1 : incarnation,
+        .absence = lost || fenced ? ABSENCE_PRESUMED : ABSENCE_UNKNOWN,
+        .engine = result_text_or_null(&row, 0, 3),
+        .why = "its worker was replaced",
+    };
+    int taken = workers_take_back(sweep->db, &loss, wakes, err);
     return taken < 0 ? -1 : taken > 0;
 }
 

@@ -29,11 +29,16 @@ static int lose(const struct sweep *sweep, void *argument, struct wakes *wakes, 
         return -1;
     if (result_rows(&row) == 0)
         return 0;
-    int incarnation = result_i32(&row, 0, 0);
+    const struct worker_loss loss = {
+        .worker = overdue->worker,
+        .before = result_i32(&row, 0, 0) + 1,
+        .absence = ABSENCE_PRESUMED,
+        .engine = result_text_or_null(&row, 0, 1),
+        .why = "its worker was lost",
+    };
     if (result_ok(&row, err) < 0)
         return -1;
-    int taken = workers_take_back(sweep->db, overdue->worker, incarnation + 1, ABSENCE_PRESUMED, "its worker was lost",
-                                  wakes, err);
+    int taken = workers_take_back(sweep->db, &loss, wakes, err);
     return taken < 0 ? -1 : 1;
 }
 

@@ -1,7 +1,8 @@
 // Workers come and go: registration, and what happens to the work of one that is lost or came back.
 //
-// The rules are PROTOCOL's: a name belongs to one incarnation at a time; the work of a former incarnation is given back
-// before the new one gets any. Locks: the worker, then its jobs by id.
+// A name belongs to one incarnation at a time; what a former incarnation has is given back before the new one gets
+// anything, but for containers that outlived it: what is still wanted of them goes on under the new one. Only the next
+// life of the same worker may claim them, which its state directory proves. Locks: the worker, then its jobs by id.
 #pragma once
 
 #include "services/common/base/err.h"
@@ -12,6 +13,14 @@
 #include <stdint.h>
 
 struct db;
+
+// An instance that a worker found at its engine when it came back.
+struct worker_found {
+    int64_t job;
+    const char *service;
+    int epoch;
+    bool kept; // out: it is still wanted and this worker's; an order to take it over follows
+};
 
 struct worker_registration {
     const char *name, *host, *boot;
@@ -25,9 +34,16 @@ struct worker_registration {
     // worker and incarnation can know, so it has to be the one that the name belongs to now.
     int64_t former_worker;
     int former_incarnation;
+    const char *engine;  // the engine that it reaches, and has looked at; NULL: none
+    const char *trouble; // which runtime it cannot offer, and why; NULL: none
+    struct worker_found *found;
+    size_t found_count;
+    const int64_t *held; // tokens of tasks whose containers are still there: leased to it until it no longer says so
+    size_t held_count;
 };
 
 #define DEPLOYMENT_SIZE 64
+#define ENGINE_SIZE 128
 struct worker_registered {
     int64_t worker;
     int incarnation;
@@ -37,7 +53,8 @@ struct worker_registered {
 
 enum register_outcome { REGISTER_DONE, REGISTER_NAME_TAKEN };
 
-// Returns an enum register_outcome. The lease of `lease_ms` begins now.
+// Returns an enum register_outcome. The lease of `lease_ms` begins now. Sets `kept` of what was found: of a worker that
+// cannot prove who it was, nothing is.
 int workers_register(struct db *db, const struct worker_registration *registration, int64_t lease_ms,
                      struct worker_registered *out, struct wakes *wakes, struct err *err) WARN_UNUSED;
 
@@ -50,9 +67,20 @@ enum worker_absence {
     ABSENCE_UNKNOWN,  // nobody yet: they become lost
 };
 
-// Takes back what the worker's incarnations before `before` have: leased slices become ready again (a counted failure,
-// the attempt is kept), or failed when they are out of retries, or cancelled when their job has ended; instances become
-// lost, and those of the process runtime gone as `absence` says. Settles the jobs. `why` is what the tasks' errors say.
-// Returns how many slices and instances it took.
-int workers_take_back(struct db *db, int64_t worker, int before, enum worker_absence absence, const char *why,
-                      struct wakes *wakes, struct err *err) WARN_UNUSED;
+struct worker_loss {
+    int64_t worker;
+    int before; // what its incarnations before this one have
+    enum worker_absence absence;
+    const char *engine;   // where its containers are; NULL: it had none
+    bool engine_was_seen; // somebody has looked there: what is not in `survivors` is gone
+    const char *why;      // what the tasks' errors say
+    // What goes on under incarnation `before`; NULL: nothing.
+    const struct worker_registration *survivors;
+};
+
+// Takes back what a worker's former incarnations have: leased slices become ready again (a counted failure, the attempt
+// is kept), or failed when they are out of retries, or cancelled when their job has ended; instances become lost, and
+// those of the process runtime gone as `absence` says. What has or may have a container at an engine that a reaper
+// watches (engine_is_watched() in SQL) waits until that reaper has ended it: slices stay leased, instances are lost.
+// Settles the jobs. Returns how many slices and instances it took.
+int workers_take_back(struct db *db, const struct worker_loss *loss, struct wakes *wakes, struct err *err) WARN_UNUSED;

@@ -20,6 +20,7 @@ struct former {
     int state;
     int64_t lease_left_ms;
     bool same_host;
+    char engine[ENGINE_SIZE]; // "": none
 };
 
 static int lock_former(struct db *db, const struct worker_registration *registration, struct former *former,
@@ -39,16 +40,21 @@ static int lock_former(struct db *db, const struct worker_registration *registra
         .same_host = strcmp(result_text(&row, 0, 3), registration->host) == 0,
         .lease_left_ms = result_i64(&row, 0, 5),
     };
+    const char *engine = result_text_or_null(&row, 0, 6);
+    snprintf(former->engine, sizeof former->engine, "%s", engine ? engine : "");
     return result_ok(&row, err) < 0 ? -1 : 1;
 }
 
 // What the registration proves about the processes of the former incarnation: that somebody on its host who was it, as
 // only its state directory knows, has looked. A host's name alone proves nothing, another machine may have the same.
+static bool was_it(const struct former *former, const struct worker_registration *registration)
+{
+    return former->worker == registration->former_worker && former->incarnation == registration->former_incarnation;
+}
+
 static enum worker_absence absence_of(const struct former *former, const struct worker_registration *registration)
 {
-    bool was_it =
-        former->worker == registration->former_worker && former->incarnation == registration->former_incarnation;
-    return former->same_host && was_it ? ABSENCE_VERIFIED : ABSENCE_UNKNOWN;
+    return former->same_host && was_it(former, registration) ? ABSENCE_VERIFIED : ABSENCE_UNKNOWN;
 }
 
 static bool name_is_taken(const struct former *former, const struct worker_registration *registration)
@@ -71,6 +77,8 @@ static int write_worker(struct db *db, enum statement statement, const struct ar
     params_json(&params, registration->labels, strlen(registration->labels));
     params_i32(&params, registration->slots);
     params_i64(&params, arrival->lease_ms);
+    params_text(&params, registration->engine);
+    params_text(&params, registration->trouble);
     if (db_query(db, statement, &params, RESULT_BINARY, &row, err) < 0)
         return -1;
     if (result_rows(&row) == 0)
@@ -80,17 +88,32 @@ static int write_worker(struct db *db, enum statement statement, const struct ar
     return result_ok(&row, err) < 0 ? -1 : 1;
 }
 
+// Its host does not matter for what runs at the engine: that it was the former incarnation, and looks at the same
+// engine, does.
+static struct worker_loss loss_of(const struct former *former, const struct worker_registration *registration)
+{
+    bool same_engine = registration->engine && strcmp(registration->engine, former->engine) == 0;
+    bool seen = same_engine && was_it(former, registration);
+    return (struct worker_loss){
+        .worker = former->worker,
+        .before = former->incarnation + 1,
+        .absence = absence_of(former, registration),
+        .engine = *former->engine ? former->engine : NULL,
+        .engine_was_seen = seen,
+        .why = former->same_host ? "the worker was restarted" : "the worker's name moved to another host",
+        .survivors = seen ? registration : NULL,
+    };
+}
+
 static int replace_former(struct db *db, const struct arrival *arrival, const struct former *former,
                           struct wakes *wakes, struct err *err)
 {
-    const char *why = former->same_host ? "the worker was restarted" : "the worker's name moved to another host";
+    const struct worker_loss loss = loss_of(former, arrival->registration);
     if (name_is_taken(former, arrival->registration)) {
         arrival->out->retry_ms = former->lease_left_ms;
         return REGISTER_NAME_TAKEN;
     }
-    if (write_worker(db, STATEMENT_WORKER_UPDATE, arrival, err) < 0 ||
-        workers_take_back(db, former->worker, former->incarnation + 1, absence_of(former, arrival->registration), why,
-                          wakes, err) < 0)
+    if (write_worker(db, STATEMENT_WORKER_UPDATE, arrival, err) < 0 || workers_take_back(db, &loss, wakes, err) < 0)
         return -1;
     return REGISTER_DONE;
 }
@@ -126,6 +149,8 @@ int workers_register(struct db *db, const struct worker_registration *registrati
                      struct worker_registered *out, struct wakes *wakes, struct err *err)
 {
     *out = (struct worker_registered){0};
+    for (size_t i = 0; i < registration->found_count; i++)
+        registration->found[i].kept = false;
     struct arrival arrival = {.registration = registration, .lease_ms = lease_ms, .out = out};
     return change_run(db, arrive, &arrival, wakes, err);
 }

@@ -2,6 +2,7 @@
 #include "services/jobmanager/api/handlers.h"
 
 #include "services/common/base/arena.h"
+#include "services/common/base/id.h"
 #include "services/common/model/job_spec.h"
 #include "services/common/store/workers.h"
 #include "services/jobmanager/answer.h"
@@ -13,6 +14,9 @@
 #define NAME_BYTES_MAX 255
 #define LIST_MAX 64
 #define LABELS_BYTES_MAX 32768
+#define TROUBLE_BYTES_MAX 1000
+#define FOUND_MAX 1024
+#define HELD_MAX 10000
 
 struct register_call {
     struct call call;
@@ -27,6 +31,8 @@ struct register_reading {
     int64_t slots;
     const char *name, *host, *boot;
     int64_t former_worker, former_incarnation;
+    const char *engine, *trouble;
+    int64_t *held;
 };
 
 // ---- the body
@@ -81,6 +87,53 @@ static void labels_read(struct wire *wire, const struct wire_place *place, void 
         reading->registration->labels = arena_copy(wire->arena, json, length);
 }
 
+#define FOUND_AT(member) offsetof(struct found_reading, member)
+struct found_reading {
+    int64_t job, epoch;
+    const char *service;
+};
+
+static const struct wire_field found_fields[] = {
+    {"job", WIRE_JOB, true, FOUND_AT(job), 0, 0, NULL},
+    {"service", WIRE_TEXT, true, FOUND_AT(service), 0, SPEC_NAME_MAX, NULL},
+    {"epoch", WIRE_I64, true, FOUND_AT(epoch), 1, INT32_MAX, NULL},
+};
+
+static void found_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    struct register_reading *reading = object;
+    struct found_reading found = {.service = ""};
+    wire_object(wire, place, found_fields, ARRAY_LEN(found_fields), &found);
+    reading->registration->found[place->index] =
+        (struct worker_found){.job = found.job, .service = found.service, .epoch = (int)found.epoch};
+}
+
+static void all_found_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    struct register_reading *reading = object;
+    reading->registration->found = arena_alloc_zero(reading->arena, FOUND_MAX, sizeof(struct worker_found));
+    if (reading->registration->found)
+        wire_array(wire, place, FOUND_MAX, found_read, object, &reading->registration->found_count);
+    else
+        wire->no_memory = true;
+}
+
+static void token_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    struct register_reading *reading = object;
+    wire_i64(wire, place, 1, INT64_MAX, &reading->held[place->index]);
+}
+
+static void held_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    struct register_reading *reading = object;
+    reading->held = arena_alloc_zero(reading->arena, HELD_MAX, sizeof(*reading->held));
+    if (reading->held)
+        wire_array(wire, place, HELD_MAX, token_read, object, &reading->registration->held_count);
+    else
+        wire->no_memory = true;
+}
+
 #define AT(member) offsetof(struct register_reading, member)
 static const struct wire_field register_fields[] = {
     {"name", WIRE_TEXT, true, AT(name), 0, NAME_BYTES_MAX, NULL},
@@ -92,6 +145,10 @@ static const struct wire_field register_fields[] = {
     {"labels", WIRE_CUSTOM, false, 0, 0, 0, labels_read},
     {"former_worker", WIRE_I64, false, AT(former_worker), 1, INT64_MAX, NULL},
     {"former_incarnation", WIRE_I64, false, AT(former_incarnation), 1, INT32_MAX, NULL},
+    {"engine", WIRE_TEXT, false, AT(engine), 0, ENGINE_SIZE - 1, NULL},
+    {"trouble", WIRE_CUT, false, AT(trouble), 0, TROUBLE_BYTES_MAX, NULL},
+    {"found", WIRE_CUSTOM, false, 0, 0, 0, all_found_read},
+    {"held", WIRE_CUSTOM, false, 0, 0, 0, held_read},
 };
 
 static const char *const *list_keep(struct arena *arena, const char *const *list, size_t count)
@@ -121,6 +178,9 @@ static int registration_read(struct register_call *call, struct http_request *re
     registration->slots = (int)reading.slots;
     registration->former_worker = reading.former_worker;
     registration->former_incarnation = (int)reading.former_incarnation;
+    registration->engine = reading.engine && *reading.engine ? reading.engine : NULL;
+    registration->trouble = reading.trouble && *reading.trouble ? reading.trouble : NULL;
+    registration->held = reading.held;
     registration->runtimes = list_keep(call->arena, reading.runtimes, registration->runtime_count);
     registration->queues = list_keep(call->arena, reading.queues, registration->queue_count);
     if (!registration->runtimes || !registration->queues || !registration->labels)
@@ -129,6 +189,24 @@ static int registration_read(struct register_call *call, struct http_request *re
 }
 
 // ---- the call
+
+static void add_kept(struct strbuf *out, const struct worker_registration *registration)
+{
+    bool first = true;
+    strbuf_add_text(out, ",\"kept\":[");
+    for (size_t i = 0; i < registration->found_count; i++) {
+        const struct worker_found *found = &registration->found[i];
+        char job[ID_TEXT_SIZE];
+        if (!found->kept)
+            continue;
+        id_format('j', found->job, job);
+        strbuf_add_format(out, "%s{\"job\":\"%s\",\"service\":", first ? "" : ",", job);
+        strbuf_add_json(out, found->service, strlen(found->service));
+        strbuf_add_format(out, ",\"epoch\":%d}", found->epoch);
+        first = false;
+    }
+    strbuf_add_char(out, ']');
+}
 
 static int register_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
@@ -152,6 +230,7 @@ static int register_run(struct call *call, struct db *db, struct http_reply *rep
                       (long long)settings->poll_ms, (long long)settings->fence_ms);
     strbuf_add_text(&body, "\"deployment\":");
     strbuf_add_json(&body, registered.deployment, strlen(registered.deployment));
+    add_kept(&body, &registers->registration);
     strbuf_add_char(&body, '}');
     answer_json(call->request, reply, 201, &body);
     return 0;

@@ -67,24 +67,26 @@ SELECT id
 -- No row: it has renewed its lease meanwhile.
 UPDATE worker SET state = 4, note = 'it did not renew its lease'
  WHERE id = $1 AND state <= 3 AND lease_until <= clock_timestamp() - $2::bigint * interval '1 millisecond'
-RETURNING incarnation
+RETURNING incarnation, engine
 
 -- name: sweep_stale_workers
--- Workers that have something of a former incarnation, or are lost and have anything. What a former incarnation has of the
--- process runtime is presumed gone $1 milliseconds after the next one has registered: its lease was over by then.
+-- Workers that have something of a former incarnation, or are lost and have anything. What a former incarnation
+-- has is presumed gone $1 milliseconds after the next one has registered, its lease was over by then; but for containers at
+-- an engine that a reaper watches.
 SELECT w.id
   FROM worker w
  WHERE EXISTS (SELECT FROM slice s
                 WHERE s.worker = w.id AND s.state = 2 AND (s.incarnation < w.incarnation OR w.state IN (4, 5)))
     OR (w.registered_at <= (SELECT clock_timestamp()) - $1::bigint * interval '1 millisecond' AND
         EXISTS (SELECT FROM instance i
-                 WHERE i.worker = w.id AND i.state BETWEEN 1 AND 10 AND coalesce(i.runtime, 'process') = 'process'
+                 WHERE i.worker = w.id AND i.state BETWEEN 1 AND 10
+                   AND (i.engine IS NULL OR NOT engine_is_watched(i.engine))
                    AND (i.incarnation < w.incarnation OR w.state IN (4, 5))))
  ORDER BY w.id
  LIMIT $2::bigint
 
 -- name: sweep_lock_worker
-SELECT incarnation, state IN (4, 5), registered_at <= clock_timestamp() - $2::bigint * interval '1 millisecond'
+SELECT incarnation, state IN (4, 5), registered_at <= clock_timestamp() - $2::bigint * interval '1 millisecond', engine
   FROM worker
  WHERE id = $1
    FOR NO KEY UPDATE

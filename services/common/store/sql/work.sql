@@ -70,6 +70,8 @@ SELECT u.ordinal, i.demand, i.name
 UPDATE instance i
    SET state = 1, worker = u.worker, incarnation = u.incarnation, object = u.object,
        runtime = coalesce(nullif(d.runtime, ''), (SELECT r.name FROM unnest(w.runtimes) r (name) WHERE r.name <> 'pull' LIMIT 1)),
+       engine = CASE WHEN coalesce(nullif(d.runtime, ''), (SELECT r.name FROM unnest(w.runtimes) r (name) WHERE r.name <> 'pull' LIMIT 1))
+                          IN ('process', 'kubernetes') THEN NULL ELSE w.engine END,
        placed_at = now.at, ready_by = now.at + s.ready_deadline_ms * interval '1 millisecond'
   FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[], $5::integer[], $6::text[])
        AS u (job, service, epoch, worker, incarnation, object)
@@ -81,7 +83,7 @@ UPDATE instance i
 
 -- name: hot_instances
 -- Arrays: job, name, epoch.
-SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker, i.incarnation
+SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker, i.incarnation, i.adopt
   FROM unnest($1::bigint[], $2::text[], $3::integer[]) WITH ORDINALITY AS u (job, name, epoch, ordinal)
   JOIN service s ON s.job = u.job AND s.name = u.name
   JOIN instance i ON i.job = s.job AND i.service = s.service AND i.epoch = u.epoch
@@ -91,7 +93,7 @@ SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker,
 -- Arrays: job, service, epoch, state, failed, object, host, ports, boundary, error, signals, exit code, exit signal, grade
 -- (-1: not said). What is null stays as it was.
 UPDATE instance i
-   SET state = u.state, failed = i.failed OR u.failed, object = coalesce(u.object, i.object),
+   SET state = u.state, failed = i.failed OR u.failed, adopt = false, object = coalesce(u.object, i.object),
        host = coalesce(u.host, i.host), ports = coalesce(u.ports, i.ports), boundary = coalesce(u.boundary, i.boundary),
        error = coalesce(u.error, i.error), signals = coalesce(u.signals, i.signals),
        exit_code = coalesce(nullif(u.exit_code, -1), i.exit_code),
@@ -110,7 +112,7 @@ UPDATE instance i
 
 -- name: hot_orders
 -- What these workers have of services in their present life; what is left of a former one is the reaper's business.
-SELECT i.worker, i.job, i.service, i.epoch, i.name, i.state, i.stop_requested_at IS NOT NULL, i.stop_reason, i.object
+SELECT i.worker, i.job, i.service, i.epoch, i.name, i.state, i.stop_requested_at IS NOT NULL, i.stop_reason, i.object, i.adopt
   FROM instance i
   JOIN worker w ON w.id = i.worker AND w.incarnation = i.incarnation
  WHERE i.worker = ANY ($1::bigint[]) AND i.state BETWEEN 1 AND 10

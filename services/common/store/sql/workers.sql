@@ -2,15 +2,16 @@
 
 -- name: worker_lock_by_name
 SELECT id, incarnation, state, host, boot,
-       greatest(0, ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000))::bigint AS lease_left_ms
+       greatest(0, ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000))::bigint AS lease_left_ms, engine
   FROM worker
  WHERE name = $1
    FOR NO KEY UPDATE
 
 -- name: worker_insert
 -- No row when the name exists by now.
-INSERT INTO worker (name, incarnation, state, host, boot, runtimes, queues, labels, slots, registered_at, lease_until)
-VALUES ($1, 1, 0, $2, $3, $4, $5, $6, $7, clock_timestamp(), clock_timestamp() + $8::bigint * interval '1 millisecond')
+INSERT INTO worker (name, incarnation, state, host, boot, runtimes, queues, labels, slots, registered_at, lease_until, engine,
+                    trouble)
+VALUES ($1, 1, 0, $2, $3, $4, $5, $6, $7, clock_timestamp(), clock_timestamp() + $8::bigint * interval '1 millisecond', $9, $10)
 ON CONFLICT (name) DO NOTHING
 RETURNING id, incarnation
 
@@ -19,23 +20,47 @@ RETURNING id, incarnation
 UPDATE worker
    SET incarnation = incarnation + 1, state = 0, host = $2, boot = $3, runtimes = $4, queues = $5, labels = $6, slots = $7,
        registered_at = clock_timestamp(), lease_until = clock_timestamp() + $8::bigint * interval '1 millisecond',
-       drain = false, note = NULL
+       drain = false, note = NULL, engine = $9, trouble = $10
  WHERE name = $1
 RETURNING id, incarnation
 
 -- name: worker_deployment
 SELECT value FROM setting WHERE name = 'deployment'
 
+-- name: worker_rebind_instances
+-- Arrays: job, name, epoch of what lives on at engine $5; $4 is the worker, $6 its new incarnation. What is not over is its
+-- own from now on; what is still wanted has to be taken over. Whether it is wanted, in the arrays' order.
+WITH found AS (
+    SELECT u.ordinal, i.job, i.service, i.epoch, i.state BETWEEN 1 AND 4 AND i.stop_requested_at IS NULL AS wanted
+      FROM unnest($1::bigint[], $2::text[], $3::integer[]) WITH ORDINALITY AS u (job, name, epoch, ordinal)
+      JOIN instance i ON i.job = u.job AND i.name = u.name AND i.epoch = u.epoch
+     WHERE i.worker = $4 AND i.engine = $5 AND i.state BETWEEN 1 AND 10 AND i.incarnation < $6::integer
+), bound AS (
+    UPDATE instance i
+       SET incarnation = $6::integer, adopt = f.wanted
+      FROM found f
+     WHERE i.job = f.job AND i.service = f.service AND i.epoch = f.epoch
+)
+SELECT ordinal, wanted FROM found ORDER BY ordinal
+
+-- name: worker_rebind_slices
+-- Tokens of what still runs at the worker's engine: leased to its new incarnation $3, until it says that it no longer holds
+-- them.
+UPDATE slice SET incarnation = $3::integer
+ WHERE worker = $1 AND token = ANY ($2::bigint[]) AND state = 2 AND incarnation < $3::integer
+
 -- name: worker_jobs
--- Jobs that the worker's incarnations before $2 have something of, presumed certificates with $3.
+-- Jobs that the worker's incarnations before $2 have something of, presumed certificates with $3 or of engine $4.
 SELECT job FROM slice WHERE worker = $1 AND state = 2 AND incarnation < $2
 UNION
 SELECT job FROM instance WHERE worker = $1 AND state BETWEEN 1 AND 10 AND incarnation < $2
 UNION
-SELECT job FROM instance WHERE worker = $1 AND state = 12 AND $3
+SELECT job FROM instance WHERE worker = $1 AND state = 12 AND ($3 OR engine = $4)
 
 -- name: worker_take_slices
--- $3 is the error of the tasks that are out of attempts. Per slice: its job, demand, tasks, new state and stage, first task and attempt.
+-- $3 is the error of the tasks that are out of attempts. What may run in a container at engine $4, which somebody watches, waits
+-- until that one has ended it (null: nothing has to wait). Per slice: its job, demand, tasks, new state and stage, first task
+-- and attempt.
 WITH taken AS (
     SELECT s.job, s.stage, s.first,
            CASE WHEN j.outcome IS NOT NULL THEN 6
@@ -53,6 +78,8 @@ WITH taken AS (
       JOIN job j ON j.id = s.job
       JOIN stage g ON g.job = s.job AND g.stage = s.stage
      WHERE s.worker = $1 AND s.state = 2 AND s.incarnation < $2
+       AND ($4::text IS NULL OR NOT engine_is_watched($4)
+            OR EXISTS (SELECT FROM demand d WHERE d.id = s.demand AND d.runtime = 'process'))
 ), moved AS (
     UPDATE slice s
        SET state = t.state, failures = s.failures + 1, rank = t.rank, worker = NULL, incarnation = NULL, token = NULL,
@@ -87,20 +114,27 @@ SELECT m.job, m.demand, m.count, m.state, g.name, m.first, m.attempt
   JOIN stage g ON g.job = m.job AND g.stage = m.stage
 
 -- name: worker_take_instances
--- $3: the process runtime's instances are presumed gone (12), verified to be gone (11), or lost like all others (10).
--- $4: presumed certificates are upgraded. Each change is an event.
+-- $3: the process runtime's instances are presumed gone (12), verified to be gone (11), or lost (10). $6 is the engine that
+-- was looked at, null when none was: what its rows say is there, and was not bound anew, is verified to be gone. Other
+-- containers are lost as long as somebody watches their engine; then they are presumed gone like processes. $4: presumed
+-- certificates are upgraded. Each change is an event.
 WITH taken AS (
     SELECT i.job, i.service, i.epoch,
-           CASE WHEN coalesce(i.runtime, 'process') = 'process' THEN $3::smallint ELSE 10 END AS state
+           CASE WHEN i.engine IS NULL AND coalesce(i.runtime, 'process') = 'process' THEN $3::smallint
+                WHEN i.engine = $6 THEN 11
+                WHEN $3 = 12 AND (i.engine IS NULL OR NOT engine_is_watched(i.engine)) THEN 12
+                ELSE 10
+           END AS state
       FROM instance i
      WHERE i.worker = $1 AND i.state BETWEEN 1 AND 10 AND i.incarnation < $2
     UNION ALL
     SELECT i.job, i.service, i.epoch, 11
       FROM instance i
-     WHERE i.worker = $1 AND i.state = 12 AND $4
+     WHERE i.worker = $1 AND i.state = 12
+       AND CASE WHEN i.engine IS NULL THEN $4 ELSE i.engine = $6 END
 ), moved AS (
     UPDATE instance i
-       SET state = t.state,
+       SET state = t.state, adopt = false,
            failed = i.failed OR i.stop_requested_at IS NULL,
            stopped_at = CASE WHEN t.state = 10 THEN i.stopped_at ELSE coalesce(i.stopped_at, clock_timestamp()) END,
            verified_at = CASE WHEN t.state = 10 THEN NULL ELSE clock_timestamp() END,

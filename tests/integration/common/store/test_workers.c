@@ -71,6 +71,17 @@ static int register_as(const struct attempt *attempt, struct worker_registered *
     return outcome;
 }
 
+// In a transaction of the caller's.
+static int take_back(int64_t worker, enum worker_absence absence, const char *engine, const char *why,
+                     struct wakes *wakes)
+{
+    struct err err = {0};
+    const struct worker_loss loss = {.worker = worker, .before = 2, .absence = absence, .engine = engine, .why = why};
+    int taken = workers_take_back(db, &loss, wakes, &err);
+    assert_ok(taken, err);
+    return taken;
+}
+
 static int64_t instance(const char *column)
 {
     return store_sql(db, "SELECT coalesce(%s, -1) FROM instance ORDER BY job, epoch DESC LIMIT 1", column);
@@ -219,13 +230,12 @@ static void test_moved_name_leaves_instances_lost(void **state)
 static void test_presumed_certificates_are_upgraded(void **state)
 {
     UNUSED(state);
-    struct err err = {0};
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
     int64_t worker;
     struct worker_registered registered;
     int64_t job = busy_worker(&worker, &(struct store_job){0});
     store_sql(db, "BEGIN; UPDATE worker SET state = 4");
-    assert_int_equal(workers_take_back(db, worker, 2, ABSENCE_PRESUMED, "lost", &wakes, &err), 2);
+    assert_int_equal(take_back(worker, ABSENCE_PRESUMED, NULL, "lost", &wakes), 2);
     store_sql(db, "COMMIT");
     assert_int_equal(instance("state"), INSTANCE_PRESUMED_GONE);
     assert_int_equal(instance("grade"), GRADE_PRESUMED);
@@ -242,25 +252,200 @@ static void test_presumed_certificates_are_upgraded(void **state)
 static void test_other_runtimes_stay_lost(void **state)
 {
     UNUSED(state);
-    struct err err = {0};
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
     int64_t worker;
     int64_t job = busy_worker(&worker, &(struct store_job){0});
-    store_sql(db, "UPDATE instance SET runtime = 'docker'");
+    store_sql(db,
+              "UPDATE instance SET runtime = 'docker', engine = 'E'; INSERT INTO leader VALUES ('engine/E', 'me', 1, "
+              "clock_timestamp() + interval '1 minute')");
     store_sql(db, "BEGIN");
-    assert_int_equal(workers_take_back(db, worker, 2, ABSENCE_PRESUMED, "lost", &wakes, &err), 2);
+    assert_int_equal(take_back(worker, ABSENCE_PRESUMED, NULL, "lost", &wakes), 2);
     store_sql(db, "COMMIT");
     assert_int_equal(instance("state"), INSTANCE_LOST);
     store_check(db, job);
 }
 
+// ---- containers outlive their worker
+
+#define ENGINE "ENGINE:ONE"
+
+// Its service is a container at the engine, and its tasks may be too.
+static int64_t busy_with_containers(int64_t *worker, const struct store_job *base)
+{
+    int64_t job = busy_worker(worker, base);
+    store_sql(db, "UPDATE worker SET engine = '%s'", ENGINE);
+    store_sql(db, "UPDATE instance SET runtime = 'docker', engine = '%s'", ENGINE);
+    return job;
+}
+
+static void watch_engine(void)
+{
+    store_sql(db,
+              "INSERT INTO leader VALUES ('engine/%s', 'me', 1, clock_timestamp() + interval '1 minute') "
+              "ON CONFLICT (name) DO NOTHING",
+              ENGINE);
+}
+
+struct return_home {
+    const char *host, *engine;
+    bool recovered;
+    int64_t held;
+    struct worker_found found[2];
+    size_t found_count;
+};
+
+static void come_back(struct return_home *home, struct worker_registered *out)
+{
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    const char *runtimes[] = {"docker"}, *queues[] = {"default"};
+    struct worker_registration registration = {
+        .name = "w1",
+        .host = home->host,
+        .boot = "boot",
+        .runtimes = runtimes,
+        .runtime_count = 1,
+        .queues = queues,
+        .queue_count = 1,
+        .labels = "{}",
+        .slots = 4,
+        .former_worker = home->recovered ? store_sql(db, "SELECT id FROM worker WHERE name = 'w1'") : 0,
+        .former_incarnation = home->recovered ? (int)store_sql(db, "SELECT incarnation FROM worker") : 0,
+        .engine = home->engine,
+        .found = home->found,
+        .found_count = home->found_count,
+        .held = &home->held,
+        .held_count = home->held != 0,
+    };
+    int outcome = workers_register(db, &registration, 30000, out, &wakes, &err);
+    assert_ok(outcome, err);
+    assert_int_equal(outcome, REGISTER_DONE);
+}
+
+static void test_what_is_wanted_goes_on(void **state)
+{
+    UNUSED(state);
+    int64_t worker;
+    struct worker_registered registered;
+    int64_t job = busy_with_containers(&worker, &(struct store_job){0});
+    struct return_home home = {
+        .host = "host",
+        .engine = ENGINE,
+        .recovered = true,
+        .held = store_sql(db, "SELECT token FROM slice WHERE state = 2"),
+        .found = {{.job = job, .service = "cache", .epoch = 1}, {.job = job, .service = "cache", .epoch = 2}},
+        .found_count = 2,
+    };
+    for (int life = 2; life <= 3; life++) { // the second time as well
+        come_back(&home, &registered);
+        assert_int_equal(registered.incarnation, life);
+        assert_true(home.found[0].kept);
+        assert_false(home.found[1].kept); // nobody knows it
+        assert_int_equal(instance("state"), INSTANCE_READY);
+        assert_int_equal(instance("incarnation"), life);
+        assert_int_equal(instance("adopt::int"), 1);
+        assert_int_equal(store_sql(db, "SELECT incarnation FROM slice WHERE state = 2"), life);
+        assert_int_equal(store_sql(db, "SELECT outcome IS NULL FROM job"), 1);
+        store_check(db, job);
+    }
+}
+
+static void test_what_is_not_wanted_is_stopped_by_the_new_life(void **state)
+{
+    UNUSED(state);
+    int64_t worker;
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    struct worker_registered registered;
+    int64_t job = busy_with_containers(&worker, &(struct store_job){0});
+    assert_ok(control_stop(db, job, &wakes, &err), err);
+    store_report(db, job, 0, SLICE_CANCELLED, NULL);
+    assert_int_equal(instance("state"), INSTANCE_STOPPING);
+    struct return_home home = {.host = "host",
+                               .engine = ENGINE,
+                               .recovered = true,
+                               .found = {{.job = job, .service = "cache", .epoch = 1}},
+                               .found_count = 1};
+    come_back(&home, &registered);
+    assert_false(home.found[0].kept);
+    assert_int_equal(instance("state"), INSTANCE_STOPPING);
+    assert_int_equal(instance("incarnation"), 2);
+    assert_int_equal(instance("adopt::int"), 0);
+    store_check(db, job);
+}
+
+static void test_what_is_gone_from_the_engine_is_verified(void **state)
+{
+    UNUSED(state);
+    int64_t worker;
+    struct worker_registered registered;
+    int64_t job = busy_with_containers(&worker, &(struct store_job){0});
+    come_back(&(struct return_home){.host = "host", .engine = ENGINE, .recovered = true}, &registered);
+    assert_int_equal(instance("state"), INSTANCE_VERIFIED);
+    assert_int_equal(instance("grade"), GRADE_VERIFIED);
+    assert_int_equal(store_sql(db, "SELECT count(*) FROM slice WHERE state = 2"), 0);
+    store_check(db, job);
+}
+
+// A namesake with another state directory proves nothing, whatever it says that it has found.
+static void test_nobody_takes_what_is_not_his(void **state)
+{
+    UNUSED(state);
+    static const struct {
+        const char *engine;
+        bool recovered;
+    } cases[] = {{ENGINE, false}, {"ENGINE:TWO", true}, {NULL, true}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t worker;
+        struct worker_registered registered;
+        store_sql(db, "DELETE FROM worker; DELETE FROM leader");
+        int64_t job = busy_with_containers(&worker, &(struct store_job){0});
+        watch_engine();
+        store_sql(db, "UPDATE worker SET lease_until = clock_timestamp()");
+        struct return_home home = {.host = "host",
+                                   .engine = cases[i].engine,
+                                   .recovered = cases[i].recovered,
+                                   .held = store_sql(db, "SELECT max(token) FROM slice WHERE state = 2"),
+                                   .found = {{.job = job, .service = "cache", .epoch = 1}},
+                                   .found_count = 1};
+        come_back(&home, &registered);
+        assert_false(home.found[0].kept);
+        assert_int_equal(store_sql(db, "SELECT state FROM instance WHERE job = %lld", (long long)job), INSTANCE_LOST);
+        // its tasks may still run there: whoever watches the engine sees to that first
+        assert_int_equal(store_sql(db, "SELECT count(*) FROM slice WHERE state = 2 AND incarnation = 1 AND job = %lld",
+                                   (long long)job),
+                         1);
+        store_check(db, job);
+    }
+}
+
+static void test_lost_containers_are_left_to_who_watches_their_engine(void **state)
+{
+    UNUSED(state);
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    for (int watched = 0; watched <= 1; watched++) {
+        int64_t worker;
+        store_sql(db, "DELETE FROM worker");
+        int64_t job = busy_with_containers(&worker, &(struct store_job){0});
+        if (watched)
+            watch_engine();
+        store_sql(db, "BEGIN; UPDATE worker SET state = 4");
+        take_back(worker, ABSENCE_PRESUMED, ENGINE, "lost", &wakes);
+        store_sql(db, "COMMIT");
+        assert_int_equal(store_sql(db, "SELECT state FROM instance WHERE job = %lld", (long long)job),
+                         watched ? INSTANCE_LOST : INSTANCE_PRESUMED_GONE);
+        assert_int_equal(store_sql(db, "SELECT count(*) FROM slice WHERE state = 2 AND job = %lld", (long long)job),
+                         watched);
+        store_check(db, job);
+    }
+}
+
 static void test_nothing_to_take_back(void **state)
 {
     UNUSED(state);
-    struct err err = {0};
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
     int64_t worker = store_worker(db, "w1");
-    assert_int_equal(workers_take_back(db, worker, 2, ABSENCE_VERIFIED, "x", &wakes, &err), 0);
+    assert_int_equal(take_back(worker, ABSENCE_VERIFIED, NULL, "x", &wakes), 0);
     assert_int_equal(wakes.count, 0);
 }
 
@@ -290,6 +475,11 @@ int main(void)
         TEST(test_moved_name_leaves_instances_lost),
         TEST(test_presumed_certificates_are_upgraded),
         TEST(test_other_runtimes_stay_lost),
+        TEST(test_what_is_wanted_goes_on),
+        TEST(test_what_is_not_wanted_is_stopped_by_the_new_life),
+        TEST(test_what_is_gone_from_the_engine_is_verified),
+        TEST(test_nobody_takes_what_is_not_his),
+        TEST(test_lost_containers_are_left_to_who_watches_their_engine),
         TEST(test_nothing_to_take_back),
         TEST(test_drain),
     };
