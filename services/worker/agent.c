@@ -69,8 +69,9 @@ void agent_attach(struct agent *agent, struct runtime *runtime, struct tasks *ta
     agent->logs = logs;
 }
 
-void agent_begin(struct agent *agent)
+void agent_begin(struct agent *agent, struct survivors *survivors)
 {
+    agent->survivors = survivors;
     agent->state = AGENT_NEW;
     agent_turn_soon(agent);
 }
@@ -247,6 +248,15 @@ void agent_observed(struct agent *agent, const struct observation *observation)
     struct err err;
     if (agent->state == AGENT_REGISTERED && outbox_put_observation(agent->outbox, observation, &err) < 0)
         log_event(LOG_ERROR, "observation dropped", "service", observation->service, "error", err.text, NULL);
+    agent_turn_soon(agent);
+}
+
+void agent_holds_less(struct agent *agent)
+{
+    agent->said_held_at_ms = 0;
+    agent->idle_poll_at_ms = 0;
+    if (agent->polling.call && !agent->polling.wants)
+        exchange_cancel(&agent->polling); // orders are repeated
     agent_turn_soon(agent);
 }
 

@@ -9,6 +9,7 @@
 #include "services/common/base/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct agent;
@@ -17,8 +18,10 @@ struct logs;
 struct loop;
 struct observation;
 struct runtime;
+struct instance_name;
 struct services;
 struct slice_outcome;
+struct survivors;
 struct tasks;
 
 struct agent_settings {
@@ -26,15 +29,27 @@ struct agent_settings {
     const char *queues_json, *labels_json;
     const char *const *queues; // the same, for `want`; ends with NULL
     int slots;
+    const char *runtimes_json;
+    const char *engine;  // the container engine's id; NULL: none
+    const char *trouble; // which runtime it should have and cannot offer, and why; NULL: none
     // The registration before, of which nothing is left on this machine any more; 0: none is known.
     int64_t former_worker;
     int former_incarnation;
 };
 
+struct agent_registered {
+    const char *deployment;
+    int64_t worker;
+    int incarnation;
+    const struct instance_name *kept;
+    size_t kept_count;
+};
+
 struct agent_events {
     // Registered; the deployment's name is known. Called for each incarnation, before its lease is used; the first time
-    // the parts are attached with agent_attach(). Failure ends the agent: on_failed follows.
-    int (*on_registered)(void *context, const char *deployment, int64_t worker, int incarnation, struct err *err);
+    // the parts are attached with agent_attach(). `kept` is what is still wanted of what survived, valid during the
+    // call. Failure ends the agent: on_failed follows.
+    int (*on_registered)(void *context, const struct agent_registered *registered, struct err *err);
     void (*on_failed)(void *context, const struct err *err); // it cannot go on: a defect of settings or state
 };
 
@@ -44,7 +59,9 @@ void agent_free(struct agent *agent); // takes NULL; before the parts that it wa
 // The parts that run things. Before that nothing is polled for.
 void agent_attach(struct agent *agent, struct runtime *runtime, struct tasks *tasks, struct services *services,
                   struct logs *logs);
-void agent_begin(struct agent *agent); // registers; nothing of an earlier life may be left
+// Registers. `survivors` is what is left of an earlier life, borrowed; NULL: nothing.
+void agent_begin(struct agent *agent, struct survivors *survivors);
+void agent_holds_less(struct agent *agent); // a survivor's token is not held any more: the next poll says so
 
 // What the parts have to tell. They return at once.
 void agent_slice_done(struct agent *agent, const struct slice_outcome *outcome);

@@ -10,13 +10,33 @@
 #define REFUSED_RETRY_MS 5000
 #define ANSWER_ARENA_BYTES 1024
 #define TEXT_MAX 256
+#define KEPT_MAX 1024
 
 // ---- small answers
 
 struct registered {
     int64_t worker, incarnation, lease_ms, poll_ms, fence_ms;
     const char *deployment;
+    struct instance_name *kept;
+    size_t kept_count;
+    struct arena *arena;
 };
+
+static void kept_one_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    struct registered *registered = object;
+    instance_name_read(wire, place, &registered->kept[place->index]);
+}
+
+static void kept_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    struct registered *registered = object;
+    registered->kept = arena_alloc_zero(registered->arena, KEPT_MAX, sizeof *registered->kept);
+    if (registered->kept)
+        wire_array(wire, place, KEPT_MAX, kept_one_read, object, &registered->kept_count);
+    else
+        wire->no_memory = true;
+}
 
 static const struct wire_field registered_fields[] = {
     {"worker", WIRE_I64, true, offsetof(struct registered, worker), 1, INT64_MAX, NULL},
@@ -25,6 +45,7 @@ static const struct wire_field registered_fields[] = {
     {"poll_ms", WIRE_I64, true, offsetof(struct registered, poll_ms), 1, INT32_MAX, NULL},
     {"fence_ms", WIRE_I64, true, offsetof(struct registered, fence_ms), 1, INT64_MAX, NULL},
     {"deployment", WIRE_TEXT, true, offsetof(struct registered, deployment), 0, TEXT_MAX, NULL},
+    {"kept", WIRE_CUSTOM, false, 0, 0, 0, kept_read},
 };
 
 struct problem_answer {
@@ -112,8 +133,16 @@ static int accept_registration(struct agent *agent, const struct registered *reg
     agent->poll_ms = MIN(registered->poll_ms, most_ms);
     agent->fence_margin_ms = registered->lease_ms - registered->fence_ms;
     agent->state = AGENT_REGISTERED;
-    agent->said_held_at_ms = clock_boot_ms(); // a new incarnation holds nothing
-    if (agent->events.on_registered(agent->context, registered->deployment, agent->worker, agent->incarnation, err) < 0)
+    // A new incarnation holds nothing, but for what is left of its former life.
+    agent->said_held_at_ms = survivors_count(agent->survivors) > 0 ? 0 : clock_boot_ms();
+    const struct agent_registered event = {
+        .deployment = registered->deployment,
+        .worker = agent->worker,
+        .incarnation = agent->incarnation,
+        .kept = registered->kept,
+        .kept_count = registered->kept_count,
+    };
+    if (agent->events.on_registered(agent->context, &event, err) < 0)
         return -1;
     agent_lease_renewed(agent, agent->registering.sent_at_ms, registered->lease_ms);
     log_event(LOG_INFO, "registered", "worker", LOG_NUMBER(agent->worker), "incarnation",
@@ -125,7 +154,7 @@ void agent_on_registered(void *context, struct http_response *response, const st
 {
     struct agent *agent = context;
     AUTO_ARENA struct arena *arena = arena_new(ANSWER_ARENA_BYTES);
-    struct registered registered = {0};
+    struct registered registered = {.arena = arena};
     struct err err = {0};
     agent->registering.call = NULL;
     if (!response) {

@@ -10,6 +10,7 @@
 #include "services/worker/orders.h"
 #include "services/worker/outbox.h"
 #include "services/worker/services.h"
+#include "services/worker/survivors.h"
 #include "services/worker/tasks.h"
 
 #define AGENT_PATH_SIZE 64
@@ -43,6 +44,7 @@ struct agent {
     struct tasks *tasks;
     struct services *services;
     struct logs *logs;
+    struct survivors *survivors; // NULL: none
     struct outbox *outbox;
 
     enum agent_state state;

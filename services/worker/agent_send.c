@@ -50,11 +50,17 @@ int agent_send_register(struct agent *agent, struct err *err)
     add_text(body, "{\"name\":", settings->name);
     add_text(body, ",\"host\":", settings->host);
     add_text(body, ",\"boot\":", settings->boot);
-    strbuf_add_format(body, ",\"runtimes\":[\"process\"],\"slots\":%d,\"queues\":%s,\"labels\":%s", settings->slots,
-                      settings->queues_json, settings->labels_json);
+    strbuf_add_format(body, ",\"runtimes\":%s,\"slots\":%d,\"queues\":%s,\"labels\":%s", settings->runtimes_json,
+                      settings->slots, settings->queues_json, settings->labels_json);
     if (agent->incarnation > 0) // nothing of it is left: main.c has looked, or turn_unregistered() has waited
         strbuf_add_format(body, ",\"former_worker\":%lld,\"former_incarnation\":%d", (long long)agent->worker,
                           agent->incarnation);
+    if (settings->engine)
+        add_text(body, ",\"engine\":", settings->engine);
+    if (settings->trouble)
+        add_text(body, ",\"trouble\":", settings->trouble);
+    if (agent->survivors)
+        survivors_write(agent->survivors, agent->services, body);
     strbuf_add_char(body, '}');
     return exchange_start(&agent->registering, "/v1/workers", ANSWER_GRACE_MS, agent_on_registered, err);
 }
@@ -72,6 +78,7 @@ static void add_held(struct agent *agent, struct strbuf *out)
     int64_t tokens[HELD_MAX];
     size_t count = tasks_held(agent->tasks, tokens, HELD_MAX);
     count += outbox_held(agent->outbox, tokens + count, HELD_MAX - count);
+    count += survivors_held(agent->survivors, tokens + count, HELD_MAX - count);
     if (count == HELD_MAX)
         return; // a list that is cut would give away what is held
     agent->said_held_at_ms = clock_boot_ms();

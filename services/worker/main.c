@@ -12,6 +12,7 @@
 #include "services/worker/runtime_process.h"
 #include "services/worker/services.h"
 #include "services/worker/settings.h"
+#include "services/worker/survivors.h"
 #include "services/worker/tasks.h"
 #include "services/worker/workspace.h"
 
@@ -48,6 +49,7 @@ struct worker {
     struct services *services;
     struct agent *agent;
     struct recovery *recovery;
+    struct survivors *survivors; // NULL: there was no former life
     struct loop_timer *end_timer;
     int64_t drain_until_ms, give_up_at_ms; // 0: not ending
     struct err failure;
@@ -181,14 +183,8 @@ static int keep_registration(struct worker *worker, int64_t id, int incarnation,
     return file_replace(path, text, (size_t)length, 0600, err);
 }
 
-static int on_registered(void *context, const char *deployment, int64_t id, int incarnation, struct err *err)
+static int make_parts(struct worker *worker, const char *deployment, struct err *err)
 {
-    struct worker *worker = context;
-    if (worker->deployment && strcmp(worker->deployment, deployment) != 0)
-        return err_set(err, ERR_CONFLICT, "state-dir belongs to deployment '%.60s', the manager is of '%.60s'",
-                       worker->deployment, deployment);
-    if (keep_registration(worker, id, incarnation, err) < 0)
-        return -1;
     if (worker->tasks)
         return 0;
     if (!worker->deployment && keep_deployment(worker, deployment, err) < 0)
@@ -198,6 +194,20 @@ static int on_registered(void *context, const char *deployment, int64_t id, int 
     if (make_logs(worker, err) < 0 || make_tasks(worker, err) < 0 || make_services(worker, err) < 0)
         return -1;
     agent_attach(worker->agent, worker->runtime, worker->tasks, worker->services, worker->logs);
+    return 0;
+}
+
+static int on_registered(void *context, const struct agent_registered *registered, struct err *err)
+{
+    struct worker *worker = context;
+    if (worker->deployment && strcmp(worker->deployment, registered->deployment) != 0)
+        return err_set(err, ERR_CONFLICT, "state-dir belongs to deployment '%.60s', the manager is of '%.60s'",
+                       worker->deployment, registered->deployment);
+    if (keep_registration(worker, registered->worker, registered->incarnation, err) < 0 ||
+        make_parts(worker, registered->deployment, err) < 0)
+        return -1;
+    if (worker->survivors)
+        survivors_settle(worker->survivors, worker->services, registered->kept, registered->kept_count);
     return 0;
 }
 
@@ -213,6 +223,11 @@ static void on_failed(void *context, const struct err *err)
     fail(context, err);
 }
 
+static void on_survivor_gone(void *context)
+{
+    agent_holds_less(((struct worker *)context)->agent);
+}
+
 static void on_recovered(void *context, size_t ended, const struct err *err)
 {
     struct worker *worker = context;
@@ -223,7 +238,7 @@ static void on_recovered(void *context, size_t ended, const struct err *err)
     }
     if (ended > 0)
         log_event(LOG_WARN, "a former life had left something, it is gone now", "instances", LOG_NUMBER(ended), NULL);
-    agent_begin(worker->agent);
+    agent_begin(worker->agent, worker->survivors);
 }
 
 // ---- the end
@@ -314,6 +329,7 @@ static int make_agent(struct worker *worker, struct err *err)
         .labels_json = worker->labels_json,
         .queues = worker->queues,
         .slots = (int)worker->settings.slots,
+        .runtimes_json = "[\"process\"]",
         .former_worker = worker->former_worker,
         .former_incarnation = worker->former_incarnation,
     };
@@ -351,9 +367,10 @@ static int worker_run(struct worker *worker, struct err *err)
         make_agent(worker, err) < 0)
         return -1;
     if (!worker->deployment)
-        agent_begin(worker->agent); // a new state directory: there was no life before
+        agent_begin(worker->agent, NULL); // a new state directory: there was no life before
     else if (make_runtime(worker, err) < 0 ||
-             recovery_start(worker->runtime, on_recovered, worker, &worker->recovery, err) < 0)
+             survivors_new(worker->runtime, on_survivor_gone, worker, &worker->survivors, err) < 0 ||
+             recovery_start(worker->runtime, worker->survivors, on_recovered, worker, &worker->recovery, err) < 0)
         return -1;
     if (loop_run(worker->loop, err) < 0)
         return -1;
@@ -366,6 +383,7 @@ static void worker_release(struct worker *worker)
 {
     recovery_free(worker->recovery);
     agent_free(worker->agent);
+    survivors_free(worker->survivors);
     services_free(worker->services);
     tasks_free(worker->tasks);
     workspaces_free(worker->workspaces);

@@ -285,6 +285,8 @@ static const struct wire_field start_fields[] = {
     {"run", WIRE_CUSTOM, true, 0, 0, 0, service_run_read},
     {"services", WIRE_CUSTOM, false, 0, 0, 0, service_services_read},
     {"bundle", WIRE_TEXT, false, offsetof(struct service_order, bundle), 0, NAME_MAX_BYTES, NULL},
+    {"adopt", WIRE_BOOLEAN, false, offsetof(struct service_order, adopts), 0, 0, NULL},
+    {"ready", WIRE_BOOLEAN, false, offsetof(struct service_order, ready), 0, 0, NULL},
 };
 
 static void start_read(struct wire *wire, const struct wire_place *place, void *object)
@@ -315,6 +317,11 @@ static const struct wire_field instance_fields[] = {
     {"epoch", WIRE_INT, true, offsetof(struct instance_name, epoch), 1, INT32_MAX, NULL},
     {"reason", WIRE_TEXT, false, offsetof(struct instance_name, reason), 0, NAME_MAX_BYTES, NULL},
 };
+
+void instance_name_read(struct wire *wire, const struct wire_place *place, struct instance_name *out)
+{
+    wire_object(wire, place, instance_fields, ARRAY_LEN(instance_fields), out);
+}
 
 static void stop_read(struct wire *wire, const struct wire_place *place, void *object)
 {

@@ -48,6 +48,8 @@ struct service_order {
     const struct service_address *services; // those that it may depend on
     size_t service_count;
     const char *bundle;
+    bool adopts; // it lives on from a former life of this worker: nothing is started
+    bool ready;  // with adopts: it was ready
     struct arena *arena;
 };
 void service_order_free(struct service_order *order); // takes NULL
@@ -62,6 +64,9 @@ struct slice_name {
     const char *slice;
     int64_t token;
 };
+
+struct wire;
+struct wire_place;
 
 // The whole reply. Whoever takes an order out of it sets the entry to NULL.
 struct poll_reply {
@@ -79,6 +84,8 @@ struct poll_reply {
     size_t stale_count;
     struct arena *arena;
 };
+// For other answers that name instances: reads one, see wire.h.
+void instance_name_read(struct wire *wire, const struct wire_place *place, struct instance_name *out);
 // Strict; ERR_INVALID says where. A reply that cannot be read is treated like one that was lost.
 int poll_reply_read(const char *text, size_t length, struct poll_reply *out, struct err *err) WARN_UNUSED;
 void poll_reply_release(struct poll_reply *reply);

@@ -243,8 +243,10 @@ static void probe(struct readiness *readiness)
     if (once) {
         if (spec->kind == READY_LOG && !readiness->seen)
             return; // readiness_output() comes back here
-        readiness->ready = true;
-        readiness->events.on_ready(readiness->context);
+        if (!readiness->ready) {
+            readiness->ready = true;
+            readiness->events.on_ready(readiness->context);
+        }
         return;
     }
     readiness->probing = true;
@@ -288,6 +290,8 @@ int readiness_new(struct loop *loop, struct http_async *http, const struct readi
                                     .target = *target,
                                     .events = *events,
                                     .context = context,
+                                    .ready = target->was_ready,
+                                    .was_ready = target->was_ready,
                                     .fd = -1,
                                     .pause_ms = FIRST_PAUSE_MS};
     snprintf(readiness->host, sizeof readiness->host, "%s", target->host ? target->host : "");

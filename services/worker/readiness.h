@@ -7,6 +7,7 @@
 #include "services/common/base/err.h"
 #include "services/common/model/job_spec.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct readiness;
@@ -20,6 +21,7 @@ struct readiness_target {
     const char *const *exec;           // its command, ended by NULL; outlives the readiness
     const char *host;                  // numeric address; for READY_TCP and READY_HTTP
     int port;
+    bool was_ready; // on_ready has been told in a former life: from on_unhealthy on it is told again
 };
 
 struct readiness_events {

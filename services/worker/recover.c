@@ -11,6 +11,7 @@ struct leftover {
 
 struct recovery {
     struct runtime *runtime;
+    struct survivors *survivors;
     recovery_fn done;
     void *context;
     struct leftover *leftovers;
@@ -70,6 +71,13 @@ static int adopt(struct recovery *recovery, const char *identity, struct err *er
     return 0;
 }
 
+static int take(struct recovery *recovery, const struct runtime_found *found, struct err *err)
+{
+    if (found->survives)
+        return survivors_add(recovery->survivors, found->identity, err);
+    return adopt(recovery, found->identity, err);
+}
+
 static void on_list(void *context, const struct runtime_found *found, size_t count, const struct err *error)
 {
     struct recovery *recovery = context;
@@ -87,19 +95,21 @@ static void on_list(void *context, const struct runtime_found *found, size_t cou
     int outcome = recovery->leftovers ? 0 : err_set(&err, ERR_NO_MEMORY, "no memory for %zu leftovers", count);
     for (size_t i = 0; i < count && outcome == 0; i++)
         if (!found[i].live)
-            outcome = adopt(recovery, found[i].identity, &err);
+            outcome = take(recovery, &found[i], &err);
     if (outcome < 0)
         finish(recovery, &err);
     else if (recovery->count == 0)
         finish(recovery, NULL);
 }
 
-int recovery_start(struct runtime *runtime, recovery_fn done, void *context, struct recovery **out, struct err *err)
+int recovery_start(struct runtime *runtime, struct survivors *survivors, recovery_fn done, void *context,
+                   struct recovery **out, struct err *err)
 {
     struct recovery *recovery = calloc(1, sizeof *recovery);
     if (!recovery)
         return err_set(err, ERR_NO_MEMORY, "no memory to recover");
-    *recovery = (struct recovery){.runtime = runtime, .done = done, .context = context, .listing = true};
+    *recovery = (struct recovery){
+        .runtime = runtime, .survivors = survivors, .done = done, .context = context, .listing = true};
     if (runtime_list(runtime, on_list, recovery, err) < 0) {
         free(recovery);
         return -1;

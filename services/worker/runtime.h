@@ -33,7 +33,8 @@
 //     -> events.started, events.output..., runtime_stop(instance, -1, err), events.exited, events.gone
 //   runtime_inspect(runtime, identity, ...)                the later, independent look: grade `verified`
 //   runtime_release(instance)                              forgets it, with its record
-// After a restart of the worker: runtime_list(), then for each that is not `live` runtime_adopt() and wait for `gone`.
+// After a restart of the worker: runtime_list(), then for each that is not `live` and does not survive its worker
+// runtime_adopt() and wait for `gone`. What survives is adopted when the manager has said what becomes of it.
 #pragma once
 
 #include "services/common/base/err.h"
@@ -177,6 +178,7 @@ struct runtime_found {
     bool live;             // this runtime has a handle for it
     int64_t remaining;     // processes (containers: 1 or 0) that are still there
     const char *directory; // its working directory; "" when unknown
+    bool survives;         // it goes on without its worker (a container): whether it is wanted is the manager's to say
 };
 
 // `found` is an array of `count`, valid during the call; on failure error is not NULL and count is 0.
@@ -241,7 +243,9 @@ static inline int runtime_start(struct runtime *runtime, const struct runtime_sp
 
 // Takes over what list() showed of an earlier life. Process: it cannot live on, so whatever is left of it is ended, and
 // `gone` (reason FENCED or LOST, with the exit and signals if its shim has recorded them) comes when an independent
-// scan shows nothing. ERR_NOT_FOUND: no such record; ERR_CONFLICT: it is live in this runtime.
+// scan shows nothing. What survives its worker goes on as it is: `started` comes again, with the port numbers in the
+// order that they were started with, and its output from the beginning; or `gone`, when it has ended meanwhile.
+// ERR_NOT_FOUND: no such record or label; ERR_CONFLICT: it is live in this runtime.
 static inline int runtime_adopt(struct runtime *runtime, const char *identity, const struct runtime_events *events,
                                 void *context, struct runtime_instance **out, struct err *err)
 {

@@ -115,6 +115,8 @@ static void end_remains(struct service_instance *instance)
     if (runtime_adopt(instance->services->runtime, instance->identity, &events, instance, &instance->instance, NULL) <
         0)
         instance->instance = NULL;
+    else if (runtime_stop(instance->instance, -1, NULL) < 0) // of a runtime that outlives its worker it would go on
+        loop_timer_arm(instance->timer, clock_boot_ms() + LOOK_AGAIN_MS);
 }
 
 static void on_inspected(void *context, int64_t remaining, const struct err *error)
@@ -216,6 +218,7 @@ static void begin_checks(struct service_instance *instance)
         .exec = (const char *const *)instance->check,
         .host = services->host,
         .port = port_of_check(instance),
+        .was_ready = instance->order->adopts && instance->order->ready,
     };
     struct err err;
     if (readiness_new(services->loop, services->http, &target, &events, instance, &instance->readiness, &err) < 0)
@@ -232,7 +235,7 @@ static void on_started(void *context, struct runtime_instance *started_instance,
         strbuf_clear(&instance->ports_json);
     if (instance->stop_asked)
         return;
-    service_observe(instance, INSTANCE_STARTING);
+    service_observe(instance, instance->order->adopts && instance->order->ready ? INSTANCE_READY : INSTANCE_STARTING);
     if (!instance->readiness)
         begin_checks(instance);
 }
@@ -332,9 +335,10 @@ static int choose_ports(struct service_instance *instance, struct err *err)
     return runtime_choose_ports(instance->services->runtime, instance->ports, instance->port_count, err);
 }
 
+static const struct runtime_events running_events = {.started = on_started, .output = on_output, .gone = on_gone};
+
 static int run(struct service_instance *instance, char **argv, const char *const *environment, struct err *err)
 {
-    static const struct runtime_events events = {.started = on_started, .output = on_output, .gone = on_gone};
     const struct service_spec *spec = &instance->order->run;
     const struct runtime_spec runtime_spec = {
         .identity = instance->identity,
@@ -352,7 +356,15 @@ static int run(struct service_instance *instance, char **argv, const char *const
         .ports = instance->ports,
         .port_count = instance->port_count,
     };
-    return runtime_start(instance->services->runtime, &runtime_spec, &events, instance, &instance->instance, err);
+    return runtime_start(instance->services->runtime, &runtime_spec, &running_events, instance, &instance->instance,
+                         err);
+}
+
+static void open_log(struct service_instance *instance)
+{
+    char source[SOURCE_SIZE];
+    snprintf(source, sizeof source, "service/%s/%d", instance->service, instance->epoch);
+    instance->log = logs_open(instance->services->logs, instance->job, source);
 }
 
 static int start_process(struct service_instance *instance, struct err *err)
@@ -361,14 +373,12 @@ static int start_process(struct service_instance *instance, struct err *err)
     const struct service_spec *spec = &instance->order->run;
     const char *const *variables = NULL;
     char **argv = NULL;
-    char source[SOURCE_SIZE];
     if (choose_ports(instance, err) < 0 || environment_new(&environment, err) < 0 ||
         make_environment(instance, environment, &variables, err) < 0 ||
         make_argv(instance, &spec->ready.exec, &instance->check, err) < 0 ||
         make_argv(instance, &spec->run.command, &argv, err) < 0)
         return -1;
-    snprintf(source, sizeof source, "service/%s/%d", instance->service, instance->epoch);
-    instance->log = logs_open(instance->services->logs, instance->job, source);
+    open_log(instance);
     int outcome = run(instance, argv, variables, err);
     instance->ran = outcome == 0;
     free_texts(argv);
@@ -402,6 +412,28 @@ void service_instance_start(struct service_instance *instance)
     if (workspace_prepare(instance->services->workspaces, name, instance->order->bundle, on_workspace, instance,
                           &instance->request, &err) < 0)
         fail_to_start(instance, "working directory", &err);
+}
+
+// Its output comes again from the beginning, at the positions that it had, so that nothing is logged twice.
+static int take_over(struct service_instance *instance, struct err *err)
+{
+    if (choose_ports(instance, err) < 0 ||
+        make_argv(instance, &instance->order->run.ready.exec, &instance->check, err) < 0)
+        return -1;
+    open_log(instance);
+    return runtime_adopt(instance->services->runtime, instance->identity, &running_events, instance,
+                         &instance->instance, err);
+}
+
+void service_instance_adopt(struct service_instance *instance)
+{
+    struct err err;
+    instance->ran = true;
+    instance->state = INSTANCE_STARTING; // said when the runtime has looked
+    if (take_over(instance, &err) == 0)
+        return;
+    instance->instance = NULL;
+    fail_to_start(instance, "take over", &err);
 }
 
 // ---- the stop

@@ -101,7 +101,11 @@ void services_start(struct services *services, struct service_order *order)
     }
     forget_old(services);
     struct service_instance *instance = service_instance_new(services, order->job, order->service, order->epoch, order);
-    if (instance)
+    if (!instance)
+        return;
+    if (order->adopts)
+        service_instance_adopt(instance);
+    else
         service_instance_start(instance);
 }
 
@@ -136,6 +140,11 @@ void services_report_all(struct services *services)
     for (struct service_instance *instance = services->first; instance; instance = instance->next)
         if (!instance_is_over(instance->state))
             service_say(instance);
+}
+
+bool services_know(const struct services *services, const char *job, const char *service, int epoch)
+{
+    return find(services, job, service, epoch) != NULL;
 }
 
 size_t services_running(const struct services *services)

@@ -34,7 +34,8 @@ int services_new(struct loop *loop, struct runtime *runtime, struct workspaces *
                  struct err *err) WARN_UNUSED;
 void services_free(struct services *services); // takes NULL
 
-// Takes over the order. A known (job, service, epoch) is ignored; one that was stopped before is reported again.
+// Takes over the order: starts the instance, or takes over one that lives on from a former life of this worker
+// (adopts). A known (job, service, epoch) is ignored; one that was stopped before is reported again.
 void services_start(struct services *services, struct service_order *order);
 // Stops with the spec's grace. Asked twice is once. Unknown here: it makes sure that nothing of that identity exists,
 // reports stopped and verified with grade absent, and never starts it afterwards.
@@ -43,6 +44,7 @@ void services_stop(struct services *services, const char *job, const char *servi
 void services_verify(struct services *services, const char *job, const char *service, int epoch);
 // Calls on_observation for every instance that is not yet over: after a new registration or a lost reply.
 void services_report_all(struct services *services);
+bool services_know(const struct services *services, const char *job, const char *service, int epoch);
 int services_room(const struct services *services); // how many more it takes
 size_t services_running(const struct services *services);
 void services_stop_all(struct services *services); // for the worker's own end: in reverse order of starting

@@ -62,6 +62,7 @@ struct service_instance *service_instance_new(struct services *services, const c
                                               int epoch, struct service_order *order);
 void service_instance_free(struct service_instance *instance);
 void service_instance_start(struct service_instance *instance);
+void service_instance_adopt(struct service_instance *instance); // it runs already
 void service_instance_stop(struct service_instance *instance);
 void service_instance_kill(struct service_instance *instance);
 void service_instance_look(struct service_instance *instance); // the second look at one that has ended

@@ -62,12 +62,12 @@ static void on_observation(void *context, const struct observation *observation)
     agent_observed(((struct worker *)context)->agent, observation);
 }
 
-static int on_registered(void *context, const char *deployment, int64_t id, int incarnation, struct err *err)
+static int on_registered(void *context, const struct agent_registered *registered, struct err *err)
 {
     struct worker *worker = context;
-    assert_true(id > 0 && incarnation > 0);
+    assert_true(registered->worker > 0 && registered->incarnation > 0);
     UNUSED(err);
-    assert_true(*deployment);
+    assert_true(*registered->deployment);
     if (worker->registrations++ == 0)
         agent_attach(worker->agent, worker->runtime, worker->tasks, worker->services, worker->logs);
     return 0;
@@ -112,7 +112,8 @@ static struct worker *worker_start(const char *const settings[])
                                                          .queues_json = "[\"default\"]",
                                                          .labels_json = "{}",
                                                          .queues = queues,
-                                                         .slots = 1};
+                                                         .slots = 1,
+                                                         .runtimes_json = "[\"process\"]"};
     static const struct agent_events events = {.on_registered = on_registered, .on_failed = on_failed};
     struct worker *worker = calloc(1, sizeof *worker);
     struct err err = {0};
@@ -122,7 +123,7 @@ static struct worker *worker_start(const char *const settings[])
     worker->directory = temp_dir_new();
     make_parts(worker);
     assert_ok(agent_new(worker->loop, worker->http, &agent_settings, &events, worker, &worker->agent, &err), err);
-    agent_begin(worker->agent);
+    agent_begin(worker->agent, NULL);
     return worker;
 }
 

@@ -7,6 +7,7 @@
 
 struct seen {
     int calls;
+    struct survivors *survivors;
     size_t ended;
     bool failed;
 };
@@ -17,6 +18,11 @@ static void on_done(void *context, size_t ended, const struct err *err)
     seen->calls++;
     seen->ended = ended;
     seen->failed = err != NULL;
+}
+
+static void on_changed(void *context)
+{
+    UNUSED(context);
 }
 
 static const struct runtime_found leftovers[] = {
@@ -30,7 +36,8 @@ static struct recovery *start(struct runtime *runtime, struct seen *seen)
     struct recovery *recovery = NULL;
     struct err err = {0};
     *seen = (struct seen){0};
-    assert_ok(recovery_start(runtime, on_done, seen, &recovery, &err), err);
+    assert_ok(survivors_new(runtime, on_changed, NULL, &seen->survivors, &err), err);
+    assert_ok(recovery_start(runtime, seen->survivors, on_done, seen, &recovery, &err), err);
     assert_int_equal(seen->calls, 0);
     return recovery;
 }
@@ -45,6 +52,7 @@ static void nothing_left_is_told_at_once(void **state)
     assert_int_equal(seen.calls, 1);
     assert_int_equal(seen.ended, 0);
     assert_false(seen.failed);
+    survivors_free(seen.survivors);
     runtime_free(runtime);
 }
 
@@ -64,6 +72,8 @@ static void everything_has_to_be_gone_first(void **state)
     assert_int_equal(seen.calls, 1);
     assert_int_equal(seen.ended, 2);
     assert_int_equal(runtime_scripted_count(runtime), 0);
+    assert_int_equal(survivors_count(seen.survivors), 0);
+    survivors_free(seen.survivors);
     runtime_free(runtime);
 }
 
@@ -76,11 +86,33 @@ static void an_end_in_the_middle_calls_nothing_back(void **state)
     runtime_scripted_listed(runtime, leftovers, ARRAY_LEN(leftovers));
     recovery_free(recovery);
     assert_int_equal(seen.calls, 0);
+    survivors_free(seen.survivors);
     recovery = start(runtime, &seen);
     recovery_free(recovery); // before the list has come
     runtime_scripted_listed(runtime, leftovers, ARRAY_LEN(leftovers));
     assert_int_equal(seen.calls, 0);
     recovery_free(NULL);
+    survivors_free(seen.survivors);
+    runtime_free(runtime);
+}
+
+// Whether it is wanted is not the worker's to say.
+static void what_survives_is_left_alone(void **state)
+{
+    UNUSED(state);
+    static const struct runtime_found found[] = {
+        {.identity = "j1/cache/1", .remaining = 1, .directory = "", .survives = true},
+        {.identity = "j1/main/4/9", .live = true, .remaining = 1, .directory = "", .survives = true},
+    };
+    struct runtime *runtime = runtime_scripted_new();
+    struct seen seen;
+    start(runtime, &seen);
+    runtime_scripted_listed(runtime, found, ARRAY_LEN(found));
+    assert_int_equal(seen.calls, 1);
+    assert_int_equal(seen.ended, 0);
+    assert_int_equal(survivors_count(seen.survivors), 1);
+    assert_false(runtime_scripted_saw(runtime, "adopt j1/cache/1"));
+    survivors_free(seen.survivors);
     runtime_free(runtime);
 }
 
@@ -89,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_left_is_told_at_once),
         cmocka_unit_test(everything_has_to_be_gone_first),
+        cmocka_unit_test(what_survives_is_left_alone),
         cmocka_unit_test(an_end_in_the_middle_calls_nothing_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

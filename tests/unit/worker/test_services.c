@@ -360,6 +360,49 @@ static void what_is_abandoned_is_killed_and_seen_to_go(void **state)
     assert_int_equal(rig.state, INSTANCE_VERIFIED);
 }
 
+static void take_over(int epoch, bool was_ready, const char *run)
+{
+    struct service_order *taken = services_rig_order("j1", "cache", epoch, run, NULL);
+    taken->adopts = true;
+    taken->ready = was_ready;
+    services_start(rig.services, taken);
+    services_rig_settle(&rig);
+}
+
+static void one_of_a_former_life_is_taken_over(void **state)
+{
+    UNUSED(state);
+    take_over(1, true, SERVE ",\"ready\":{\"exec\":[\"ping\"],\"interval\":\"10ms\",\"failures\":2}");
+    struct runtime_instance *instance = instance_of(1);
+    assert_true(runtime_scripted_saw(rig.runtime, "adopt j1/cache/1"));
+    assert_false(runtime_scripted_saw(rig.runtime, "start j1/cache/1"));
+    runtime_scripted_started(instance, 100);
+    assert_int_equal(rig.state, INSTANCE_READY); // as it was
+    for (int i = 0; i < 2; i++) {
+        for (int round = 0; round < 1000 && !runtime_scripted_saw(rig.runtime, "exec j1/cache/1 ping"); round++)
+            loop_for(rig.loop, 2);
+        runtime_scripted_forget(rig.runtime);
+        runtime_scripted_executed(rig.runtime, 1);
+    }
+    assert_int_equal(rig.state, INSTANCE_UNHEALTHY);
+    services_stop(rig.services, "j1", "cache", 1);
+    assert_true(runtime_scripted_saw(rig.runtime, "stop j1/cache/1 -1"));
+    runtime_scripted_exited(instance, 0, 0);
+    runtime_scripted_gone(instance, RUNTIME_STOPPED);
+    runtime_scripted_inspected(rig.runtime, 0);
+    assert_int_equal(rig.state, INSTANCE_VERIFIED);
+}
+
+static void one_that_has_ended_meanwhile_has_failed(void **state)
+{
+    UNUSED(state);
+    take_over(1, false, SERVE);
+    runtime_scripted_exited(instance_of(1), 3, 0);
+    runtime_scripted_gone(instance_of(1), RUNTIME_EXITED);
+    assert_int_equal(rig.state, INSTANCE_FAILED);
+    assert_string_equal(rig.error, "exit 3");
+}
+
 static void what_still_runs_is_cut_at_the_end(void **state)
 {
     UNUSED(state);
@@ -388,6 +431,8 @@ int main(void)
         TEST(everything_that_is_not_over_is_told_again),
         TEST(all_are_stopped_the_latest_first),
         TEST(what_is_abandoned_is_killed_and_seen_to_go),
+        TEST(one_of_a_former_life_is_taken_over),
+        TEST(one_that_has_ended_meanwhile_has_failed),
         TEST(what_still_runs_is_cut_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

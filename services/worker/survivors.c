@@ -1,0 +1,211 @@
+#include "services/worker/survivors.h"
+
+#include "services/common/base/log.h"
+#include "services/common/base/macros.h"
+#include "services/common/base/parse.h"
+#include "services/worker/runtime.h"
+#include "services/worker/services.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PARTS_MAX 5
+
+enum survivor_kind { SURVIVOR_SERVICE, SURVIVOR_TASK, SURVIVOR_OTHER };
+
+struct survivor {
+    struct survivors *survivors;
+    struct survivor *next;
+    char *identity, *parts; // `parts` is the text that job and service point into
+    const char *job, *service;
+    enum survivor_kind kind;
+    int64_t number; // a service's epoch, a task's token
+    bool over;      // ended, or handed to the services
+    struct runtime_instance *instance;
+};
+
+struct survivors {
+    struct runtime *runtime;
+    void (*changed)(void *context);
+    void *context;
+    struct survivor *first;
+};
+
+int survivors_new(struct runtime *runtime, void (*changed)(void *context), void *context, struct survivors **out,
+                  struct err *err)
+{
+    struct survivors *survivors = calloc(1, sizeof *survivors);
+    if (!survivors)
+        return err_set(err, ERR_NO_MEMORY, "no memory for what has survived");
+    *survivors = (struct survivors){.runtime = runtime, .changed = changed, .context = context};
+    *out = survivors;
+    return 0;
+}
+
+static void survivor_free(struct survivor *survivor)
+{
+    runtime_release(survivor->instance);
+    free(survivor->identity);
+    free(survivor->parts);
+    free(survivor);
+}
+
+void survivors_free(struct survivors *survivors)
+{
+    if (!survivors)
+        return;
+    while (survivors->first) {
+        struct survivor *survivor = survivors->first;
+        survivors->first = survivor->next;
+        survivor_free(survivor);
+    }
+    free(survivors);
+}
+
+// "JOB/SERVICE/EPOCH", "JOB/STAGE/TASK/TOKEN" or anything else: a probe, a slot of a stream stage.
+static void read_identity(struct survivor *survivor)
+{
+    const char *parts[PARTS_MAX];
+    size_t count = 0;
+    char *rest = survivor->parts;
+    for (char *part = strsep(&rest, "/"); part && count < PARTS_MAX; part = strsep(&rest, "/"))
+        parts[count++] = part;
+    survivor->kind = SURVIVOR_OTHER;
+    if ((count != 3 && count != 4) || parse_i64(parts[count - 1], 1, INT64_MAX, "number", &survivor->number, NULL) < 0)
+        return;
+    survivor->kind = count == 3 ? SURVIVOR_SERVICE : SURVIVOR_TASK;
+    survivor->job = parts[0];
+    survivor->service = parts[1];
+}
+
+int survivors_add(struct survivors *survivors, const char *identity, struct err *err)
+{
+    struct survivor *survivor = calloc(1, sizeof *survivor);
+    if (survivor) {
+        survivor->identity = strdup(identity);
+        survivor->parts = strdup(identity);
+    }
+    if (!survivor || !survivor->identity || !survivor->parts) {
+        if (survivor)
+            survivor_free(survivor);
+        return err_set(err, ERR_NO_MEMORY, "no memory for what has survived");
+    }
+    survivor->survivors = survivors;
+    survivor->next = survivors->first;
+    survivors->first = survivor;
+    read_identity(survivor);
+    return 0;
+}
+
+size_t survivors_count(const struct survivors *survivors)
+{
+    size_t count = 0;
+    for (const struct survivor *survivor = survivors ? survivors->first : NULL; survivor; survivor = survivor->next)
+        count += !survivor->over;
+    return count;
+}
+
+// ---- what is said
+
+static bool is_to_be_said(const struct survivor *survivor, const struct services *services)
+{
+    return survivor->kind == SURVIVOR_SERVICE && !survivor->over &&
+           !(services && services_know(services, survivor->job, survivor->service, (int)survivor->number));
+}
+
+void survivors_write(const struct survivors *survivors, const struct services *services, struct strbuf *out)
+{
+    const char *separator = "";
+    strbuf_add_text(out, ",\"found\":[");
+    for (const struct survivor *survivor = survivors->first; survivor; survivor = survivor->next) {
+        if (!is_to_be_said(survivor, services))
+            continue;
+        strbuf_add_format(out, "%s{\"job\":\"%s\",\"service\":\"%s\",\"epoch\":%lld}", separator, survivor->job,
+                          survivor->service, (long long)survivor->number);
+        separator = ",";
+    }
+    strbuf_add_text(out, "],\"held\":[");
+    separator = "";
+    for (const struct survivor *survivor = survivors->first; survivor; survivor = survivor->next) {
+        if (survivor->kind != SURVIVOR_TASK || survivor->over)
+            continue;
+        strbuf_add_format(out, "%s%lld", separator, (long long)survivor->number);
+        separator = ",";
+    }
+    strbuf_add_char(out, ']');
+}
+
+size_t survivors_held(const struct survivors *survivors, int64_t *tokens, size_t capacity)
+{
+    size_t count = 0;
+    for (const struct survivor *survivor = survivors ? survivors->first : NULL; survivor; survivor = survivor->next)
+        if (survivor->kind == SURVIVOR_TASK && !survivor->over && count < capacity)
+            tokens[count++] = survivor->number;
+    return count;
+}
+
+// ---- what is done
+
+static void on_gone(void *context, struct runtime_instance *instance, const struct runtime_gone *gone)
+{
+    UNUSED(gone);
+    struct survivor *survivor = context;
+    survivor->instance = NULL;
+    survivor->over = true;
+    runtime_release(instance);
+    survivor->survivors->changed(survivor->survivors->context);
+}
+
+// What cannot be ended now stays held; the next life, or whoever watches the engine, finds it again.
+static void end(struct survivor *survivor)
+{
+    static const struct runtime_events events = {.gone = on_gone};
+    struct err err = {0};
+    if (survivor->instance)
+        return;
+    int outcome =
+        runtime_adopt(survivor->survivors->runtime, survivor->identity, &events, survivor, &survivor->instance, &err);
+    if (outcome < 0) {
+        survivor->instance = NULL;
+        survivor->over = err.code == ERR_NOT_FOUND;
+    } else {
+        outcome = runtime_kill(survivor->instance, &err);
+    }
+    if (outcome < 0 && !survivor->over)
+        log_event(LOG_ERROR, "cannot end what a former life has left", "identity", survivor->identity, "error",
+                  err.text, NULL);
+}
+
+static bool is_kept(const struct survivor *survivor, const struct instance_name *kept, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (kept[i].epoch == survivor->number && strcmp(kept[i].job, survivor->job) == 0 &&
+            strcmp(kept[i].service, survivor->service) == 0)
+            return true;
+    return false;
+}
+
+static void settle_service(struct survivor *survivor, struct services *services, bool kept)
+{
+    log_event(LOG_INFO, kept ? "a service has outlived a former life, it goes on" : "a service has outlived its job",
+              "identity", survivor->identity, NULL);
+    if (kept)
+        return;
+    survivor->over = true;
+    services_stop(services, survivor->job, survivor->service, (int)survivor->number);
+}
+
+void survivors_settle(struct survivors *survivors, struct services *services, const struct instance_name *kept,
+                      size_t kept_count)
+{
+    for (struct survivor *survivor = survivors->first; survivor; survivor = survivor->next) {
+        if (survivor->over)
+            continue;
+        if (survivor->kind != SURVIVOR_SERVICE)
+            end(survivor);
+        else if (is_to_be_said(survivor, services))
+            settle_service(survivor, services, is_kept(survivor, kept, kept_count));
+        else
+            survivor->over = true;
+    }
+}
