@@ -36,7 +36,7 @@ CPPFLAGS_ALL = -I. -I$(BUILD)/gen -D_GNU_SOURCE $(PKG_CFLAGS) $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu17 $(OPT) $(WARN) $(HARDEN) -pthread $(CFLAGS)
 LDFLAGS_ALL = $(LINK_HARDEN) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -pthread $(LDFLAGS)
 LIBS = $(PKG_LIBS) -lm
-LINK = $(Q)$(SAY) "LINK  $@"; mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^)
+LINK = $(Q)$(SAY) "LINK  $@"; mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
 find_c = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -92,17 +92,19 @@ $(BUILD)/obj/%.o: %.c $(FLAGS) | $(if $(wildcard services/common/store/embed_sql
 	$(Q)$(SAY) "CC    $<"; mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # Tests: each tests/{unit,integration,e2e}/**/test_*.c is a program of its own; so is each .c file of the other directories,
-# but for tests/faults, which is one.
+# but for tests/faults and tests/bench/scenarios, which are one each.
 TEST_SRC := $(shell find tests/unit tests/integration tests/e2e tests/containers -name 'test_*.c' 2>/dev/null)
-TOOL_SRC := $(call find_c,tests/bench tests/docs tests/fixtures)
-STATIC_NASTY := $(BUILD)/tests/fixtures/static/nasty
 FAULTS_SRC := $(call find_c,tests/faults)
-TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC) $(TOOL_SRC)) $(if $(FAULTS_SRC),$(BUILD)/tests/faults/faults) $(STATIC_NASTY)
+SCENARIOS_SRC := $(call find_c,tests/bench/scenarios)
+TOOL_SRC := $(filter-out $(SCENARIOS_SRC),$(call find_c,tests/bench tests/docs tests/fixtures))
+STATIC_NASTY := $(BUILD)/tests/fixtures/static/nasty
+TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC) $(TOOL_SRC)) $(BUILD)/tests/faults/faults $(BUILD)/tests/bench/scenarios/scenarios $(STATIC_NASTY)
 lib_of = $(if $(findstring worker/shim,$(1)),$(BUILD)/lib/libshim.a,$(foreach p,$(PROGRAMS),$(if $(findstring /$(p)/,$(1)),$(BUILD)/lib/lib$(p).a)))
 .SECONDEXPANSION:
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call lib_of,$$@) $(BUILD)/lib/libsupport.a $(BUILD)/lib/libcommon.a
 	$(LINK) -lcmocka $(LIBS)
 $(BUILD)/tests/faults/faults: $(call obj,$(FAULTS_SRC))
+$(BUILD)/tests/bench/scenarios/scenarios: $(call obj,$(SCENARIOS_SRC))
 $(STATIC_NASTY): tests/fixtures/nasty.c $(FLAGS) # for images that hold nothing else
 	$(Q)$(SAY) "LINK  $@"; mkdir -p $(@D) && $(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARN) -static -o $@ $<
 
@@ -157,9 +159,9 @@ faults: deps ## kill everything at random moments under load, ROUNDS times each 
 	$(SUBMAKE) all tests
 	$(Q)$(BUILD)/tests/faults/faults --rounds=$(ROUNDS) $(if $(SEED),--seed=$(SEED))
 
-bench: deps ## measure what DESIGN promises numbers for
+bench: deps ## measure what a manager carries: RUNS runs (5), ONLY=name,name or all; ONLY=list lists
 	$(SUBMAKE) all tests
-	$(Q)BUILD=$(BUILD) tests/bench/run.sh
+	$(Q)BUILD=$(BUILD) RUNS=$(RUNS) ONLY=$(ONLY) tests/bench/run.sh
 
 .PHONY: docs format install clean help print-flags
 docs: all ## print the reference pages from the programs' own tables

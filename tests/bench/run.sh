@@ -1,14 +1,27 @@
 #!/usr/bin/env bash
-# `make bench`: what a manager carries, what the lanes' store carries without HTTP, and how long the end of a job takes with real
-# programs. Compare numbers of one run only: the machine may be shared.
-#   RUNS=5 make bench
+# `make bench`: what a manager carries, and how long the end of a job takes with real programs; as a table here and as
+# JSON in build/bench. Compare numbers of one run only: the machine may be shared.
+#   make bench                                all scenarios, 5 runs each, about half an hour
+#   make bench ONLY=slices,singles RUNS=3     some of them
+#   make bench ONLY=list                      what there is
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
-runs=${RUNS:-3}
+runs=${RUNS:-5}
+only=${ONLY:-}
+out=$build/bench
+programs=$build/tests/bench/scenarios/scenarios
 
-echo "== $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg), $(postgres --version 2>/dev/null || find /usr/lib/postgresql -maxdepth 1 -mindepth 1 -printf 'PostgreSQL %f ')"
-echo "== over HTTP, acknowledged after commit, fsync and synchronous_commit on"
-"$build/tests/bench/http" --runs="$runs"
-echo "== real programs: worker, shim, reaper"
-tests/bench/ending.sh "$build" "$((runs * 10))"
+if [ "$only" = list ]; then
+    "$programs" --list
+    printf '%-10s %s\n' ending 'real programs: the last report to TERM, and to closed'
+    exit
+fi
+mkdir -p "$out"
+echo "over HTTP, acknowledged after commit, fsync and synchronous_commit on; PostgreSQL, managers and load share the machine"
+if [ "$only" != ending ]; then
+    "$programs" --runs="$runs" --only="$only" --json="$out"
+fi
+case ,${only:-ending}, in
+*,ending,*) tests/bench/ending.sh "$build" "$((runs * 10))" ;;
+esac

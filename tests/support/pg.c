@@ -255,6 +255,11 @@ const char *pg_socket_dir(const struct pg *pg)
     return pg->directory;
 }
 
+pid_t pg_pid(const struct pg *pg)
+{
+    return process_pid(pg->postmaster);
+}
+
 void pg_kill(struct pg *pg)
 {
     if (process_is_running(pg->postmaster))

@@ -28,6 +28,7 @@ const char *pg_database_new(struct pg *pg);
 const char *pg_database_empty(struct pg *pg); // the same without schema
 const char *pg_admin(const struct pg *pg);    // conninfo of the database `postgres`, as superuser
 const char *pg_socket_dir(const struct pg *pg);
+pid_t pg_pid(const struct pg *pg); // the postmaster's
 
 void pg_kill(struct pg *pg);    // SIGKILL to all of its processes; the data stays
 void pg_restart(struct pg *pg); // starts it again on the same socket (after pg_kill, or stopping it fast), waits until

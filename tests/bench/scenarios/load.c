@@ -1,6 +1,7 @@
-#include "tests/support/load.h"
+#include "tests/bench/scenarios/load.h"
 
 #include "services/common/base/clock.h"
+#include "services/common/base/macros.h"
 #include "tests/support/die.h"
 
 #include <arpa/inet.h>
@@ -13,6 +14,7 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define REQUEST_MAX (LOAD_BODY_MAX + 1024)
@@ -26,6 +28,8 @@ struct load {
     load_answer_fn answer;
     void *context;
     bool stopped;
+    load_due_fn due; // of the open loop
+    int64_t due_us, interval_us;
 };
 
 static int connect_to(int port)
@@ -52,7 +56,8 @@ static void open_connection(struct load *load, int index, int port)
         die("load: connection %d", index);
 }
 
-struct load *load_new(int port, int connections, load_next_fn next, load_answer_fn answer, void *context)
+struct load *load_new(const int *ports, int port_count, int connections, load_next_fn next, load_answer_fn answer,
+                      void *context)
 {
     struct load *load = calloc(1, sizeof *load);
     if (!load)
@@ -66,7 +71,7 @@ struct load *load_new(int port, int connections, load_next_fn next, load_answer_
     if (!load->connections || load->epoll_fd < 0)
         die("load: no memory");
     for (int i = 0; i < connections; i++)
-        open_connection(load, i, port);
+        open_connection(load, i, ports[i % port_count]);
     return load;
 }
 
@@ -157,51 +162,43 @@ static void receive(struct load_connection *connection)
         connection->load->next(connection);
 }
 
+void load_every(struct load *load, int64_t interval_us, load_due_fn due)
+{
+    load->due = due;
+    load->interval_us = interval_us;
+    load->due_us = clock_boot_us() + interval_us;
+}
+
+static void call_due(struct load *load)
+{
+    while (load->interval_us > 0 && load->due_us <= clock_boot_us()) {
+        int64_t due_us = load->due_us;
+        load->due_us += load->interval_us;
+        load->due(load, due_us);
+    }
+}
+
+static int wait_events(struct load *load, int64_t until_us, struct epoll_event *events)
+{
+    if (load->interval_us > 0)
+        until_us = MIN(until_us, load->due_us);
+    int64_t left_us = MAX(until_us - clock_boot_us(), 0);
+    const struct timespec timeout = {.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
+    int count = epoll_pwait2(load->epoll_fd, events, EVENTS, &timeout, NULL);
+    if (count < 0 && errno != EINTR)
+        die("load: epoll: %s", strerror(errno));
+    return count;
+}
+
 void load_run(struct load *load, int64_t ms)
 {
-    int64_t until_ms = clock_boot_ms() + ms;
+    int64_t until_us = clock_boot_us() + ms * 1000;
     struct epoll_event events[EVENTS];
     load->stopped = false;
-    while (!load->stopped) {
-        int64_t left_ms = until_ms - clock_boot_ms();
-        if (left_ms <= 0)
-            return;
-        int count = epoll_wait(load->epoll_fd, events, EVENTS, (int)(left_ms < 1000 ? left_ms : 1000));
+    while (!load->stopped && clock_boot_us() < until_us) {
+        int count = wait_events(load, until_us, events);
         for (int i = 0; i < count && !load->stopped; i++)
             receive(events[i].data.ptr);
+        call_due(load);
     }
-}
-
-// ---- latencies
-
-void latencies_add(struct latencies *latencies, int64_t us)
-{
-    if (latencies->count == latencies->capacity) {
-        latencies->capacity = latencies->capacity ? latencies->capacity * 2 : 4096;
-        latencies->values = reallocarray(latencies->values, latencies->capacity, sizeof *latencies->values);
-        if (!latencies->values)
-            die("load: no memory");
-    }
-    latencies->values[latencies->count++] = us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-int64_t latencies_at(struct latencies *latencies, double part)
-{
-    if (latencies->count == 0)
-        return 0;
-    qsort(latencies->values, latencies->count, sizeof *latencies->values, by_value);
-    size_t at = (size_t)((double)(latencies->count - 1) * part);
-    return latencies->values[at];
-}
-
-void latencies_free(struct latencies *latencies)
-{
-    free(latencies->values);
-    *latencies = (struct latencies){0};
 }

@@ -1,0 +1,106 @@
+// Tasks that are claimed and reported, as fast as it goes: over widths of slices, numbers of workers and of managers.
+#include "tests/bench/scenarios/crew.h"
+#include "tests/bench/scenarios/measures.h"
+#include "tests/bench/scenarios/scenarios.h"
+#include "tests/bench/scenarios/submit.h"
+#include "tests/bench/scenarios/world.h"
+
+#include "services/common/base/macros.h"
+
+#include <stdio.h>
+
+#define LIMIT_MS 120000
+#define CURVE_MS 3000
+#define ITEM_JOB 100000
+
+struct shape {
+    int managers, workers, jobs;
+    int64_t width, tasks; // of each job
+    bool items;
+};
+
+// All of the jobs' tasks. Returns tasks a second.
+static double drain(struct pg *pg, const struct shape *shape)
+{
+    AUTO_WORLD struct world world = {0};
+    struct crew crew;
+    world_open(&world, pg, shape->managers);
+    crew_open(&crew, &world, shape->workers, shape->width, shape->tasks);
+    (shape->items ? submit_items : submit_counted)(&world, shape->jobs, shape->tasks);
+    crew.todo = shape->tasks * shape->jobs;
+    double seconds = crew_run(&crew, &world, LIMIT_MS);
+    world_assert_done(&world, shape->jobs, crew.ledger.tasks);
+    double rate = (double)crew.done / seconds;
+    crew_close(&crew);
+    return rate;
+}
+
+void scenario_slices(struct pg *pg)
+{
+    note("slices of 100, items of 32 bytes, 16 workers", "tasks/s",
+         drain(pg, &(struct shape){.managers = 1, .workers = 16, .width = 100, .jobs = 15, .tasks = ITEM_JOB, .items = true}));
+    note("slices of 100, no items, 16 workers", "tasks/s",
+         drain(pg, &(struct shape){.managers = 1, .workers = 16, .width = 100, .jobs = 1, .tasks = 2000000}));
+}
+
+void scenario_singles(struct pg *pg)
+{
+    note("one task per claim, 64 workers", "tasks/s",
+         drain(pg, &(struct shape){.managers = 1, .workers = 64, .width = 1, .jobs = 1, .tasks = 60000, .items = true}));
+}
+
+// A point of a curve: for a while, of more tasks than can be done.
+static double rate_for(struct pg *pg, int workers, int64_t width)
+{
+    AUTO_WORLD struct world world = {0};
+    struct crew crew;
+    world_open(&world, pg, 1);
+    crew_open(&crew, &world, workers, width, 100000000);
+    submit_counted(&world, 1, 100000000);
+    double seconds = crew_run(&crew, &world, CURVE_MS);
+    double rate = (double)crew.done / seconds;
+    crew_close(&crew);
+    return rate;
+}
+
+void scenario_widths(struct pg *pg)
+{
+    static const int64_t widths[] = {1, 3, 10, 30, 100, 300, 1000};
+    for (size_t i = 0; i < ARRAY_LEN(widths); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "16 workers, slices of %lld", (long long)widths[i]);
+        note_at(name, "tasks/s", (double)widths[i], rate_for(pg, 16, widths[i]));
+    }
+}
+
+void scenario_workers(struct pg *pg)
+{
+    static const int workers[] = {1, 4, 16, 64, 256};
+    static const int64_t widths[] = {1, 100};
+    for (size_t w = 0; w < ARRAY_LEN(widths); w++)
+        for (size_t i = 0; i < ARRAY_LEN(workers); i++) {
+            char name[64];
+            snprintf(name, sizeof name, "slices of %lld, %d workers", (long long)widths[w], workers[i]);
+            note_at(name, "tasks/s", workers[i], rate_for(pg, workers[i], widths[w]));
+        }
+}
+
+static void managers(struct pg *pg, const char *what, struct shape shape)
+{
+    char name[2][96];
+    for (int count = 1; count <= 2; count++) {
+        snprintf(name[count - 1], sizeof name[0], "%s, managers: %d", what, count);
+        shape.managers = count;
+        note(name[count - 1], "tasks/s", drain(pg, &shape));
+    }
+    char ratio[96];
+    snprintf(ratio, sizeof ratio, "%s, two managers against one", what);
+    note(ratio, "", noted(name[1]) / noted(name[0]));
+}
+
+// Deadlocks end the program: world_close() looks.
+void scenario_managers(struct pg *pg)
+{
+    managers(pg, "slices of 100", (struct shape){.workers = 16, .width = 100, .jobs = 1, .tasks = 2000000});
+    managers(pg, "one task per claim", (struct shape){.workers = 64, .width = 1, .jobs = 1, .tasks = 60000});
+}

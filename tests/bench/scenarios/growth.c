@@ -1,0 +1,127 @@
+// How the cost of a task depends on what else is in the database.
+#include "services/common/base/macros.h"
+#include "services/common/base/clock.h"
+#include "tests/bench/scenarios/crew.h"
+#include "tests/bench/scenarios/fill.h"
+#include "tests/bench/scenarios/latencies.h"
+#include "tests/bench/scenarios/measures.h"
+#include "tests/bench/scenarios/scenarios.h"
+#include "tests/bench/scenarios/submit.h"
+#include "tests/bench/scenarios/world.h"
+
+#include <stdio.h>
+
+#define LIMIT_MS 120000
+#define FINISHED_JOBS 100000
+#define FINISHED_EACH 100
+#define LOOK_MS 5000
+#define OPEN_TASKS 100000000
+
+// ---- a job of so many tasks
+
+void scenario_tasks(struct pg *pg)
+{
+    static const int64_t sizes[] = {10000, 100000, 1000000, 10000000};
+    char names[ARRAY_LEN(sizes)][64];
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        AUTO_WORLD struct world world = {0};
+        struct crew crew;
+        world_open(&world, pg, 1);
+        // Small jobs are several, so that each size is measured for about a second at least.
+        int jobs = (int)MAX(500000 / sizes[i], 1);
+        crew_open(&crew, &world, 16, 100, sizes[i]);
+        submit_counted(&world, jobs, sizes[i]);
+        crew.todo = sizes[i] * jobs;
+        double seconds = crew_run(&crew, &world, LIMIT_MS);
+        world_assert_done(&world, jobs, crew.ledger.tasks);
+        double rate = (double)crew.done / seconds;
+        crew_close(&crew);
+        snprintf(names[i], sizeof names[i], "jobs of %lld tasks, slices of 100", (long long)sizes[i]);
+        note_at(names[i], "tasks/s", (double)sizes[i], rate);
+    }
+    note("10,000,000 tasks against 10,000", "", noted(names[3]) / noted(names[0]));
+}
+
+// ---- so many open jobs that share the workers
+
+void scenario_open(struct pg *pg)
+{
+    static const int counts[] = {1, 10, 100, 1000, 10000};
+    char names[ARRAY_LEN(counts)][64];
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+        AUTO_WORLD struct world world = {0};
+        struct crew crew;
+        world_open(&world, pg, 1);
+        crew_open(&crew, &world, 16, 100, OPEN_TASKS);
+        submit_counted(&world, counts[i], OPEN_TASKS / counts[i]);
+        world_settle(&world);
+        double seconds = crew_run(&crew, &world, LOOK_MS);
+        snprintf(names[i], sizeof names[i], "%d open jobs, slices of 100", counts[i]);
+        note_at(names[i], "tasks/s", counts[i], (double)crew.done / seconds);
+        crew_close(&crew);
+    }
+    note("10,000 open jobs against 1", "", noted(names[4]) / noted(names[0]));
+}
+
+// ---- finished jobs beside
+
+static struct latencies turns;
+
+static void next(struct load_connection *connection)
+{
+    crew_send(load_context(connection->load), connection);
+}
+
+static void answer(struct load_connection *connection, int status, const char *body, size_t length)
+{
+    (void)length;
+    latencies_add(&turns, clock_boot_us() - connection->began_us);
+    crew_answer(load_context(connection->load), connection, status, body);
+}
+
+// One worker that reports a task and claims the next: how long a turn takes.
+static void turn_of_one(struct world *world, const char *name)
+{
+    struct crew crew;
+    crew_open(&crew, world, 1, 1, 1000000);
+    submit_counted(world, 1, 1000000);
+    struct load *load = load_new(world->ports, 1, 1, next, answer, &crew);
+    load_wake(load_connection_at(load, 0));
+    load_run(load, LOOK_MS);
+    load_free(load);
+    note(name, "ms", latencies_at_ms(&turns, 0.5));
+    latencies_release(&turns);
+    crew_close(&crew);
+}
+
+static void beside(struct pg *pg, bool filled)
+{
+    AUTO_WORLD struct world world = {0};
+    char name[2][96];
+    const char *what = filled ? "10,000,000 finished tasks" : "empty";
+    world_open(&world, pg, 1);
+    if (filled)
+        fill_finished(&world, FINISHED_JOBS, FINISHED_EACH);
+    world_settle(&world);
+    snprintf(name[0], sizeof name[0], "report and claim of one worker, %s, p50", what);
+    turn_of_one(&world, name[0]);
+    struct crew crew;
+    crew_open(&crew, &world, 64, 1, 100000000);
+    submit_counted(&world, 1, 100000000);
+    double seconds = crew_run(&crew, &world, LOOK_MS);
+    snprintf(name[1], sizeof name[1], "one task per claim, 64 workers, %s", what);
+    note(name[1], "tasks/s", (double)crew.done / seconds);
+    crew_close(&crew);
+}
+
+void scenario_finished(struct pg *pg)
+{
+    beside(pg, false);
+    beside(pg, true);
+    note("a claim beside 10,000,000 finished tasks against empty", "",
+         noted("report and claim of one worker, 10,000,000 finished tasks, p50") /
+             noted("report and claim of one worker, empty, p50"));
+    note("tasks/s beside 10,000,000 finished tasks against empty", "",
+         noted("one task per claim, 64 workers, 10,000,000 finished tasks") /
+             noted("one task per claim, 64 workers, empty"));
+}
