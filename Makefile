@@ -93,18 +93,21 @@ $(BUILD)/obj/%.o: %.c $(FLAGS) | $(if $(wildcard services/common/store/embed_sql
 
 # Tests: each tests/{unit,integration,e2e}/**/test_*.c is a program of its own; so is each .c file of the other directories,
 # but for tests/faults and tests/bench/scenarios, which are one each.
-TEST_SRC := $(shell find tests/unit tests/integration tests/e2e tests/containers -name 'test_*.c' 2>/dev/null)
+TEST_SRC := $(shell find tests/unit tests/integration tests/e2e tests/containers tests/fuzz -name 'test_*.c' 2>/dev/null)
 FAULTS_SRC := $(call find_c,tests/faults)
 SCENARIOS_SRC := $(call find_c,tests/bench/scenarios)
 TOOL_SRC := $(filter-out $(SCENARIOS_SRC),$(call find_c,tests/bench tests/docs tests/fixtures))
 STATIC_NASTY := $(BUILD)/tests/fixtures/static/nasty
 TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC) $(TOOL_SRC)) $(BUILD)/tests/faults/faults $(BUILD)/tests/bench/scenarios/scenarios $(STATIC_NASTY)
-lib_of = $(if $(findstring worker/shim,$(1)),$(BUILD)/lib/libshim.a,$(foreach p,$(PROGRAMS),$(if $(findstring /$(p)/,$(1)),$(BUILD)/lib/lib$(p).a)))
+lib_of = $(if $(findstring /fuzz/,$(1)),$(BUILD)/lib/libjobmanager.a)$(if $(findstring worker/shim,$(1)),$(BUILD)/lib/libshim.a,$(foreach p,$(PROGRAMS),$(if $(findstring /$(p)/,$(1)),$(BUILD)/lib/lib$(p).a)))
 .SECONDEXPANSION:
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call lib_of,$$@) $(BUILD)/lib/libsupport.a $(BUILD)/lib/libcommon.a
 	$(LINK) -lcmocka $(LIBS)
 $(BUILD)/tests/faults/faults: $(call obj,$(FAULTS_SRC))
 $(BUILD)/tests/bench/scenarios/scenarios: $(call obj,$(SCENARIOS_SRC))
+# What calls a fuzz target: our replay of its corpus, or libFuzzer, which has a main of its own.
+FUZZ_BIN := $(filter $(BUILD)/tests/fuzz/%,$(TEST_BIN))
+$(FUZZ_BIN): $(if $(LIBFUZZER),,$(call obj,tests/fuzz/replay.c))
 $(STATIC_NASTY): tests/fixtures/nasty.c $(FLAGS) # for images that hold nothing else
 	$(Q)$(SAY) "LINK  $@"; mkdir -p $(@D) && $(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARN) -static -o $@ $<
 
@@ -115,7 +118,7 @@ tests: $(TEST_BIN) ## build all test programs, run none
 SUBMAKE = +$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 RUN_TESTS = JOBS=$(JOBS) tests/support/run_tests.sh
 
-.PHONY: deps deps-ci demo test check monitoring asan tsan valgrind coverage faults bench
+.PHONY: deps deps-ci demo test check monitoring fuzz fuzzers asan tsan valgrind coverage faults bench
 deps: ## install what building, testing and the demo need (Debian 12 and 13; nothing is done when nothing is missing)
 	$(Q)tests/support/deps.sh
 deps-ci:
@@ -127,7 +130,7 @@ demo: deps ## run the word count example on an embedded stack, and see its servi
 
 test: deps ## build everything and run all tests
 	$(SUBMAKE) all tests
-	$(Q)$(RUN_TESTS) $(BUILD) unit integration e2e containers docs
+	$(Q)$(RUN_TESTS) $(BUILD) unit integration fuzz e2e containers docs
 
 check: deps-ci ## run all lints
 	$(Q)BUILD=$(BUILD) JOBS=$(JOBS) tests/lint/all.sh
@@ -136,9 +139,15 @@ monitoring: deps-ci ## check alert rules and dashboard, and the metrics of a rea
 	$(SUBMAKE) all
 	$(Q)$(RUN_TESTS) $(BUILD) monitoring
 
-asan: deps ## unit and integration tests under AddressSanitizer and UndefinedBehaviorSanitizer
+SECONDS_EACH ?= 60
+fuzz: deps-ci ## look for inputs that break a parser with clang's libFuzzer, SECONDS_EACH for each (60); TARGET=one of them
+	$(SUBMAKE) BUILD=$(BUILD)/fuzz CC=clang LIBFUZZER=1 SANITIZE=fuzzer-no-link,address,undefined LDFLAGS=-fsanitize=fuzzer fuzzers
+	$(Q)tests/fuzz/run.sh $(BUILD)/fuzz $(SECONDS_EACH) $(TARGET)
+fuzzers: $(FUZZ_BIN)
+
+asan: deps ## unit and integration tests and fuzz corpora under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(SUBMAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all tests
-	$(Q)TIMEOUT_FACTOR=3 $(RUN_TESTS) $(BUILD)/asan unit integration
+	$(Q)TIMEOUT_FACTOR=3 $(RUN_TESTS) $(BUILD)/asan unit integration fuzz
 
 tsan: deps ## unit and integration tests under ThreadSanitizer
 	$(SUBMAKE) BUILD=$(BUILD)/tsan SANITIZE=thread all tests
