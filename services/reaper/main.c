@@ -1,5 +1,6 @@
-// curfew-reaper: runs the sweeps of sweeps.c while it leads. One thread: a loop with a timer per sweep and one for the
-// leadership. Keeps nothing: killed at any moment, another one goes on from the database.
+// curfew-reaper: runs the sweeps of sweeps.c while it leads, on a loop with a timer per sweep and one for the
+// leadership. A second thread watches a container engine, if there is one. Keeps nothing: killed at any moment, another
+// one goes on from the database.
 #include "services/common/base/clock.h"
 #include "services/common/base/log.h"
 #include "services/common/base/loop.h"
@@ -7,6 +8,7 @@
 #include "services/common/db/migrate.h"
 #include "services/common/db/notifier.h"
 #include "services/common/store/embedded.h"
+#include "services/reaper/engine_thread.h"
 #include "services/reaper/leadership.h"
 #include "services/reaper/settings.h"
 #include "services/reaper/sweeps.h"
@@ -33,6 +35,7 @@ struct reaper {
     struct leadership leadership;
     struct loop_timer *leadership_timer;
     struct sweep_timer *sweeps;
+    struct engine_thread *engine; // NULL: none is watched
     struct wakes wakes;
     bool in_trouble; // the last call failed, and was logged
 };
@@ -142,6 +145,18 @@ static int open_database(struct reaper *reaper, struct err *err)
     return notifier_open(url, CHANNEL, 0, &reaper->notifier, err);
 }
 
+static int watch_engine(struct reaper *reaper, struct err *err)
+{
+    const struct engine_watch_settings settings = {
+        .url = reaper->settings.engine,
+        .database_url = reaper->settings.database_url,
+        .term_ms = reaper->settings.term_ms,
+        .patience_ms = reaper->settings.patience_ms,
+        .limit = (int)reaper->settings.limit,
+    };
+    return settings.url && *settings.url ? engine_thread_start(&settings, &reaper->engine, err) : 0;
+}
+
 static int reaper_run(struct reaper *reaper, struct err *err)
 {
     const int signals[] = {SIGTERM, SIGINT};
@@ -151,7 +166,7 @@ static int reaper_run(struct reaper *reaper, struct err *err)
     if (open_database(reaper, err) < 0)
         return -1;
     if (leadership_init(&reaper->leadership, "reaper", reaper->settings.term_ms, err) < 0 ||
-        add_timers(reaper, err) < 0)
+        add_timers(reaper, err) < 0 || watch_engine(reaper, err) < 0)
         return -1;
     log_event(LOG_INFO, "ready", "holder", reaper->leadership.holder, NULL);
     int outcome = loop_run(reaper->loop, err);
@@ -161,6 +176,7 @@ static int reaper_run(struct reaper *reaper, struct err *err)
 
 static void reaper_release(struct reaper *reaper)
 {
+    engine_thread_stop(reaper->engine);
     loop_free(reaper->loop);
     notifier_close(reaper->notifier);
     db_close(reaper->db);

@@ -8,6 +8,10 @@
 static const struct config_setting settings[] = {
     {"database-url", CONFIG_TEXT, FIELD(database_url), NULL, 0, 0, true,
      "PostgreSQL, as a URI or as keywords and values."},
+    {"engine", CONFIG_TEXT, FIELD(engine), NULL, 0, 0, false,
+     "The container engine to watch: unix:/var/run/docker.sock, or http://host:port. It finishes there what lost "
+     "workers "
+     "have, and removes what nobody wants."},
     {"term", CONFIG_DURATION, FIELD(term_ms), "5s", 500, 60000, false,
      "How long a reaper leads without renewing; another one takes over at most so much later."},
     {"skew", CONFIG_DURATION, FIELD(skew_ms), "5s", 0, 600000, false,

@@ -7,6 +7,7 @@
 
 struct reaper_settings {
     char *database_url;
+    char *engine; // NULL: none
     int64_t term_ms;
     int64_t skew_ms;
     int64_t patience_ms;

@@ -14,3 +14,12 @@ CREATE INDEX instance_engine_presumed ON instance (engine) WHERE engine IS NOT N
 CREATE FUNCTION engine_is_watched(engine text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM leader l WHERE l.name = 'engine/' || engine AND l.expires_at > clock_timestamp())
 $$;
+
+-- What a reaper that reaches an engine saw there when it last looked.
+CREATE TABLE engine (
+    id         text PRIMARY KEY,
+    seen_at    timestamptz NOT NULL,
+    containers integer NOT NULL, -- under this deployment's label
+    orphans    integer NOT NULL, -- of these, what no row wants
+    refused    boolean NOT NULL  -- too many of them to believe it: nothing is removed
+);
