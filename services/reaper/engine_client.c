@@ -225,7 +225,8 @@ static void listing_read(struct wire *wire, const struct wire_place *place, void
 
 static const struct wire_field listing_fields[] = {{"list", WIRE_CUSTOM, true, 0, 0, 0, listing_read}};
 
-static int list(struct engine_client *engine, const char *path, const char *deployment, struct listing *out, struct err *err)
+static int list(struct engine_client *engine, const char *path, const char *deployment, struct listing *out,
+                struct err *err)
 {
     AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
     char full[PATH_SIZE];
@@ -274,16 +275,15 @@ static int take_networks(const struct listing *listing, const char *deployment, 
     return 0;
 }
 
-int engine_client_list(struct engine_client *engine, const char *deployment, struct arena *arena, struct engine_listing *out,
-                struct err *err)
+int engine_client_list(struct engine_client *engine, const char *deployment, struct arena *arena,
+                       struct engine_listing *out, struct err *err)
 {
     struct listing containers = {.arena = arena}, networks = {.arena = arena};
     *out = (struct engine_listing){0};
     if (list(engine, "/containers/json?all=1&filters=", deployment, &containers, err) < 0 ||
         list(engine, "/networks?filters=", deployment, &networks, err) < 0)
         return -1;
-    return take_containers(&containers, deployment, out, err) < 0 ? -1
-                                                                   : take_networks(&networks, deployment, out, err);
+    return take_containers(&containers, deployment, out, err) < 0 ? -1 : take_networks(&networks, deployment, out, err);
 }
 
 // ---- one container
@@ -347,8 +347,8 @@ static void take_inspected(const struct inspected *seen, struct engine_container
     };
 }
 
-int engine_client_inspect(struct engine_client *engine, const char *id, struct arena *arena, struct engine_container *out,
-                   struct err *err)
+int engine_client_inspect(struct engine_client *engine, const char *id, struct arena *arena,
+                          struct engine_container *out, struct err *err)
 {
     AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
     struct inspected seen = {.arena = arena, .stop_timeout_s = -1};

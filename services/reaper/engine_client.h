@@ -48,15 +48,16 @@ void engine_client_free(struct engine_client *engine); // takes NULL
 int engine_client_hello(struct engine_client *engine, const char **id, struct err *err) WARN_UNUSED;
 
 // Everything with this deployment's label.
-int engine_client_list(struct engine_client *engine, const char *deployment, struct arena *arena, struct engine_listing *out,
-                struct err *err) WARN_UNUSED;
+int engine_client_list(struct engine_client *engine, const char *deployment, struct arena *arena,
+                       struct engine_listing *out, struct err *err) WARN_UNUSED;
 
 enum engine_outcome { ENGINE_ABSENT, ENGINE_DONE };
 // ENGINE_ABSENT: there is no such container (any more).
-int engine_client_inspect(struct engine_client *engine, const char *id, struct arena *arena, struct engine_container *out,
-                   struct err *err) WARN_UNUSED;
+int engine_client_inspect(struct engine_client *engine, const char *id, struct arena *arena,
+                          struct engine_container *out, struct err *err) WARN_UNUSED;
 // A container that has ended by itself meanwhile is ENGINE_DONE too.
-int engine_client_signal(struct engine_client *engine, const char *id, const char *signal_name, struct err *err) WARN_UNUSED;
+int engine_client_signal(struct engine_client *engine, const char *id, const char *signal_name,
+                         struct err *err) WARN_UNUSED;
 // With its anonymous volumes; ERR_CONFLICT as long as it runs.
 int engine_client_remove(struct engine_client *engine, const char *id, struct err *err) WARN_UNUSED;
 // ERR_CONFLICT while something is attached.

@@ -9,4 +9,5 @@
 #define ENGINE_LABEL_SERVICE "io.curfew.service" // of a service's container, with its epoch
 #define ENGINE_LABEL_EPOCH "io.curfew.epoch"
 #define ENGINE_LABEL_WORKER "io.curfew.worker"
-#define ENGINE_LABEL_IDENTITY "io.curfew.identity" // "JOB/SERVICE/EPOCH" or "JOB/STAGE/TASK/TOKEN": see worker/runtime.h
+#define ENGINE_LABEL_IDENTITY \
+    "io.curfew.identity" // "JOB/SERVICE/EPOCH" or "JOB/STAGE/TASK/TOKEN": see worker/runtime.h

@@ -79,6 +79,8 @@ static void add_service(struct why *why, const struct why_service *service)
     json_time(&why->evidence, "since", service->since_us);
 }
 
+#define TROUBLE_ADVICE "mend what the worker says, or start a worker that has this runtime"
+
 static void add_fleet(struct why *why, const struct why_fleet *fleet)
 {
     if (*fleet->queue)
@@ -90,6 +92,8 @@ static void add_fleet(struct why *why, const struct why_fleet *fleet)
     json_i64(&why->evidence, "with_runtime", fleet->with_runtime);
     json_i64(&why->evidence, "with_labels", fleet->with_labels);
     json_i64(&why->evidence, "accepting", fleet->accepting);
+    if (fleet->trouble)
+        json_text(&why->evidence, "trouble", fleet->trouble);
 }
 
 static void add_tasks(struct why *why, const struct why_view *view)
@@ -177,6 +181,9 @@ static bool why_pending(const struct why_view *view, const struct why_service *s
     char text[PARSE_DURATION_TEXT_SIZE];
     const struct why_fleet *fleet = &service->fleet;
     add_fleet(why, fleet);
+    if (fleet->with_runtime == 0 && fleet->trouble)
+        return say(why, WHY_SERVICE_NO_WORKER, TROUBLE_ADVICE, "no worker can run service '%s' (runtime '%s'); %.200s",
+                   service->name, *fleet->runtime ? fleet->runtime : "any", fleet->trouble);
     if (fleet->with_labels == 0)
         return say(why, WHY_SERVICE_NO_WORKER, "start a worker that has this runtime and these labels",
                    "no worker can run service '%s' (runtime '%s', labels %s)", service->name,
@@ -233,6 +240,9 @@ static bool why_not_claimed(const struct why_view *view, struct why *why)
     if (fleet->with_queue == 0)
         return say(why, WHY_NO_WORKER_FOR_QUEUE, "start a worker that serves this queue", "no worker serves queue '%s'",
                    fleet->queue);
+    if (fleet->with_runtime == 0 && fleet->trouble)
+        return say(why, WHY_NO_WORKER_WITH_RUNTIME, TROUBLE_ADVICE, "no worker of queue '%s' has runtime '%s'; %.200s",
+                   fleet->queue, *fleet->runtime ? fleet->runtime : "any", fleet->trouble);
     if (fleet->with_runtime == 0)
         return say(why, WHY_NO_WORKER_WITH_RUNTIME, "start a worker that has this runtime",
                    "no worker of queue '%s' has runtime '%s'", fleet->queue, *fleet->runtime ? fleet->runtime : "any");

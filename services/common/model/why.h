@@ -44,6 +44,7 @@ struct why_fleet {
     int64_t workers;                               // all
     int64_t with_queue, with_runtime, with_labels; // each among the former
     int64_t accepting;                             // of with_labels: ready, not draining
+    const char *trouble; // "worker 'w1': ...": why one of with_queue cannot offer a runtime; NULL: none says so
 };
 
 struct why_service {

@@ -114,6 +114,7 @@ static void read_fleet(struct result *rows, int64_t demand, struct why_fleet *fl
         .with_runtime = result_i64(rows, row, 6),
         .with_labels = result_i64(rows, row, 7),
         .accepting = result_i64(rows, row, 8),
+        .trouble = result_text_or_null(rows, row, 9),
     };
 }
 

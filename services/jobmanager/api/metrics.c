@@ -58,6 +58,10 @@ static void write_store(struct strbuf *out, const struct store_metrics *metrics)
     gauge(out, "curfew_reaper_lag_seconds", "How long the longest due piece of the reaper's work has been waiting.",
           metrics->reaper_lag_seconds);
     gauge(out, "curfew_leaked_services", "Services that outlive their job.", (double)metrics->leaked_services);
+    gauge(out, "curfew_engine_orphans", "Containers that nobody wants, as the reaper has last seen.",
+          (double)metrics->engine_orphans);
+    gauge(out, "curfew_engines_refused", "Engines at which most containers are unknown, so that none is removed.",
+          (double)metrics->engines_refused);
     gauge(out, "curfew_live_services", "Service instances that may exist.", (double)metrics->live_instances);
     gauge(out, "curfew_ready_slices", "Slices that could be leased, counted up to 10000.",
           (double)metrics->ready_slices);

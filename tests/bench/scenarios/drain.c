@@ -38,15 +38,17 @@ static double drain(struct pg *pg, const struct shape *shape)
 void scenario_slices(struct pg *pg)
 {
     note("slices of 100, items of 32 bytes, 16 workers", "tasks/s",
-         drain(pg, &(struct shape){.managers = 1, .workers = 16, .width = 100, .jobs = 15, .tasks = ITEM_JOB, .items = true}));
+         drain(pg, &(struct shape){
+                       .managers = 1, .workers = 16, .width = 100, .jobs = 15, .tasks = ITEM_JOB, .items = true}));
     note("slices of 100, no items, 16 workers", "tasks/s",
          drain(pg, &(struct shape){.managers = 1, .workers = 16, .width = 100, .jobs = 1, .tasks = 2000000}));
 }
 
 void scenario_singles(struct pg *pg)
 {
-    note("one task per claim, 64 workers", "tasks/s",
-         drain(pg, &(struct shape){.managers = 1, .workers = 64, .width = 1, .jobs = 1, .tasks = 60000, .items = true}));
+    note(
+        "one task per claim, 64 workers", "tasks/s",
+        drain(pg, &(struct shape){.managers = 1, .workers = 64, .width = 1, .jobs = 1, .tasks = 60000, .items = true}));
 }
 
 // A point of a curve: for a while, of more tasks than can be done.

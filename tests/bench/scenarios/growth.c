@@ -1,6 +1,6 @@
 // How the cost of a task depends on what else is in the database.
-#include "services/common/base/macros.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/macros.h"
 #include "tests/bench/scenarios/crew.h"
 #include "tests/bench/scenarios/fill.h"
 #include "tests/bench/scenarios/latencies.h"

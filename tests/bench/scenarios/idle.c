@@ -39,7 +39,8 @@ void scenario_idle(struct pg *pg)
     load_run(load, LOOK_MS);
     double seconds = (double)(clock_boot_us() - began_us) / 1e6;
     note("1,000 waiting polls: manager, memory", "MiB", world_manager_mib(&world));
-    note("1,000 waiting polls: manager, part of a core", "%", (world_manager_seconds(&world) - manager) / seconds * 100);
+    note("1,000 waiting polls: manager, part of a core", "%",
+         (world_manager_seconds(&world) - manager) / seconds * 100);
     note("1,000 waiting polls: PostgreSQL, part of a core", "%",
          (world_postgres_seconds(&world) - postgres) / seconds * 100);
     load_free(load);

@@ -22,8 +22,8 @@
 struct submitters {
     struct crew crew; // its connections come after the submitters'
     int64_t submitted, limit;
-    int64_t *due_us;          // open loop: when each job was meant to be submitted
-    int64_t *waiting;         // open loop: connections that are free
+    int64_t *due_us;  // open loop: when each job was meant to be submitted
+    int64_t *waiting; // open loop: connections that are free
     int free_count;
     struct latencies latencies;
 };

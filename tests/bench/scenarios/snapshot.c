@@ -18,7 +18,8 @@ static struct db *hold(const struct world *world)
     struct db *db;
     struct err err;
     if (db_open(world->conninfo, &options, &db, &err) < 0 ||
-        db_sql(db, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM job", NULL, RESULT_TEXT, NULL, &err) < 0)
+        db_sql(db, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM job", NULL, RESULT_TEXT, NULL, &err) <
+            0)
         die("bench: no snapshot: %s", err.text);
     return db;
 }

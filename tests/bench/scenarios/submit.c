@@ -1,7 +1,7 @@
 #include "tests/bench/scenarios/submit.h"
 
-#include "services/common/base/strbuf.h"
 #include "services/common/base/cleanup.h"
+#include "services/common/base/strbuf.h"
 #include "tests/bench/scenarios/world.h"
 #include "tests/support/manager.h"
 

@@ -43,8 +43,7 @@ int64_t world_sql(struct world *world, const char *sql)
     AUTO_RESULT struct result result = RESULT_INIT;
     const struct db_options options = {.application_name = "curfew bench", .statement_timeout_ms = -1};
     struct err err;
-    if (db_open(world->conninfo, &options, &db, &err) < 0 ||
-        db_sql(db, sql, NULL, RESULT_TEXT, &result, &err) < 0)
+    if (db_open(world->conninfo, &options, &db, &err) < 0 || db_sql(db, sql, NULL, RESULT_TEXT, &result, &err) < 0)
         die("bench: %s: %s", sql, err.text);
     return result_rows(&result) > 0 && result_columns(&result) > 0 ? atoll(result_text(&result, 0, 0)) : 0;
 }
@@ -100,9 +99,8 @@ static bool process_times(int pid, int *parent, double *seconds, double *gone)
     double user, system, gone_user, gone_system;
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     AUTO_FILE FILE *file = fopen(path, "r");
-    if (!file ||
-        fscanf(file, "%*d (%*[^)]) %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lf %lf %lf %lf", parent, &user, &system,
-               &gone_user, &gone_system) != 5)
+    if (!file || fscanf(file, "%*d (%*[^)]) %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lf %lf %lf %lf", parent, &user,
+                        &system, &gone_user, &gone_system) != 5)
         return false;
     *seconds = (user + system) / (double)sysconf(_SC_CLK_TCK);
     *gone = (gone_user + gone_system) / (double)sysconf(_SC_CLK_TCK);

@@ -9,6 +9,7 @@
 #include "services/common/model/states.h"
 #include "services/common/store/engine.h"
 #include "services/common/store/wakes.h"
+#include "services/reaper/engine_client.h"
 #include "services/reaper/engine_thread.h"
 #include "tests/support/engine.h"
 #include "tests/support/pg.h"
@@ -16,6 +17,7 @@
 #include "tests/support/store_db.h"
 #include "tests/support/test.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,6 +314,23 @@ static void test_the_thread_outlives_its_engine(void **state)
     engine_thread_stop(NULL);
 }
 
+static void test_the_program_watches(void **state)
+{
+    UNUSED(state);
+    char engine_setting[300], database_setting[512];
+    snprintf(engine_setting, sizeof engine_setting, "--engine=%s", engine_host(engine));
+    snprintf(database_setting, sizeof database_setting, "--database-url=%s", conninfo);
+    const char *const argv[] = {program_path("curfew-reaper"), engine_setting, database_setting, "--patience=200ms",
+                                NULL};
+    run_labelled("orphan", deployment, "j1/cache/1");
+    struct process *reaper = process_start(argv, NULL);
+    assert_true(wait_until(orphan_is_gone, NULL, WAIT_MS));
+    process_signal(reaper, SIGTERM);
+    assert_int_equal(process_wait(reaper, WAIT_MS), 0);
+    process_free(reaper);
+    assert_int_equal(store_sql(db, "SELECT count(*) FROM leader WHERE expires_at > clock_timestamp()"), 0); // given up
+}
+
 static void test_the_guard(void **state)
 {
     UNUSED(state);
@@ -337,6 +356,7 @@ int main(void)
         TEST(test_one_of_two_reapers_works),
         TEST(test_says_what_is_wrong),
         TEST(test_the_thread_outlives_its_engine),
+        TEST(test_the_program_watches),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

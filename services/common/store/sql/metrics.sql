@@ -17,7 +17,9 @@ SELECT coalesce((SELECT extract(epoch FROM clock_timestamp() - j.created_at)
        greatest(0, coalesce(extract(epoch FROM clock_timestamp() - least(
            (SELECT min(attention_at) FROM job WHERE attention_at IS NOT NULL),
            (SELECT min(due_at) FROM slice WHERE state = 3),
-           (SELECT min(lease_until) + interval '5 seconds' FROM worker WHERE state <= 3))), 0))::double precision
+           (SELECT min(lease_until) + interval '5 seconds' FROM worker WHERE state <= 3))), 0))::double precision,
+       (SELECT coalesce(sum(orphans), 0)::bigint FROM engine),
+       (SELECT count(*) FROM engine WHERE refused)
   FROM (SELECT count(*) FILTER (WHERE outcome IS NULL) AS open,
                count(*) FILTER (WHERE outcome IS NULL AND paused) AS paused,
                count(*) FILTER (WHERE outcome IS NULL AND phase = 0) AS waiting,

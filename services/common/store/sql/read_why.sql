@@ -50,7 +50,8 @@ SELECT s.name, i.epoch, i.state, w.name, w.state IN (1, 4, 5),
 -- Workers that are not lost or gone, and how many of them could take what the demand asks for.
 SELECT d.id, d.queue, d.runtime, d.labels::text, count(w.id), count(w.id) FILTER (WHERE m.queue),
        count(w.id) FILTER (WHERE m.queue AND m.runtime), count(w.id) FILTER (WHERE m.queue AND m.runtime AND m.labels),
-       count(w.id) FILTER (WHERE m.queue AND m.runtime AND m.labels AND w.state = 0 AND NOT w.drain)
+       count(w.id) FILTER (WHERE m.queue AND m.runtime AND m.labels AND w.state = 0 AND NOT w.drain),
+       min(format('worker ''%s'': %s', w.name, w.trouble)) FILTER (WHERE m.queue AND NOT m.runtime AND w.trouble IS NOT NULL)
   FROM demand d
   LEFT JOIN worker w ON w.state <= 3
   LEFT JOIN LATERAL (

@@ -75,6 +75,12 @@ static void test_metrics(void **state)
     store_sql(db, "UPDATE job SET attention_at = clock_timestamp() - interval '7 s' WHERE id = %lld", (long long)job);
     assert_ok(metrics_read(db, &metrics, &err), err);
     assert_true(metrics.reaper_lag_seconds >= 7);
+    assert_int_equal(metrics.engine_orphans, 0);
+    store_sql(db,
+              "INSERT INTO engine VALUES ('a', clock_timestamp(), 9, 7, true), ('b', clock_timestamp(), 9, 1, false)");
+    assert_ok(metrics_read(db, &metrics, &err), err);
+    assert_int_equal(metrics.engine_orphans, 8);
+    assert_int_equal(metrics.engines_refused, 1);
 }
 
 int main(void)

@@ -78,6 +78,9 @@ static void test_tasks(void **state)
                "\"labels\":{\"gpu\": \"yes\"}");
     view.fleet = fleet_no_runtime;
     assert_why(&view, WHY_NO_WORKER_WITH_RUNTIME, "has runtime 'docker'", "\"runtime\":\"docker\"");
+    view.fleet.trouble = "worker 'w1': docker: no permission";
+    assert_why(&view, WHY_NO_WORKER_WITH_RUNTIME, "has runtime 'docker'; worker 'w1': docker: no permission",
+               "\"trouble\":\"worker 'w1': docker: no permission\"");
     view.fleet = fleet_none;
     assert_why(&view, WHY_NO_WORKER_FOR_QUEUE, "no worker serves queue 'gpu'", "\"queue\":\"gpu\"");
     view.leased = 1;
@@ -109,6 +112,8 @@ static void test_services_on_their_way(void **state)
     assert_service(one, WHY_SERVICE_BACKOFF, "restarted in 5s");
     one.fleet = fleet_none;
     assert_service(one, WHY_SERVICE_NO_WORKER, "no worker can run service 'cache'");
+    one.fleet.trouble = "worker 'w1': docker: too old";
+    assert_service(one, WHY_SERVICE_NO_WORKER, "(runtime 'any'); worker 'w1': docker: too old");
     one = service(INSTANCE_STARTING);
     one.ready_by_us = IN(45);
     assert_service(one, WHY_SERVICE_STARTING, "become ready since 1m15s (starting; 45s left)");
