@@ -118,7 +118,7 @@ tests: $(TEST_BIN) ## build all test programs, run none
 SUBMAKE = +$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 RUN_TESTS = JOBS=$(JOBS) tests/support/run_tests.sh
 
-.PHONY: deps deps-ci demo test check monitoring fuzz fuzzers asan tsan valgrind coverage faults bench
+.PHONY: deps deps-ci demo test check monitoring fuzz fuzzers asan tsan valgrind coverage faults bench bench-peers
 deps: ## install what building, testing and the demo need (Debian 12 and 13; nothing is done when nothing is missing)
 	$(Q)tests/support/deps.sh
 deps-ci:
@@ -172,6 +172,10 @@ bench: deps ## measure what a manager carries: RUNS runs (5), ONLY=name,name or 
 	$(SUBMAKE) all tests
 	$(Q)BUILD=$(BUILD) RUNS=$(RUNS) ONLY=$(ONLY) tests/bench/run.sh
 
+bench-peers: deps ## the same beside graphile-worker and pg-boss, which it installs with npm below build/: RUNS runs (3)
+	$(SUBMAKE) all tests
+	$(Q)BUILD=$(BUILD) RUNS=$(RUNS) tests/bench/peers/run.sh
+
 .PHONY: docs format install clean help print-flags
 docs: all ## print the reference pages from the programs' own tables
 	$(Q)BUILD=$(BUILD) docs/generate.sh
@@ -187,7 +191,7 @@ clean: ## remove everything that was made
 	rm -rf $(BUILD)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 print-flags: # for tools that parse the sources
 	@echo '$(CPPFLAGS_ALL) -std=gnu17 -pthread'
