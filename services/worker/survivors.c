@@ -1,5 +1,6 @@
 #include "services/worker/survivors.h"
 
+#include "services/common/base/id.h"
 #include "services/common/base/log.h"
 #include "services/common/base/macros.h"
 #include "services/common/base/parse.h"
@@ -62,7 +63,7 @@ void survivors_free(struct survivors *survivors)
     free(survivors);
 }
 
-// "JOB/SERVICE/EPOCH", "JOB/STAGE/TASK/TOKEN" or anything else: a probe, a slot of a stream stage.
+// "JOB/SERVICE/EPOCH", "JOB/STAGE/TASK/TOKEN" or anything else: a probe, or what no manager would understand.
 static void read_identity(struct survivor *survivor)
 {
     const char *parts[PARTS_MAX];
@@ -70,8 +71,10 @@ static void read_identity(struct survivor *survivor)
     char *rest = survivor->parts;
     for (char *part = strsep(&rest, "/"); part && count < PARTS_MAX; part = strsep(&rest, "/"))
         parts[count++] = part;
+    int64_t job, most = count == 3 ? INT32_MAX : INT64_MAX;
     survivor->kind = SURVIVOR_OTHER;
-    if ((count != 3 && count != 4) || parse_i64(parts[count - 1], 1, INT64_MAX, "number", &survivor->number, NULL) < 0)
+    if ((count != 3 && count != 4) || id_parse('j', parts[0], &job) < 0 || strlen(parts[1]) > SPEC_NAME_MAX ||
+        parse_i64(parts[count - 1], 1, most, "number", &survivor->number, NULL) < 0)
         return;
     survivor->kind = count == 3 ? SURVIVOR_SERVICE : SURVIVOR_TASK;
     survivor->job = parts[0];

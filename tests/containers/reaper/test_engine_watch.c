@@ -219,9 +219,9 @@ static void test_orphans_go_and_strangers_stay(void **state)
     UNUSED(state);
     char with_deployment[128];
     snprintf(with_deployment, sizeof with_deployment, "--label=" ENGINE_LABEL_DEPLOYMENT "=%s", deployment);
-    run_labelled("orphan", deployment, "j1/cache/1");
+    run_labelled("orphan", deployment, "j0cnv6bv2mqe4m/cache/1");
     run_labelled("nonsense", deployment, "what/is/this/and/that");
-    run_labelled("neighbour", "anotherone", "j1/cache/1");
+    run_labelled("neighbour", "anotherone", "j0cnv6bv2mqe4m/cache/1");
     free(engine_docker_ok(engine, "run", "-d", "--init", "--name=stranger", ENGINE_IMAGE, "sleep", "600", NULL));
     free(engine_docker_ok(engine, "network", "create", with_deployment, "ours", NULL));
     free(engine_docker_ok(engine, "network", "create", "theirs", NULL));
@@ -241,7 +241,7 @@ static void test_a_restored_database_is_not_believed(void **state)
     for (int i = 0; i < ENGINE_GUARD_MIN; i++) {
         char name[16], identity[32];
         snprintf(name, sizeof name, "many-%d", i);
-        snprintf(identity, sizeof identity, "j%d/cache/1", i + 1);
+        snprintf(identity, sizeof identity, "j0cnv6bv2mqe4%d/cache/1", i + 1);
         run_labelled(name, deployment, identity);
     }
     int64_t until_ms = clock_boot_ms() + 3 * (int64_t)PATIENCE_MS;
@@ -256,7 +256,7 @@ static void test_a_restored_database_is_not_believed(void **state)
 static void test_one_of_two_reapers_works(void **state)
 {
     UNUSED(state);
-    run_labelled("orphan", deployment, "j1/cache/1");
+    run_labelled("orphan", deployment, "j0cnv6bv2mqe4m/cache/1");
     assert_int_equal(look(), 1);
     struct db *other_db = store_db_again(conninfo);
     struct engine_watch *first = watch, *second = watch_new(other_db);
@@ -304,7 +304,7 @@ static void test_the_thread_outlives_its_engine(void **state)
                                                    .term_ms = 2000,
                                                    .patience_ms = PATIENCE_MS,
                                                    .limit = 100};
-    run_labelled("orphan", deployment, "j1/cache/1");
+    run_labelled("orphan", deployment, "j0cnv6bv2mqe4m/cache/1");
     assert_true(engine_kill(engine, ENGINE_DOCKERD));
     assert_true(wait_until(engine_is_down, NULL, WAIT_MS));
     assert_ok(engine_thread_start(&settings, &thread, &err), err);
@@ -322,7 +322,7 @@ static void test_the_program_watches(void **state)
     snprintf(database_setting, sizeof database_setting, "--database-url=%s", conninfo);
     const char *const argv[] = {program_path("curfew-reaper"), engine_setting, database_setting, "--patience=200ms",
                                 NULL};
-    run_labelled("orphan", deployment, "j1/cache/1");
+    run_labelled("orphan", deployment, "j0cnv6bv2mqe4m/cache/1");
     struct process *reaper = process_start(argv, NULL);
     assert_true(wait_until(orphan_is_gone, NULL, WAIT_MS));
     process_signal(reaper, SIGTERM);

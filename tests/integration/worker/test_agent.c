@@ -11,6 +11,7 @@
 #include "services/worker/agent.h"
 #include "services/worker/logs.h"
 #include "services/worker/services.h"
+#include "services/worker/survivors.h"
 #include "services/worker/tasks.h"
 #include "services/worker/workspace.h"
 #include "tests/support/loop_test.h"
@@ -41,6 +42,9 @@ struct worker {
     struct tasks *tasks;
     struct services *services;
     struct agent *agent;
+    struct survivors *survivors; // NULL: no former life
+    int64_t id;
+    int incarnation;
     int registrations;
     bool failed;
     const char *line; // of the runtime's log, for saw()
@@ -68,8 +72,12 @@ static int on_registered(void *context, const struct agent_registered *registere
     assert_true(registered->worker > 0 && registered->incarnation > 0);
     UNUSED(err);
     assert_true(*registered->deployment);
+    worker->id = registered->worker;
+    worker->incarnation = registered->incarnation;
     if (worker->registrations++ == 0)
         agent_attach(worker->agent, worker->runtime, worker->tasks, worker->services, worker->logs);
+    if (worker->survivors)
+        survivors_settle(worker->survivors, worker->services, registered->kept, registered->kept_count);
     return 0;
 }
 
@@ -103,33 +111,42 @@ static void make_parts(struct worker *worker)
               err);
 }
 
-static struct worker *worker_start(const char *const settings[])
+static void make_agent(struct worker *worker)
 {
     static const char *const queues[] = {"default", NULL};
-    static const struct agent_settings agent_settings = {.name = "w",
-                                                         .host = "h",
-                                                         .boot = "b",
-                                                         .queues_json = "[\"default\"]",
-                                                         .labels_json = "{}",
-                                                         .queues = queues,
-                                                         .slots = 1,
-                                                         .runtimes_json = "[\"process\"]"};
+    const struct agent_settings agent_settings = {.name = "w",
+                                                  .host = "h",
+                                                  .boot = "b",
+                                                  .queues_json = "[\"default\"]",
+                                                  .labels_json = "{}",
+                                                  .queues = queues,
+                                                  .slots = 1,
+                                                  .runtimes_json = "[\"docker\"]",
+                                                  .engine = "E",
+                                                  .former_worker = worker->id,
+                                                  .former_incarnation = worker->incarnation};
     static const struct agent_events events = {.on_registered = on_registered, .on_failed = on_failed};
-    struct worker *worker = calloc(1, sizeof *worker);
     struct err err = {0};
+    assert_ok(agent_new(worker->loop, worker->http, &agent_settings, &events, worker, &worker->agent, &err), err);
+}
+
+static struct worker *worker_start(const char *const settings[])
+{
+    struct worker *worker = calloc(1, sizeof *worker);
     const char *conninfo = pg_database_new(pg);
     worker->manager = manager_start(conninfo, settings);
     worker->db = store_db_again(conninfo);
     worker->directory = temp_dir_new();
     make_parts(worker);
-    assert_ok(agent_new(worker->loop, worker->http, &agent_settings, &events, worker, &worker->agent, &err), err);
+    make_agent(worker);
     agent_begin(worker->agent, NULL);
     return worker;
 }
 
-static void worker_free(struct worker *worker)
+static void free_parts(struct worker *worker)
 {
     agent_free(worker->agent);
+    survivors_free(worker->survivors);
     services_free(worker->services);
     tasks_free(worker->tasks);
     workspaces_free(worker->workspaces);
@@ -137,6 +154,11 @@ static void worker_free(struct worker *worker)
     runtime_free(worker->runtime);
     http_async_free(worker->http);
     loop_free(worker->loop);
+}
+
+static void worker_free(struct worker *worker)
+{
+    free_parts(worker);
     db_close(worker->db);
     manager_free(worker->manager);
     temp_dir_free(worker->directory);
@@ -304,6 +326,99 @@ static void a_drain_takes_nothing_new(void **state)
     worker_free(worker);
 }
 
+// ---- another life
+
+static void on_survivor_gone(void *context)
+{
+    agent_holds_less(((struct worker *)context)->agent);
+}
+
+// It dies, without a word to anybody, and comes back to what is still at its engine.
+static void live_again(struct worker *worker, const char *const identities[])
+{
+    struct err err = {0};
+    free_parts(worker);
+    make_parts(worker);
+    worker->registrations = 0;
+    assert_ok(survivors_new(worker->runtime, on_survivor_gone, worker, &worker->survivors, &err), err);
+    for (size_t i = 0; identities[i]; i++)
+        assert_ok(survivors_add(worker->survivors, identities[i], &err), err);
+    make_agent(worker);
+    agent_begin(worker->agent, worker->survivors);
+}
+
+static bool has_two(void *context)
+{
+    return runtime_scripted_count(((struct worker *)context)->runtime) == 2;
+}
+
+static bool has_adopted(void *context)
+{
+    struct worker *worker = context;
+    return store_sql(worker->db, "SELECT count(*) FROM instance WHERE state = 3 AND NOT adopt AND incarnation = 2") ==
+           1;
+}
+
+static bool is_leased_anew(void *context)
+{
+    struct worker *worker = context;
+    return runtime_scripted_count(worker->runtime) == 2 &&
+           store_sql(worker->db, "SELECT count(*) FROM slice WHERE state = 2 AND token > 1") == 1;
+}
+
+static bool is_closed(void *context)
+{
+    struct worker *worker = context;
+    return store_sql(worker->db, "SELECT count(*) FROM job WHERE closed_at IS NOT NULL") == 1;
+}
+
+static void await_line(struct worker *worker, const char *line)
+{
+    worker->line = line;
+    if (!loop_until(worker->loop, saw, worker, WAIT_MS))
+        fail_msg("no '%s': %s", line, runtime_scripted_log(worker->runtime));
+}
+
+static void what_outlives_it_goes_on(void **state)
+{
+    UNUSED(state);
+    struct worker *worker = worker_start(NULL);
+    char cache[64], gone[64], task[128], line[160];
+    worker->job = manager_submit(worker->manager, "{\"name\":\"one\",\"command\":[\"true\"],\"services\":[{\"name\":"
+                                                  "\"cache\",\"command\":[\"cache\"]}]}");
+    assert_true(loop_until(worker->loop, has_started, worker, WAIT_MS));
+    snprintf(cache, sizeof cache, "%s/cache/1", worker->job);
+    snprintf(gone, sizeof gone, "%s/gone/7", worker->job);
+    runtime_scripted_started(runtime_scripted_find(worker->runtime, cache), 100);
+    assert_true(loop_until(worker->loop, has_two, worker, WAIT_MS));
+    AUTO_FREE char *token = store_sql_text(worker->db, "SELECT token FROM slice WHERE state = 2");
+    snprintf(task, sizeof task, "%s/main/0/%s", worker->job, token);
+    live_again(worker, (const char *const[]){cache, task, gone, NULL});
+    snprintf(line, sizeof line, "kill %s", task);
+    await_line(worker, line);
+    snprintf(line, sizeof line, "adopt %s", cache);
+    await_line(worker, line);
+    snprintf(line, sizeof line, "inspect %s", gone);
+    await_line(worker, line); // unknown to the manager: looked for, to be ended
+    runtime_scripted_started(runtime_scripted_find(worker->runtime, cache), 100);
+    runtime_scripted_inspected(worker->runtime, 0);
+    assert_true(loop_until(worker->loop, has_adopted, worker, WAIT_MS));
+    // its task is not given to anybody before it is gone
+    assert_int_equal(store_sql(worker->db, "SELECT count(*) FROM slice WHERE state = 2 AND token = %s", token), 1);
+    runtime_scripted_gone(runtime_scripted_find(worker->runtime, task), RUNTIME_STOPPED);
+    assert_true(loop_until(worker->loop, is_leased_anew, worker, WAIT_MS));
+    assert_int_equal(store_sql(worker->db, "SELECT failures FROM slice"), 0);
+    end_task(worker, running(worker));
+    snprintf(line, sizeof line, "stop %s -1", cache);
+    await_line(worker, line);
+    end_task(worker, runtime_scripted_find(worker->runtime, cache));
+    runtime_scripted_inspected(worker->runtime, 0);
+    assert_true(loop_until(worker->loop, is_closed, worker, WAIT_MS));
+    assert_int_equal(
+        store_sql(worker->db, "SELECT count(*) FROM instance WHERE epoch = 1 AND NOT failed AND state = 11"), 1);
+    worker_free(worker);
+}
+
 static int setup(void **state)
 {
     UNUSED(state);
@@ -327,6 +442,7 @@ int main(void)
         cmocka_unit_test(a_report_goes_again_until_it_has_arrived),
         cmocka_unit_test(what_it_does_not_hold_is_given_back),
         cmocka_unit_test(a_drain_takes_nothing_new),
+        cmocka_unit_test(what_outlives_it_goes_on),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -4,6 +4,8 @@
 #include "tests/support/runtime_scripted.h"
 #include "tests/support/services_fixture.h"
 
+#define JOB "j0cnv6bv2mqe4m"
+
 static struct services_rig rig;
 static struct survivors *survivors;
 static int changes;
@@ -57,43 +59,44 @@ static void says_what_it_has_found(void **state)
 {
     UNUSED(state);
     assert_written(",\"found\":[],\"held\":[]");
-    add("j1/main/4/9");
-    add("j1/cache/2");
-    add("j1/cache/2/probe-1"); // no token
-    add("j1/cache/x");
-    assert_written(",\"found\":[{\"job\":\"j1\",\"service\":\"cache\",\"epoch\":2}],\"held\":[9]");
-    assert_int_equal(survivors_count(survivors), 4);
+    add(JOB "/main/4/9");
+    add(JOB "/cache/2");
+    add(JOB "/cache/2/probe-1"); // no token
+    add(JOB "/cache/x");
+    add("j1/cache/1"); // no job that a manager would know
+    assert_written(",\"found\":[{\"job\":\"" JOB "\",\"service\":\"cache\",\"epoch\":2}],\"held\":[9]");
+    assert_int_equal(survivors_count(survivors), 5);
     assert_string_equal(runtime_scripted_log(rig.runtime), ""); // nothing is touched before the answer
 }
 
 static void what_is_kept_waits_for_its_order(void **state)
 {
     UNUSED(state);
-    const struct instance_name kept = {.job = "j1", .service = "cache", .epoch = 2};
-    add("j1/cache/2");
+    const struct instance_name kept = {.job = JOB, .service = "cache", .epoch = 2};
+    add(JOB "/cache/2");
     survivors_settle(survivors, rig.services, &kept, 1);
     assert_string_equal(runtime_scripted_log(rig.runtime), "");
-    assert_written(",\"found\":[{\"job\":\"j1\",\"service\":\"cache\",\"epoch\":2}],\"held\":[]"); // asked again
-    struct service_order *order = services_rig_order("j1", "cache", 2, "\"command\":[\"x\"]", NULL);
+    assert_written(",\"found\":[{\"job\":\"" JOB "\",\"service\":\"cache\",\"epoch\":2}],\"held\":[]"); // asked again
+    struct service_order *order = services_rig_order(JOB, "cache", 2, "\"command\":[\"x\"]", NULL);
     order->adopts = true;
     services_start(rig.services, order);
-    assert_true(runtime_scripted_saw(rig.runtime, "adopt j1/cache/2"));
+    assert_true(runtime_scripted_saw(rig.runtime, "adopt " JOB "/cache/2"));
     assert_written(",\"found\":[],\"held\":[]");
 }
 
 static void what_is_not_kept_is_stopped(void **state)
 {
     UNUSED(state);
-    const struct instance_name kept[] = {{.job = "j1", .service = "cache", .epoch = 1},
-                                         {.job = "j1", .service = "db", .epoch = 2},
-                                         {.job = "j2", .service = "cache", .epoch = 2}};
-    add("j1/cache/2");
+    const struct instance_name kept[] = {{.job = JOB, .service = "cache", .epoch = 1},
+                                         {.job = JOB, .service = "db", .epoch = 2},
+                                         {.job = "j0cnv6bv2mqe4n", .service = "cache", .epoch = 2}};
+    add(JOB "/cache/2");
     survivors_settle(survivors, rig.services, kept, ARRAY_LEN(kept));
     assert_int_equal(rig.state, INSTANCE_STOPPED);
     runtime_scripted_inspected(rig.runtime, 1); // it is there, as expected
-    assert_true(runtime_scripted_saw(rig.runtime, "adopt j1/cache/2"));
-    assert_true(runtime_scripted_saw(rig.runtime, "stop j1/cache/2 -1"));
-    runtime_scripted_gone(runtime_scripted_find(rig.runtime, "j1/cache/2"), RUNTIME_STOPPED);
+    assert_true(runtime_scripted_saw(rig.runtime, "adopt " JOB "/cache/2"));
+    assert_true(runtime_scripted_saw(rig.runtime, "stop " JOB "/cache/2 -1"));
+    runtime_scripted_gone(runtime_scripted_find(rig.runtime, JOB "/cache/2"), RUNTIME_STOPPED);
     runtime_scripted_inspected(rig.runtime, 0);
     assert_int_equal(rig.state, INSTANCE_VERIFIED);
     assert_written(",\"found\":[],\"held\":[]");
@@ -103,13 +106,13 @@ static void a_task_is_held_until_it_is_gone(void **state)
 {
     UNUSED(state);
     int64_t tokens[2] = {0};
-    add("j1/main/4/9");
+    add(JOB "/main/4/9");
     survivors_settle(survivors, rig.services, NULL, 0);
     survivors_settle(survivors, rig.services, NULL, 0); // twice is once
-    assert_string_equal(runtime_scripted_log(rig.runtime), "adopt j1/main/4/9\nkill j1/main/4/9\n");
+    assert_string_equal(runtime_scripted_log(rig.runtime), "adopt " JOB "/main/4/9\nkill " JOB "/main/4/9\n");
     assert_int_equal(survivors_held(survivors, tokens, 2), 1);
     assert_int_equal(tokens[0], 9);
-    runtime_scripted_gone(runtime_scripted_find(rig.runtime, "j1/main/4/9"), RUNTIME_STOPPED);
+    runtime_scripted_gone(runtime_scripted_find(rig.runtime, JOB "/main/4/9"), RUNTIME_STOPPED);
     assert_int_equal(changes, 1);
     assert_int_equal(survivors_held(survivors, tokens, 2), 0);
     assert_int_equal(survivors_held(NULL, tokens, 2), 0);
