@@ -25,14 +25,52 @@ static const char *type_name(enum api_type type)
     return "string";
 }
 
+// What the placeholder at `at` of a route's pattern takes; everything else is answered with 404 or 400.
+static const char *placeholder_schema(const char *pattern, const char *at)
+{
+    if (strncmp(at, "{id}", 4) == 0)
+        return strncmp(pattern, "/v1/workers/", 12) == 0
+                   ? "{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]{0,18}$\",\"example\":\"1\"}"
+                   : "{\"type\":\"string\",\"pattern\":\"^j[0-9a-hjkmnp-tv-z]{13}$\",\"example\":\"j0d5n3rf8w2c4g\"}";
+    if (strncmp(at, "{sha256}", 8) == 0)
+        return "{\"type\":\"string\",\"pattern\":\"^[0-9a-f]{64}$\"}";
+    if (strncmp(at, "{index}", 7) == 0)
+        return "{\"type\":\"string\",\"pattern\":\"^(0|[1-9][0-9]{0,18})$\",\"example\":\"0\"}";
+    return "{\"type\":\"string\",\"minLength\":1}";
+}
+
 static void add_path_parameters(struct strbuf *out, const char *pattern, bool *first)
 {
     for (const char *at = strchr(pattern, '{'); at; at = strchr(at + 1, '{')) {
-        strbuf_add_format(out,
-                          "%s{\"name\":\"%.*s\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"}}",
-                          *first ? "" : ",", (int)strcspn(at + 1, "}"), at + 1);
+        strbuf_add_format(out, "%s{\"name\":\"%.*s\",\"in\":\"path\",\"required\":true,\"schema\":%s}",
+                          *first ? "" : ",", (int)strcspn(at + 1, "}"), at + 1, placeholder_schema(pattern, at));
         *first = false;
     }
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+// "post_v1_jobs_id_stop": method and path, one underscore for whatever stands between their words.
+static void add_operation_id(struct strbuf *out, const struct http_route *route)
+{
+    bool gap = false;
+    strbuf_add_text(out, "\"operationId\":\"");
+    for (const char *at = route->method; *at; at++)
+        strbuf_add_char(out, lower(*at));
+    for (const char *at = route->pattern; *at; at++) {
+        if (strchr("/{}.", *at)) {
+            gap = true;
+            continue;
+        }
+        if (gap)
+            strbuf_add_char(out, '_');
+        gap = false;
+        strbuf_add_char(out, *at);
+    }
+    strbuf_add_text(out, strcmp(route->pattern, "/") == 0 ? "_root\"" : "\"");
 }
 
 static void add_parameters(struct strbuf *out, const struct api_doc *doc)
@@ -71,8 +109,10 @@ static void add_operation(struct strbuf *out, const struct http_route *route, co
 {
     strbuf_add_char(out, '"');
     for (const char *at = route->method; *at; at++)
-        strbuf_add_char(out, (char)(*at - 'A' + 'a'));
-    add_text(out, "\":{\"summary\":", route->summary);
+        strbuf_add_char(out, lower(*at));
+    strbuf_add_text(out, "\":{");
+    add_operation_id(out, route);
+    add_text(out, ",\"summary\":", route->summary);
     if (doc->details)
         add_text(out, ",\"description\":", doc->details);
     if (route->role == ROLE_NONE)
@@ -82,7 +122,8 @@ static void add_operation(struct strbuf *out, const struct http_route *route, co
     strbuf_add_text(out, ",\"responses\":{");
     for (size_t i = 0; i < API_REPLIES_MAX && doc->replies[i].status; i++)
         add_reply(out, &doc->replies[i]);
-    strbuf_add_text(out, "\"default\":{\"$ref\":\"#/components/responses/Problem\"}}}");
+    strbuf_add_text(out, "\"4XX\":{\"$ref\":\"#/components/responses/Problem\"},"
+                         "\"5XX\":{\"$ref\":\"#/components/responses/Problem\"}}}");
 }
 
 // True when an earlier row has the same pattern: its object has this one's operation already.
@@ -129,7 +170,7 @@ void api_write_openapi(struct strbuf *out)
     bool first = true;
     strbuf_add_text(out, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Curfew\",\"version\":\"" CURFEW_VERSION
                          "\",\"description\":\"Batch jobs whose services go home when the job is done.\"},"
-                         "\"security\":[{\"token\":[]},{}],\"paths\":{");
+                         "\"servers\":[{\"url\":\"/\"}],\"security\":[{\"token\":[]},{}],\"paths\":{");
     for (size_t i = 0; i < routes_table.count; i++) {
         if (seen_before(i))
             continue;

@@ -57,6 +57,42 @@ static void the_openapi_document_has_every_route_and_no_other(void **state)
     json_object_put(document);
 }
 
+// The text of a member, or "".
+static const char *text_of(struct json_object *object, const char *member)
+{
+    struct json_object *value = NULL;
+    return json_object_object_get_ex(object, member, &value) ? json_object_get_string(value) : "";
+}
+
+static void operations_have_names_of_their_own_and_problems(void **state)
+{
+    UNUSED(state);
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    api_write_openapi(&text);
+    struct json_object *document = json_tokener_parse(strbuf_text(&text)), *paths = NULL;
+    struct json_object *names = json_object_new_object();
+    assert_true(json_object_object_get_ex(document, "paths", &paths));
+    json_object_object_foreach(paths, pattern, methods)
+    {
+        UNUSED(pattern);
+        json_object_object_foreach(methods, method, operation)
+        {
+            struct json_object *responses = NULL;
+            UNUSED(method);
+            json_object_object_add(names, text_of(operation, "operationId"), NULL);
+            assert_true(json_object_object_get_ex(operation, "responses", &responses));
+            assert_non_null(strstr(text_of(responses, "4XX"), "Problem"));
+            assert_non_null(strstr(text_of(responses, "5XX"), "Problem"));
+        }
+    }
+    assert_int_equal(json_object_object_length(names), routes_table.count);
+    assert_false(json_object_object_get_ex(names, "", NULL));
+    assert_true(json_object_object_get_ex(names, "post_v1_jobs_id_stop", NULL));
+    assert_true(json_object_object_get_ex(names, "get_root", NULL));
+    json_object_put(names);
+    json_object_put(document);
+}
+
 static void the_page_has_every_route(void **state)
 {
     UNUSED(state);
@@ -78,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_route_is_described),
         cmocka_unit_test(the_openapi_document_has_every_route_and_no_other),
+        cmocka_unit_test(operations_have_names_of_their_own_and_problems),
         cmocka_unit_test(the_page_has_every_route),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
