@@ -239,7 +239,7 @@ static void test_a_restored_database_is_not_believed(void **state)
 {
     UNUSED(state);
     for (int i = 0; i < ENGINE_GUARD_MIN; i++) {
-        char name[16], identity[32];
+        char name[32], identity[64];
         snprintf(name, sizeof name, "many-%d", i);
         snprintf(identity, sizeof identity, "j0cnv6bv2mqe4%d/cache/1", i + 1);
         run_labelled(name, deployment, identity);
