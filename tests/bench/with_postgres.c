@@ -1,4 +1,5 @@
-// Runs a command with a private PostgreSQL of the same settings as all measurements: with_postgres COMMAND [ARGUMENT...]
+// Runs a command with a private PostgreSQL of the same settings as all measurements: with_postgres COMMAND
+// [ARGUMENT...]
 //
 // The command finds it by PGHOST, PGUSER and PGDATABASE. Exits as the command did.
 #include "tests/support/die.h"

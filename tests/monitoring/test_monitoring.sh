@@ -21,7 +21,7 @@ test_every_rule_has_a_test() {
 served() {
     local name
     while read -r name; do
-        grep -q "^$name[ {]" "$work/metrics" || fail "$1 names $name, which no manager serves"
+        grep -q "^${name}[ {]" "$work/metrics" || fail "$1 names $name, which no manager serves"
     done < <(grep -oE '\bcurfew_[a-z0-9_]+' "$1" | sort -u)
 }
 
