@@ -25,9 +25,9 @@
 struct drain {
     struct system *system;
     char big[SYSTEM_ID_SIZE];
-    _Atomic int64_t granted;  // slices of the big job so far
-    _Atomic int64_t tasks;    // tasks of it
-    _Atomic int64_t small_at; // `granted` when the small job was first granted; -1: not yet
+    _Atomic int64_t granted;     // slices of the big job so far
+    _Atomic int64_t tasks;       // tasks of it
+    _Atomic int64_t small_at;    // `granted` when the small job was first granted; -1: not yet
     _Atomic int64_t small_at_ms; // when that was
     _Atomic int64_t small_tasks;
     _Atomic bool over;
