@@ -1,5 +1,6 @@
 // curfew-jobmanager: the HTTP API over PostgreSQL. It keeps nothing that matters in memory: any replica can be killed
 // at any time.
+#include "services/common/db/db.h"
 #include "services/jobmanager/api_doc.h"
 #include "services/jobmanager/commands.h"
 
@@ -56,5 +57,7 @@ int main(int argc, char **argv)
     if (!command)
         return usage("a command is missing");
     log_init("curfew-jobmanager", settings.log_level, settings.log_format);
+    if (db_password_use(settings.database_password, &err) < 0)
+        return usage(err.text);
     return command->run(&settings);
 }

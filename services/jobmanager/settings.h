@@ -11,7 +11,8 @@
 struct settings {
     char *listen; // as given
     char *database_url;
-    char *token; // NULL: none
+    char *database_password; // NULL: from a passfile, or none
+    char *token;             // NULL: none
     char *port_file;
     char *spool_directory;
     char *log_level_name, *log_format_name;

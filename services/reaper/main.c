@@ -4,6 +4,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/log.h"
 #include "services/common/base/loop.h"
+#include "services/common/base/pulse.h"
 #include "services/common/db/db.h"
 #include "services/common/db/migrate.h"
 #include "services/common/db/notifier.h"
@@ -15,6 +16,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define START_WAIT_MS 60000
 #define CHANNEL "curfew"
@@ -29,6 +31,7 @@ struct sweep_timer {
 
 struct reaper {
     struct reaper_settings settings;
+    struct pulse pulse; // healthy: the database has said who leads within the last term
     struct loop *loop;
     struct db *db;
     struct notifier *notifier;
@@ -96,8 +99,11 @@ static void on_leadership(void *context)
 {
     struct reaper *reaper = context;
     struct err err = {0};
+    int64_t asked_at_ms = clock_boot_ms();
     int change = leadership_renew(&reaper->leadership, reaper->db, &err);
     note_result(reaper, "leadership", change < 0, &err);
+    if (change >= 0)
+        pulse_beat(&reaper->pulse, asked_at_ms + reaper->settings.term_ms);
     if (change == LEADERSHIP_GAINED)
         log_event(LOG_INFO, "leading", "epoch", LOG_NUMBER(reaper->leadership.epoch), NULL);
     if (change == LEADERSHIP_LOST)
@@ -163,6 +169,8 @@ static int reaper_run(struct reaper *reaper, struct err *err)
     if (loop_new(&reaper->loop, err) < 0 ||
         loop_signals(reaper->loop, signals, ARRAY_LEN(signals), on_signal, reaper, err) < 0)
         return -1;
+    if (reaper->settings.health_file && pulse_open(&reaper->pulse, reaper->settings.health_file, err) < 0)
+        return -1;
     if (open_database(reaper, err) < 0)
         return -1;
     if (leadership_init(&reaper->leadership, "reaper", reaper->settings.term_ms, err) < 0 ||
@@ -178,6 +186,7 @@ static void reaper_release(struct reaper *reaper)
 {
     engine_thread_stop(reaper->engine);
     loop_free(reaper->loop);
+    pulse_close(&reaper->pulse);
     notifier_close(reaper->notifier);
     db_close(reaper->db);
     wakes_release(&reaper->wakes);
@@ -185,19 +194,35 @@ static void reaper_release(struct reaper *reaper)
     config_release(&reaper_settings_table, &reaper->settings);
 }
 
+static int health(const struct reaper *reaper, struct err *err)
+{
+    const char *path = reaper->settings.health_file;
+    return path ? pulse_check(path, err) : err_set(err, ERR_INVALID, "setting health-file is missing");
+}
+
+static int configure(struct reaper *reaper, int argc, char **argv, struct err *err)
+{
+    int outcome = config_load(&reaper_settings_table, argc, argv, &reaper->settings, NULL, err);
+    if (outcome != 0)
+        return outcome;
+    if (log_setup("curfew-reaper", reaper->settings.log_level, reaper->settings.log_format, err) < 0)
+        return -1;
+    return db_password_use(reaper->settings.database_password, err);
+}
+
 int main(int argc, char **argv)
 {
-    struct reaper reaper = {0};
+    struct reaper reaper = {.pulse = PULSE_INIT};
     struct err err = {0};
     log_init("curfew-reaper", LOG_INFO, LOG_KEY_VALUE);
-    int outcome = config_load(&reaper_settings_table, argc, argv, &reaper.settings, NULL, &err);
-    if (outcome == 0)
-        outcome = log_setup("curfew-reaper", reaper.settings.log_level, reaper.settings.log_format, &err);
+    // The command takes the place of the program's name: what follows are settings.
+    int is_health = argc > 1 && strcmp(argv[1], "health") == 0;
+    int outcome = configure(&reaper, argc - is_health, argv + is_health, &err);
     bool usage = outcome < 0;
     if (outcome == 0)
-        outcome = reaper_run(&reaper, &err);
+        outcome = is_health ? health(&reaper, &err) : reaper_run(&reaper, &err);
     if (outcome < 0)
-        log_event(LOG_ERROR, "ended", "error", err.text, NULL);
+        log_event(LOG_ERROR, is_health ? "not healthy" : "ended", "error", err.text, NULL);
     reaper_release(&reaper);
     return outcome >= 0 ? 0 : usage ? 2 : 1;
 }

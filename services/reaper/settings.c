@@ -12,6 +12,10 @@ static const struct config_setting settings[] = {
      "The container engine to watch: unix:/var/run/docker.sock, or http://host:port. It finishes there what lost "
      "workers "
      "have, and removes what nobody wants."},
+    {"database-password", CONFIG_SECRET, FIELD(database_password), NULL, 0, 0, false,
+     "File with the password for the database, where there is no passfile."},
+    {"health-file", CONFIG_TEXT, FIELD(health_file), NULL, 0, 0, false,
+     "File that says how long it is healthy, for `health`: it has asked the database who leads within the last term."},
     {"term", CONFIG_DURATION, FIELD(term_ms), "5s", 500, 60000, false,
      "How long a reaper leads without renewing; another one takes over at most so much later."},
     {"skew", CONFIG_DURATION, FIELD(skew_ms), "5s", 0, 600000, false,
@@ -30,7 +34,9 @@ static const struct config_setting settings[] = {
 
 const struct config_table reaper_settings_table = {
     .program = "curfew-reaper",
-    .synopsis = "Stops services once their jobs are over, takes back the work of lost workers, enforces deadlines.",
+    .synopsis = "Stops services once their jobs are over, takes back the work of lost workers, enforces deadlines. "
+                "`health` asks the running one.",
+    .arguments = "[health] [SETTINGS]",
     .settings = settings,
     .count = ARRAY_LEN(settings),
 };

@@ -117,6 +117,8 @@ void agent_lease_renewed(struct agent *agent, int64_t sent_at_ms, int64_t lease_
     agent->fence_at_ms = fence_at_ms;
     agent->fenced = false;
     loop_timer_arm(agent->fence, fence_at_ms);
+    if (agent->events.on_lease)
+        agent->events.on_lease(agent->context, fence_at_ms);
     if (agent->runtime && runtime_extend_lease(agent->runtime, fence_at_ms, &err) < 0)
         log_event(LOG_ERROR, "lease not passed on", "error", err.text, NULL);
 }

@@ -50,6 +50,8 @@ struct agent_events {
     // the parts are attached with agent_attach(). `kept` is what is still wanted of what survived, valid during the
     // call. Failure ends the agent: on_failed follows.
     int (*on_registered)(void *context, const struct agent_registered *registered, struct err *err);
+    // An answer of the manager: unless another one comes, everything is fenced then (CLOCK_BOOTTIME). May be NULL.
+    void (*on_lease)(void *context, int64_t fence_at_ms);
     void (*on_failed)(void *context, const struct err *err); // it cannot go on: a defect of settings or state
 };
 

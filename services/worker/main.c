@@ -5,6 +5,7 @@
 #include "services/common/base/fd.h"
 #include "services/common/base/log.h"
 #include "services/common/base/loop.h"
+#include "services/common/base/pulse.h"
 #include "services/common/http/client_async.h"
 #include "services/worker/agent.h"
 #include "services/worker/logs.h"
@@ -40,6 +41,7 @@ struct worker {
     char *deployment;      // NULL until it is known
     int64_t former_worker; // 0: there was none here
     int former_incarnation;
+    struct pulse pulse; // healthy: the manager has answered within the lease
     struct loop *loop;
     struct http_async *http;
     struct runtime *runtime;
@@ -211,6 +213,11 @@ static int on_registered(void *context, const struct agent_registered *registere
     return 0;
 }
 
+static void on_lease(void *context, int64_t fence_at_ms)
+{
+    pulse_beat(&((struct worker *)context)->pulse, fence_at_ms);
+}
+
 static void fail(struct worker *worker, const struct err *err)
 {
     worker->failure = *err;
@@ -333,7 +340,7 @@ static int make_agent(struct worker *worker, struct err *err)
         .former_worker = worker->former_worker,
         .former_incarnation = worker->former_incarnation,
     };
-    const struct agent_events events = {.on_registered = on_registered, .on_failed = on_failed};
+    const struct agent_events events = {.on_registered = on_registered, .on_lease = on_lease, .on_failed = on_failed};
     return agent_new(worker->loop, worker->http, &settings, &events, worker, &worker->agent, err);
 }
 
@@ -353,7 +360,11 @@ static int prepare(struct worker *worker, struct err *err)
         return -1;
     if (find_shim(worker, err) < 0 || find_identity(worker, err) < 0)
         return -1;
-    return dir_make(worker->settings.state_directory, 0711, err) < 0 ? -1 : read_deployment(worker, err);
+    char health[PATH_MAX];
+    if (dir_make(worker->settings.state_directory, 0711, err) < 0 || state_path(worker, "health", health, err) < 0 ||
+        pulse_open(&worker->pulse, health, err) < 0)
+        return -1;
+    return read_deployment(worker, err);
 }
 
 static int worker_run(struct worker *worker, struct err *err)
@@ -391,6 +402,7 @@ static void worker_release(struct worker *worker)
     runtime_free(worker->runtime);
     http_async_free(worker->http);
     loop_free(worker->loop);
+    pulse_close(&worker->pulse);
     free(worker->deployment);
     free(worker->queues_json);
     free(worker->labels_json);
@@ -403,22 +415,30 @@ static int configure(struct worker *worker, int argc, char **argv, struct err *e
     int outcome = config_load(&worker_settings_table, argc, argv, &worker->settings, NULL, err);
     if (outcome != 0)
         return outcome;
-    if (log_setup("curfew-worker", worker->settings.log_level, worker->settings.log_format, err) < 0)
-        return -1;
-    return prepare(worker, err);
+    return log_setup("curfew-worker", worker->settings.log_level, worker->settings.log_format, err);
+}
+
+static int health(const struct worker *worker, struct err *err)
+{
+    char path[PATH_MAX];
+    return state_path(worker, "health", path, err) < 0 ? -1 : pulse_check(path, err);
 }
 
 int main(int argc, char **argv)
 {
-    static struct worker worker;
+    static struct worker worker = {.pulse = PULSE_INIT};
     struct err err = {0};
     log_init("curfew-worker", LOG_INFO, LOG_KEY_VALUE);
-    int outcome = configure(&worker, argc, argv, &err);
+    // The command takes the place of the program's name: what follows are settings.
+    int is_health = argc > 1 && strcmp(argv[1], "health") == 0;
+    int outcome = configure(&worker, argc - is_health, argv + is_health, &err);
+    if (outcome == 0 && !is_health)
+        outcome = prepare(&worker, &err);
     bool usage = outcome < 0;
     if (outcome == 0)
-        outcome = worker_run(&worker, &err);
+        outcome = is_health ? health(&worker, &err) : worker_run(&worker, &err);
     if (outcome < 0)
-        log_event(LOG_ERROR, "ended", "error", err.text, NULL);
+        log_event(LOG_ERROR, is_health ? "not healthy" : "ended", "error", err.text, NULL);
     worker_release(&worker);
     return outcome >= 0 ? 0 : usage ? 2 : 1;
 }

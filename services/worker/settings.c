@@ -38,7 +38,9 @@ static const struct config_setting settings[] = {
 
 const struct config_table worker_settings_table = {
     .program = "curfew-worker",
-    .synopsis = "Pulls tasks and services from a job manager and runs them on this machine.",
+    .synopsis =
+        "Pulls tasks and services from a job manager and runs them on this machine. `health` asks the running one.",
+    .arguments = "[health] [SETTINGS]",
     .settings = settings,
     .count = ARRAY_LEN(settings),
 };

@@ -70,6 +70,15 @@ int db_open(const char *conninfo, const struct db_options *options, struct db **
     return 0;
 }
 
+int db_password_use(const char *password, struct err *err)
+{
+    // Through the environment of this process, which no other one sees: libpq gives it the place between conninfo and
+    // the passfile.
+    if (password && setenv("PGPASSWORD", password, 1) < 0)
+        return err_errno(err, ERR_NO_MEMORY, errno, "cannot keep the database's password");
+    return 0;
+}
+
 void db_close(struct db *db)
 {
     if (!db)

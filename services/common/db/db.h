@@ -41,6 +41,9 @@ struct db_error {
 // Checks conninfo (URI or keywords) and makes the handle; connects on first use. The server is 13 or newer, else
 // ERR_UNSUPPORTED.
 int db_open(const char *conninfo, const struct db_options *options, struct db **out, struct err *err) WARN_UNUSED;
+// The password of every connection of this process whose conninfo has none; NULL changes nothing. Call before there are
+// threads.
+int db_password_use(const char *password, struct err *err) WARN_UNUSED;
 void db_close(struct db *db); // takes NULL
 DEFINE_CLEANUP(struct db *, db_close);
 #define AUTO_DB CLEANUP(cleanup_db_close)
