@@ -71,9 +71,11 @@ free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
+# run_all [TEST...]: all tests, or these in this order.
 run_all() {
-    local name passed=0 failed=0 started
-    for name in $(declare -F | sed -n 's/^declare -f \(test_.*\)/\1/p' | grep "${ONLY:-}"); do
+    local name passed=0 failed=0 started tests=("$@")
+    [ $# -gt 0 ] || mapfile -t tests < <(declare -F | sed -n 's/^declare -f \(test_.*\)/\1/p')
+    for name in $(printf '%s\n' "${tests[@]}" | grep "${ONLY:-}"); do
         started=$(date +%s%N)
         if (set -euo pipefail && "$name"); then
             printf 'ok    %-50s %6d ms\n' "$name" $((($(date +%s%N) - started) / 1000000))

@@ -14,7 +14,7 @@ packages=(
 )
 ci_packages=(
     clang clang-format-19 clang-tidy-19 cppcheck shellcheck valgrind libc6-dbg gcovr git
-    docker.io iptables busybox-static prometheus libclang-rt-dev
+    docker.io docker-compose mmdebstrap iptables busybox-static prometheus libclang-rt-dev
 )
 # From Debian 13 on the client of docker.io is a package of its own.
 # shellcheck source=/dev/null

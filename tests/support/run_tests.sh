@@ -150,7 +150,13 @@ export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$PWD/tests/support/tsan.supp:se
 
 # Says why there can be no engine; says nothing when there can be one.
 missing_engine() {
-    local why
+    local why tool
+    for tool in docker-compose mmdebstrap; do
+        if ! command -v $tool >/dev/null; then
+            echo "there is no $tool (tests/support/deps.sh --ci installs what is needed)"
+            return 0
+        fi
+    done
     why=$(TMPDIR=/tmp timeout 120 "$build/tests/fixtures/engine" --check 2>&1 >/dev/null) && return 0
     printf '%s\n' "${why:-exit status $?}" | tail -n 1
 }
