@@ -7,7 +7,7 @@
 
 struct reaper_settings {
     char *database_url;
-    char *engine; // NULL: none
+    char *engine;            // NULL: none
     char *database_password; // NULL: from a passfile, or none
     char *health_file;       // NULL: none
     int64_t term_ms;

@@ -22,8 +22,8 @@ int pulse_open(struct pulse *pulse, const char *path, struct err *err)
     if (fd < 0)
         return err_errno(err, ERR_IO, errno, "cannot open '%.180s'", path);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return err_errno(err, errno == EWOULDBLOCK ? ERR_CONFLICT : ERR_IO, errno, "'%.150s' is locked by a running process",
-                         path);
+        return err_errno(err, errno == EWOULDBLOCK ? ERR_CONFLICT : ERR_IO, errno,
+                         "'%.150s' is locked by a running process", path);
     if (ftruncate(fd, 0) < 0)
         return err_errno(err, ERR_IO, errno, "cannot empty '%.180s'", path);
     *pulse = (struct pulse){.fd = TAKE_FD(fd)};
