@@ -175,6 +175,7 @@ bench: deps ## measure what a manager carries: RUNS runs (5), ONLY=name,name or 
 bench-peers: deps ## the same beside graphile-worker and pg-boss, which it installs with npm below build/: RUNS runs (3)
 	$(SUBMAKE) all tests
 	$(Q)BUILD=$(BUILD) RUNS=$(RUNS) tests/bench/peers/run.sh
+
 .PHONY: images
 images: ## make all images of compose.yaml from Debian packages, where none can be pulled (REFRESH=1: from those of today)
 	$(Q)REFRESH=$(REFRESH) docker/bases.sh $(BUILD)/images
