@@ -1,6 +1,7 @@
 #include "tests/faults/jobs.h"
 
 #include "services/common/base/clock.h"
+#include "services/common/base/id.h"
 #include "services/common/model/states.h"
 #include "tests/support/oracle.h"
 #include "tests/support/process.h"
@@ -204,16 +205,28 @@ void jobs_finish(struct jobs *jobs, int64_t timeout_ms)
     }
 }
 
+// An instance that was never given to a worker was never there: nothing can be looked for.
+#define UNVERIFIED "placed_at IS NOT NULL AND grade <> %d"
+
 static bool all_verified(void *context)
 {
     struct jobs *jobs = context;
-    return system_sql(jobs->system, "SELECT count(*) FROM curfew.instance WHERE grade <> %d", GRADE_VERIFIED) == 0;
+    return system_sql(jobs->system, "SELECT count(*) FROM curfew.instance WHERE " UNVERIFIED, GRADE_VERIFIED) == 0;
+}
+
+static void explain_unverified(struct jobs *jobs)
+{
+    char id[SYSTEM_ID_SIZE];
+    fprintf(stderr, "faults: not every certificate is verified though all workers are back\n");
+    id_format('j', system_sql(jobs->system, "SELECT min(job) FROM curfew.instance WHERE " UNVERIFIED, GRADE_VERIFIED),
+              id);
+    system_explain(jobs->system, id);
 }
 
 void jobs_check_certificates(struct jobs *jobs, int64_t timeout_ms)
 {
     if (!wait_until(all_verified, jobs, timeout_ms)) {
-        fprintf(stderr, "faults: not every certificate is verified though all workers are back\n");
+        explain_unverified(jobs);
         jobs->violations++;
     }
     for (unsigned i = 0; i < jobs->closed; i++)
