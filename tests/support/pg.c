@@ -152,6 +152,7 @@ static void start_server(struct pg *pg)
                                 "-clog_min_messages=warning",
                                 fsync ? "-cfsync=on" : "-cfsync=off",
                                 fsync ? "-cfull_page_writes=on" : "-cfull_page_writes=off",
+                                pg->flags & PG_STATEMENTS ? "-cshared_preload_libraries=pg_stat_statements" : NULL,
                                 NULL};
     process_free(pg->postmaster);
     pg->postmaster = process_start(argv, &(struct process_options){.user = SERVER_USER, .survive = true});

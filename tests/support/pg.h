@@ -15,7 +15,8 @@
 struct pg;
 
 enum pg_flag {
-    PG_FSYNC = 1, // as in production; without it kill -9 of the server is fine too, but not of the machine. Slower
+    PG_FSYNC = 1,      // as in production; without it kill -9 of the server is fine too, but not of the machine. Slower
+    PG_STATEMENTS = 2, // counts statements: databases may have the extension pg_stat_statements
 };
 
 struct pg *pg_start(unsigned flags);

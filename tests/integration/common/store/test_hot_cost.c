@@ -1,0 +1,126 @@
+// What hot calls cost the database, counted instead of timed: statements for each transaction of a lane and bytes of WAL for
+// each task, without full page images. The bounds leave less than a quarter above what was counted; who passes one has made
+// the hot path more expensive, or knows why and moves the bound.
+#include "services/common/store/hot.h"
+
+#include "services/common/base/macros.h"
+#include "services/common/db/db.h"
+#include "tests/support/hot_lane.h"
+#include "tests/support/pg.h"
+#include "tests/support/store_db.h"
+#include "tests/support/test.h"
+
+#include <stdio.h>
+
+#define WORKERS 16
+#define WARM_ROUNDS 5
+#define ROUNDS 40
+
+struct cost {
+    double statements; // for each transaction
+    double wal;        // bytes for each task
+};
+
+struct turns {
+    struct hot_worker workers[WORKERS];
+    struct work_operation works[WORKERS];
+    struct slice_result results[WORKERS];
+    struct queue_want want;
+};
+
+static int64_t statements(void)
+{
+    return store_sql(lane.db, "SELECT sum(s.calls)::bigint FROM public.pg_stat_statements s "
+                              "WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+                              "AND s.query NOT LIKE '%%pg_stat_statements%%' AND s.query NOT LIKE '%%pg_current_wal%%'");
+}
+
+static int64_t wal_bytes(void)
+{
+    return store_sql(lane.db, "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint");
+}
+
+// Every worker reports what it was given and is given more, in one transaction. Returns how many tasks were reported.
+static int64_t turn(struct turns *turns)
+{
+    struct work_operation *works[WORKERS];
+    int64_t tasks = 0;
+    for (int i = 0; i < WORKERS; i++) {
+        struct work_operation *work = works[i] = &turns->works[i];
+        size_t count = work->grant_count;
+        assert_true(count <= 1);
+        if (count) {
+            turns->results[i] = hot_success(&work->grants[0]);
+            tasks += work->grants[0].count;
+        }
+        struct arena *arena = work->arena;
+        *work = hot_poll(turns->workers[i], &turns->want);
+        work->arena = arena;
+        work->results = &turns->results[i];
+        work->result_count = count;
+    }
+    hot_lane_run(&lane, works, WORKERS);
+    return tasks;
+}
+
+static struct cost cost_of(int64_t width)
+{
+    static struct turns turns;
+    turns = (struct turns){.want = {"default", width}};
+    store_sql(lane.db, "CREATE EXTENSION pg_stat_statements SCHEMA public");
+    for (int i = 0; i < WORKERS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "w%d", i);
+        turns.workers[i] = hot_worker_new(lane.db, name);
+    }
+    hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1000000}}");
+    for (int i = 0; i < WARM_ROUNDS; i++)
+        turn(&turns);
+    store_sql(lane.db, "SELECT 1 FROM public.pg_stat_statements_reset()");
+    int64_t tasks = 0, wal = wal_bytes();
+    for (int i = 0; i < ROUNDS; i++)
+        tasks += turn(&turns);
+    struct cost cost = {.wal = (double)(wal_bytes() - wal) / (double)tasks,
+                        .statements = (double)statements() / ROUNDS};
+    assert_int_equal(tasks, ROUNDS * WORKERS * width);
+    for (int i = 0; i < WORKERS; i++)
+        work_operation_release(&turns.works[i]);
+    print_message("width %lld: %.2f statements a transaction, %.2f bytes of WAL a task\n", (long long)width,
+                  cost.statements, cost.wal);
+    return cost;
+}
+
+static void assert_within(double value, double bound, const char *what)
+{
+    if (value <= 0 || value > bound)
+        fail_msg("%s: %.2f, at most %.2f", what, value, bound);
+}
+
+static void slices_of_100(void **state)
+{
+    UNUSED(state);
+    struct cost cost = cost_of(100);
+    assert_within(cost.statements, 20, "statements of a transaction of 16 calls");
+    assert_within(cost.wal, 5.2, "bytes of WAL for a task");
+}
+
+static void single_tasks(void **state)
+{
+    UNUSED(state);
+    struct cost cost = cost_of(1);
+    assert_within(cost.statements, 19, "statements of a transaction of 16 calls");
+    assert_within(cost.wal, 510, "bytes of WAL for a task");
+}
+
+static int setup(void **state)
+{
+    UNUSED(state);
+    hot_pg = pg_start(PG_STATEMENTS);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {hot_test(slices_of_100), hot_test(single_tasks)};
+    return cmocka_run_group_tests(tests, setup, hot_group_teardown);
+}
