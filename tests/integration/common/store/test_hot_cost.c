@@ -1,6 +1,6 @@
-// What hot calls cost the database, counted instead of timed: statements for each transaction of a lane and bytes of WAL for
-// each task, without full page images. The bounds leave less than a quarter above what was counted; who passes one has made
-// the hot path more expensive, or knows why and moves the bound.
+// What hot calls cost the database, counted instead of timed: statements for each transaction of a lane and bytes of
+// WAL for each task, without full page images. The bounds leave less than a quarter above what was counted; who passes
+// one has made the hot path more expensive, or knows why and moves the bound.
 #include "services/common/store/hot.h"
 
 #include "services/common/base/macros.h"
@@ -30,9 +30,10 @@ struct turns {
 
 static int64_t statements(void)
 {
-    return store_sql(lane.db, "SELECT sum(s.calls)::bigint FROM public.pg_stat_statements s "
-                              "WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-                              "AND s.query NOT LIKE '%%pg_stat_statements%%' AND s.query NOT LIKE '%%pg_current_wal%%'");
+    return store_sql(lane.db,
+                     "SELECT sum(s.calls)::bigint FROM public.pg_stat_statements s "
+                     "WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+                     "AND s.query NOT LIKE '%%pg_stat_statements%%' AND s.query NOT LIKE '%%pg_current_wal%%'");
 }
 
 static int64_t wal_bytes(void)
