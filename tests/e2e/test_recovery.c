@@ -2,10 +2,12 @@
 // and what was recorded stays.
 #include "tests/support/test.h"
 
+#include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
 #include "tests/support/oracle.h"
 #include "tests/support/pg.h"
 #include "tests/support/process.h"
+#include "tests/support/raw_http.h"
 #include "tests/support/system_calls.h"
 #include "tests/support/temp_dir.h"
 
@@ -222,6 +224,32 @@ static void test_one_key_is_one_job(void **state)
     }
 }
 
+static bool is_committed(void *key)
+{
+    return system_sql(curfew, "SELECT count(*) FROM job WHERE idempotency_key = '%s'", (const char *)key) == 1;
+}
+
+// The job is committed, the manager dies, and the client has read nothing of a reply: the same key finds the job.
+static void test_reply_lost_after_the_commit(void **state)
+{
+    char key[] = "recovery-reply", request[512];
+    AUTO_FREE char *body = quoted("{'name':'key','command':['true']}");
+    AUTO_CLOSE int client = raw_connect((uint16_t)atoi(strrchr(system_url(curfew, 0), ':') + 1));
+    UNUSED(state);
+    snprintf(request, sizeof request,
+             "POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+             "Idempotency-Key: %s\r\nContent-Length: %zu\r\n\r\n%s",
+             key, strlen(body), body);
+    raw_send_text(client, request);
+    assert_true(wait_until(is_committed, key, WAIT_MS));
+    system_kill(curfew, SYSTEM_MANAGER, 0);
+    struct submission again = {system_client(curfew, 1), body, {"Idempotency-Key", key}, 0};
+    submit_once(&again);
+    http_client_free(again.client);
+    assert_int_equal(again.status, 200);
+    assert_true(is_committed(key));
+}
+
 // ---- reapers
 
 // A timeout passes though the reaper that led is dead.
@@ -281,6 +309,7 @@ int main(void)
         cmocka_unit_test_setup(test_killed_and_restarted_worker, heal),
         cmocka_unit_test_setup(test_service_lost_with_its_worker, heal),
         cmocka_unit_test_setup(test_one_key_is_one_job, heal),
+        cmocka_unit_test_setup(test_reply_lost_after_the_commit, heal),
         cmocka_unit_test_setup(test_killed_leader, heal),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
