@@ -205,20 +205,23 @@ void jobs_finish(struct jobs *jobs, int64_t timeout_ms)
     }
 }
 
-// An instance that was never given to a worker was never there: nothing can be looked for.
-#define UNVERIFIED "placed_at IS NOT NULL AND grade <> %d"
+// One that was stopped before it was started is absent at the first look, and there is nothing to look for again.
+#define UNVERIFIED "grade <> %d AND NOT (grade = %d AND started_at IS NULL)"
 
 static bool all_verified(void *context)
 {
     struct jobs *jobs = context;
-    return system_sql(jobs->system, "SELECT count(*) FROM curfew.instance WHERE " UNVERIFIED, GRADE_VERIFIED) == 0;
+    return system_sql(jobs->system, "SELECT count(*) FROM curfew.instance WHERE " UNVERIFIED, GRADE_VERIFIED,
+                      GRADE_ABSENT) == 0;
 }
 
 static void explain_unverified(struct jobs *jobs)
 {
     char id[SYSTEM_ID_SIZE];
     fprintf(stderr, "faults: not every certificate is verified though all workers are back\n");
-    id_format('j', system_sql(jobs->system, "SELECT min(job) FROM curfew.instance WHERE " UNVERIFIED, GRADE_VERIFIED),
+    id_format('j',
+              system_sql(jobs->system, "SELECT min(job) FROM curfew.instance WHERE " UNVERIFIED, GRADE_VERIFIED,
+                         GRADE_ABSENT),
               id);
     system_explain(jobs->system, id);
 }
