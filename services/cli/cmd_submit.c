@@ -50,7 +50,7 @@ int submit_job(struct cli *cli, struct job_file *file, const char *key, char job
         if (!may_pass || clock_boot_ms() > until_ms)
             return -1;
         if (backoff.failures == 0)
-            fprintf(stderr, "curfew: the manager does not answer; trying again\n");
+            fprintf(stderr, "curfew: %s; trying again\n", err->text);
         poll(NULL, 0, (int)backoff_next_ms(&backoff));
     }
     return 0;

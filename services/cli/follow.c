@@ -188,7 +188,7 @@ static bool wait_for_manager(struct follow *follow, struct backoff *backoff, int
         return false;
     if (!follow->said_away) {
         hide_bar(follow);
-        fprintf(stderr, "curfew: the manager does not answer; trying again\n");
+        fprintf(stderr, "curfew: %s; trying again\n", err->text);
     }
     follow->said_away = true;
     poll(NULL, 0, (int)backoff_next_ms(backoff));

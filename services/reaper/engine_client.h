@@ -44,7 +44,7 @@ int engine_client_new(const char *url, struct engine_client **out, struct err *e
 void engine_client_free(struct engine_client *engine); // takes NULL
 
 // Agrees on a version and asks for the engine's id, which is valid until the next call. ERR_UNAVAILABLE it does not
-// answer; ERR_FORBIDDEN no permission; ERR_INVALID too old, or no container engine. Texts say what to do.
+// answer, or may not be asked; ERR_INVALID too old, or no container engine. Texts say what to do.
 int engine_client_hello(struct engine_client *engine, const char **id, struct err *err) WARN_UNUSED;
 
 // Everything with this deployment's label.
