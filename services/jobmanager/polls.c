@@ -8,6 +8,8 @@
 // Which wakes came when is kept by slots, not by identifiers: two that share one cause a look too many, nothing else.
 #define SLOTS 4096
 
+#define SLACK_PART 20 // of its wait; a poll may end so much earlier
+
 struct demand_queue {
     struct int_node by_demand;
     struct poll_link *first, *last; // the longest waiting first
@@ -145,6 +147,12 @@ void polls_free(struct polls *polls)
 }
 
 // ---- parking
+
+int64_t polls_due_ms(int64_t now_ms, int64_t wait_ms)
+{
+    int64_t slack_ms = wait_ms / SLACK_PART, due_ms = now_ms + wait_ms;
+    return slack_ms > 0 ? due_ms - due_ms % slack_ms : due_ms;
+}
 
 uint64_t polls_mark(const struct polls *polls)
 {

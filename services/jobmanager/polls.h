@@ -48,6 +48,11 @@ struct polls;
 int polls_new(struct polls **out, struct err *err) WARN_UNUSED;
 void polls_free(struct polls *polls); // nothing may be parked any more; takes NULL
 
+// When a poll that comes now and asks to wait so long is due: at a moment that others share, never later than it asks
+// and at most a twentieth of its wait earlier. So the heartbeats of an idle fleet travel together through the server's
+// threads, the lane and the database, instead of waking all of them for each one.
+int64_t polls_due_ms(int64_t now_ms, int64_t wait_ms);
+
 // A point in the sequence of wakes. Taken before the transaction in which a poll looks for tasks.
 uint64_t polls_mark(const struct polls *polls);
 

@@ -234,7 +234,7 @@ enum http_handled work_start(struct app *app, struct http_request *request, bool
         return answer_error(request, reply, &err, &faults);
     work->reports = reports;
     work->body.operation.worker = worker;
-    work->due_ms = clock_boot_ms() + MIN(work->body.wait_ms, app->settings->poll_ms);
+    work->due_ms = polls_due_ms(clock_boot_ms(), MIN(work->body.wait_ms, app->settings->poll_ms));
     work->parked.serial = atomic_fetch_add(&app->arrivals, 1);
     work->entry =
         (struct lane_entry){.work = &work->body.operation,

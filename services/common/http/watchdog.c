@@ -22,8 +22,11 @@ struct round {
     struct http_server *server;
     enum http_server_stage stage;
     int64_t now_ms;
-    size_t count;
+    size_t count; // with look_count never more than BATCH
     struct finding findings[BATCH];
+    size_t look_count; // those who wait, and whose clients may have gone
+    struct pollfd looks[BATCH];
+    struct http_connection *looked_at[BATCH];
 };
 
 static bool is_parked(const struct http_connection *connection)
@@ -87,18 +90,28 @@ static void check_cut(struct round *round, struct http_connection *connection)
     end_connection(connection);
 }
 
-static bool client_has_gone(int fd)
+// Of those that are looked at, the clients that have gone; one system call for all.
+static void check_clients(struct round *round)
 {
-    struct pollfd look = {.fd = fd, .events = POLLRDHUP};
-    return poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    int found = round->look_count ? poll(round->looks, round->look_count, 0) : 0;
+    for (size_t i = 0; i < round->look_count && found > 0; i++) {
+        if (round->looks[i].revents == 0)
+            continue;
+        found--;
+        if ((round->looks[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0)
+            continue;
+        atomic_fetch_add_explicit(&round->server->gone, 1, memory_order_relaxed);
+        note(round, round->looked_at[i], true);
+    }
+    round->look_count = 0;
 }
 
-static void check_client(struct round *round, struct http_connection *connection)
+static void look_later(struct round *round, struct http_connection *connection)
 {
-    if (!is_waiting(connection) || !client_has_gone(connection->fd))
+    if (!is_waiting(connection))
         return;
-    atomic_fetch_add_explicit(&round->server->gone, 1, memory_order_relaxed);
-    note(round, connection, true);
+    round->looks[round->look_count] = (struct pollfd){.fd = connection->fd, .events = POLLRDHUP};
+    round->looked_at[round->look_count++] = connection;
 }
 
 static void check(struct round *round, struct http_connection *connection)
@@ -106,12 +119,12 @@ static void check(struct round *round, struct http_connection *connection)
     switch (round->stage) {
     case HTTP_SERVER_RUNNING:
         check_deadline(round, connection);
-        check_client(round, connection);
+        look_later(round, connection);
         return;
     case HTTP_SERVER_DRAINING:
         check_deadline(round, connection);
         check_drain(round, connection);
-        check_client(round, connection);
+        look_later(round, connection);
         return;
     case HTTP_SERVER_CUTTING:
         check_cut(round, connection);
@@ -148,13 +161,18 @@ static void act(struct round *round)
     round->count = 0;
 }
 
-// Looks at a shard. What does not fit into one round waits for the next; one connection adds at most two findings.
+// Looks at a shard. What does not fit into one round waits for the next; one connection adds at most a finding and a
+// look.
 static void look_at(struct round *round, struct http_shard *shard)
 {
     pthread_mutex_lock(&shard->lock);
     for (struct http_connection *connection = shard->connections; connection && round->count < BATCH - 1;
-         connection = connection->next)
+         connection = connection->next) {
         check(round, connection);
+        if (round->count + round->look_count >= BATCH - 1)
+            check_clients(round);
+    }
+    check_clients(round);
     pthread_mutex_unlock(&shard->lock);
     act(round);
 }

@@ -202,6 +202,24 @@ static void after_missed_notifications_all_look(void **state)
     assert_int_equal(polls_count(polls), 0);
 }
 
+static void idle_ones_are_due_together(void **state)
+{
+    UNUSED(state);
+    int moments = 0;
+    int64_t last = 0;
+    for (int64_t now_ms = 1000000; now_ms < 1005000; now_ms++) {
+        int64_t due_ms = polls_due_ms(now_ms, 5000);
+        assert_in_range(due_ms, now_ms + 4751, now_ms + 5000);
+        moments += due_ms != last;
+        last = due_ms;
+    }
+    assert_int_equal(moments, 20);
+    // Short waits have nothing to share, and what was asked for is kept.
+    assert_int_equal(polls_due_ms(1003, 0), 1003);
+    assert_int_equal(polls_due_ms(1003, 19), 1022);
+    assert_in_range(polls_due_ms(1003, 300), 1003 + 286, 1003 + 300);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +230,7 @@ int main(void)
         cmocka_unit_test(a_newer_poll_displaces_the_older),
         cmocka_unit_test(one_that_is_due_ends_by_itself),
         cmocka_unit_test(after_missed_notifications_all_look),
+        cmocka_unit_test(idle_ones_are_due_together),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
