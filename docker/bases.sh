@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # bases.sh DIRECTORY: makes the archives that the air-gapped images stand on, from Debian 13 packages, with mmdebstrap and the mirror
-# that it finds on this machine: DIRECTORY/{builder,runtime,demo,postgres}.tar. One that was made from the same lists of packages
-# is kept; REFRESH=1 makes all of them again, with the packages of today.
+# that it finds on this machine: DIRECTORY/{builder,runtime,demo,postgres}.tar, each with its sum beside it. One that was made from
+# the same lists of packages is kept; REFRESH=1 makes all of them again, with the packages of today.
 #
 # Needs mmdebstrap and a way to a Debian mirror; no engine.
 set -euo pipefail
@@ -35,6 +35,8 @@ make_base() {
         cat "$out/$name.log" >&2
         return 1
     }
+    rm -f "$out/$name.recipe"
+    sha256sum <"$out/$name.part.tar" | cut -d ' ' -f 1 >"$out/$name.sum"
     mv "$out/$name.part.tar" "$out/$name.tar"
     echo "$recipe" >"$out/$name.recipe"
 }

@@ -8,4 +8,4 @@ keys=$(redis SMEMBERS files)
 # shellcheck disable=SC2086 # one word per key
 redis ZUNIONSTORE total "$(echo "$keys" | wc -l)" $keys >/dev/null
 redis ZREVRANGE total 0 9 WITHSCORES | paste - - |
-    jq -Rc 'split("\t") | {word: .[0], count: (.[1] | tonumber)}' >"$CURFEW_OUTPUT"
+    awk -F '\t' '{ printf "{\"word\":\"%s\",\"count\":%d}\n", $1, $2 }' >"$CURFEW_OUTPUT"
