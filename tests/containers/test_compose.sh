@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # compose.yaml as users have it, on a private engine with the images of `make images`: up, the demo, what is killed comes back,
-# everything is replaced under load without a failed submit, and down leaves nothing.
+# everything is replaced under load without a failed submit, and down leaves nothing. Every command of docs/how-to/compose.md and
+# air-gapped.md is run on the way, where a user would.
 #
-# The bases are made outside of the engine's network, which ends at this machine.
+# The bases are made outside of the engine's network, which ends at this machine. `docker compose` is that of Debian 13 where it is
+# installed, else docker-compose 1.29.
 # deadline: 900
 set -euo pipefail
 # shellcheck source=tests/support/cli.sh
@@ -21,11 +23,38 @@ export COMPOSE_PROJECT_NAME=clone
 export CURFEW_SERVER=http://127.0.0.1:19001 CURFEW_TOKEN_FILE=$clone/secrets/token
 
 compose() {
-    (cd "$clone" && docker-compose "$@")
+    if command docker compose version >/dev/null 2>&1; then
+        (cd "$clone" && command docker compose "$@")
+    else
+        (cd "$clone" && docker-compose "$@")
+    fi
 }
 
+# What the documents call `docker compose` is what this machine has of it.
+docker() {
+    if [ "$1" = compose ]; then compose "${@:2}"; else command docker "$@"; fi
+}
+export clone
+export -f compose docker
+
+# commands PAGE [HEADING]: those of a page of docs/how-to, or of one section: the lines that begin with `$ `.
+commands() {
+    awk -v heading="${2:+## $2}" '/^## / { section = $0 } /^\$ / && (heading == "" || section == heading) { print substr($0, 3) }' \
+        "docs/how-to/$1"
+}
+
+# section PAGE HEADING [NUMBER]: runs the commands of a section, or one of them, in the clone, as one session. Its output is in $log.
+section() {
+    commands "$1" "$2" | sed -n "${3:-1,\$}p" >"$work/session"
+    [ -s "$work/session" ] || fail "$1 has no such commands below '$2'"
+    (cd "$clone" && exec bash -e -v "$work/session") >"$log" 2>&1 </dev/null || fail "$1, $2"
+    cat "$work/session" >>"$work/ran"
+}
+
+# container SERVICE: its id; asked of the engine, since compose takes most of a second.
 container() {
-    compose ps --quiet "$1"
+    docker ps --all --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+        --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False
 }
 
 # kill_in SERVICE: SIGKILL to the program under the container's init, as a crash is.
@@ -65,15 +94,23 @@ ends_well() {
 }
 
 test_images() {
-    local image size
+    local image size version
+    version=$("$curfew" --version | cut -d ' ' -f 2)
     mkdir "$clone"
-    cp -r compose.yaml .dockerignore Makefile docker services docs "$clone"
-    status 0 "$clone/docker/images.sh" build/images
+    cp -r compose.yaml compose.override.example.yaml .dockerignore Makefile docker services docs "$clone"
+    ln -s "$build" "$clone/build"
+    section air-gapped.md 'Make the images'
+    section air-gapped.md 'In two steps'
     for image in jobmanager worker worker-demo reaper cli; do
         size=$(docker image inspect -f '{{.Size}}' "curfew-$image")
         [ "$size" -lt 120000000 ] || fail "curfew-$image has $size bytes"
         [ "$(docker image inspect -f '{{.Config.User}}' "curfew-$image")" = 10001:10001 ] || fail "curfew-$image runs as root"
         [ "$(docker image inspect -f '{{index .Config.Entrypoint 0}}' "curfew-$image")" = tini ] || fail "curfew-$image has no init"
+        [ "$(docker image inspect -f '{{.Config.StopSignal}}' "curfew-$image")" = SIGTERM ] || fail "curfew-$image has no stop signal"
+        [ $image = cli ] || [ "$(docker image inspect -f '{{len .Config.Healthcheck.Test}}' "curfew-$image")" -ge 2 ] ||
+            fail "curfew-$image says nothing of its health"
+        docker image inspect -f '{{json .Config.Labels}}' "curfew-$image" >"$log"
+        says "\"org.opencontainers.image.version\":\"$version\"" image.revision image.title
         status 0 docker run --rm --read-only --cap-drop ALL --entrypoint sh "curfew-$image" -c 'ldd /usr/bin/curfew*'
         says_not 'not found'
     done
@@ -93,8 +130,7 @@ test_reproducible() {
 
 test_up_is_healthy_in_time() {
     local started=$SECONDS
-    "$clone/docker/secrets.sh"
-    compose up --detach >"$log" 2>&1 || fail "compose up"
+    section compose.md Start
     until_ 30 all_healthy
     [ $((SECONDS - started)) -le 30 ] || fail "healthy after $((SECONDS - started)) s"
     status 0 curl --silent --fail --header "Authorization: Bearer $(cat "$CURFEW_TOKEN_FILE")" "$CURFEW_SERVER/v1/workers"
@@ -103,8 +139,8 @@ test_up_is_healthy_in_time() {
 }
 
 test_demo() {
-    status 0 compose run --rm demo
-    says 'job.closed  cleanup=clean' '"word":"license"' 'cleanup: clean' verified
+    section compose.md 'Run a job'
+    says 'job.closed  cleanup=clean' '"word":"license"' 'cleanup: clean' verified '"name":"squares"' '"name":"word-count"'
 }
 
 test_killed_worker() {
@@ -144,15 +180,15 @@ load() {
 
 # The command line knows its submit again by its key and asks for some seconds, longer than a manager is away.
 test_rolling_replacement() {
-    local loader service job before
+    local loader job manager worker
     load &
     loader=$!
-    for service in jobmanager worker-1 worker-2 reaper; do
-        before=$(container $service)
-        compose up --detach --no-deps --force-recreate $service >"$log" 2>&1 || fail "replacing $service"
-        [ "$before" != "$(container $service)" ] || fail "$service was not replaced"
-        until_ 30 all_healthy
-    done
+    manager=$(container jobmanager) worker=$(container worker-1)
+    section compose.md Replace
+    until_ 30 all_healthy
+    if [ "$manager" = "$(container jobmanager)" ] || [ "$worker" = "$(container worker-1)" ]; then fail "nothing was replaced"; fi
+    compose up --detach --no-deps --force-recreate worker-2 reaper >"$log" 2>&1 || fail "replacing more"
+    until_ 30 all_healthy
     touch "$work/enough"
     wait $loader
     ! grep -q FAILED "$work/submitted" || fail "failed submits: $(cat "$work/load.log")"
@@ -164,18 +200,33 @@ test_rolling_replacement() {
 
 test_down_leaves_nothing() {
     local volumes
-    compose down >"$log" 2>&1 || fail "compose down"
+    section compose.md End 1
     [ -z "$(docker ps --all --quiet)" ] || fail "containers: $(docker ps --all)"
     [ -z "$(docker network ls --quiet --filter type=custom)" ] || fail "networks: $(docker network ls)"
-    volumes=$(docker volume ls --quiet | sort | paste -sd ' ')
+    volumes=$(docker volume ls --quiet | grep -v worker-docker | sort | paste -sd ' ') # 1.29 makes it though nobody uses it
     [ "$volumes" = 'clone_postgres clone_worker-1 clone_worker-2' ] || fail "volumes: $volumes"
-    compose up --detach >"$log" 2>&1 || fail "compose up again"
+    # What it has left is taken up again, here by the file for development.
+    section compose.md Develop
     until_ 30 all_healthy
-    compose down --volumes >"$log" 2>&1 || fail "compose down --volumes"
+    PGPASSWORD=$(cat "$clone/secrets/database-password") \
+        status 0 psql --host 127.0.0.1 --port 19002 --username curfew --command 'SELECT count(*) AS jobs FROM job' curfew
+    says jobs
+    docker logs "$(container jobmanager)" >"$log" 2>&1
+    says '"event":"listening"'
+    section compose.md End 2
+    rm "$clone/compose.override.yaml"
     [ -z "$(docker ps --all --quiet; docker network ls --quiet --filter type=custom; docker volume ls --quiet)" ] ||
         fail "left: $(docker ps --all; docker volume ls)"
 }
 
+test_every_command_of_the_pages_was_run() {
+    local page
+    for page in compose.md air-gapped.md; do commands $page; done | sort -u >"$work/commands"
+    sort -u "$work/ran" | comm -23 "$work/commands" - >"$log"
+    [ -s "$work/commands" ] || fail "there are no commands"
+    [ ! -s "$log" ] || fail "commands that nobody runs"
+}
+
 # One after the other, each stands on what the one before left.
 run_all test_images test_reproducible test_up_is_healthy_in_time test_demo test_killed_worker \
-    test_killed_manager_and_reaper test_rolling_replacement test_down_leaves_nothing
+    test_killed_manager_and_reaper test_rolling_replacement test_down_leaves_nothing test_every_command_of_the_pages_was_run
