@@ -168,11 +168,13 @@ static void wake_next(const struct work *work)
 
 // ---- the lane
 
-// What nobody waits for is not looked up; a report is recorded all the same.
+// What nobody waits for is not looked up; a report is recorded all the same. A poll is looked at right before it is
+// answered: what a client that has gone was given would be nobody's until its worker's lease is over.
 static bool work_wanted(struct lane_entry *entry)
 {
     struct work *work = CONTAINER_OF(entry, struct work, entry);
-    if (!http_request_cancelled(work->request))
+    bool polls = work->body.operation.polls;
+    if (!(polls ? http_request_client_has_gone(work->request) : http_request_cancelled(work->request)))
         return true;
     work->body.operation.polls = false;
     return work->reports && !work->again;

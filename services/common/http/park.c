@@ -1,5 +1,7 @@
 #include "services/common/http/server_internal.h"
 
+#include <poll.h>
+
 void http_request_park(struct http_request *request, http_cancel_fn cancel, void *owner)
 {
     request->mhd = request->connection->mhd;
@@ -35,6 +37,27 @@ void http_request_complete(struct http_request *request, struct http_reply *repl
 bool http_request_cancelled(const struct http_request *request)
 {
     return atomic_load(&request->park_state) == HTTP_PARK_DETACHED;
+}
+
+static bool client_has_gone(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = POLLRDHUP};
+    return poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+// While the owner looks nobody else can resume the connection: its descriptor stays what it is.
+bool http_request_client_has_gone(struct http_request *request)
+{
+    enum http_park_state expected = HTTP_PARK_WAITING;
+    if (!atomic_compare_exchange_strong(&request->park_state, &expected, HTTP_PARK_LOOKING))
+        return http_request_cancelled(request);
+    bool has_gone = client_has_gone(request->connection->fd);
+    if (has_gone)
+        atomic_fetch_add_explicit(&request->connection->server->gone, 1, memory_order_relaxed);
+    atomic_store(&request->park_state, has_gone ? HTTP_PARK_DETACHED : HTTP_PARK_WAITING);
+    if (has_gone)
+        MHD_resume_connection(request->mhd);
+    return has_gone;
 }
 
 bool http_request_detach(struct http_request *request)

@@ -67,3 +67,7 @@ void http_request_park(struct http_request *request, http_cancel_fn cancel, void
 void http_request_complete(struct http_request *request, struct http_reply *reply);
 // True once the client has gone: work that nobody waits for may be left out. For the owner of a parked request.
 bool http_request_cancelled(const struct http_request *request);
+// Looks whether the client of a parked request has gone, now and not when the watchdog looks next. True: it has, and
+// http_request_cancelled() is true from now on; `cancel` is not called for it. Costs a system call. For the owner, who
+// has not completed it.
+bool http_request_client_has_gone(struct http_request *request);

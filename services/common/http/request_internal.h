@@ -41,6 +41,7 @@ enum http_stage {
 enum http_park_state {
     HTTP_NOT_PARKED,
     HTTP_PARK_WAITING,   // the owner has it
+    HTTP_PARK_LOOKING,   // the same, and it looks whether the client is still there: back in a moment
     HTTP_PARK_COMPLETED, // the owner has answered
     HTTP_PARK_DETACHED,  // the server has given up the connection; the owner's answer goes nowhere
 };

@@ -3,11 +3,14 @@
 #include "tests/support/db_test.h"
 #include "tests/support/fake_worker.h"
 #include "tests/support/process.h"
+#include "tests/support/raw_http.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ONE_TASK "{\"name\":\"one\",\"command\":[\"true\"]}"
 
@@ -280,6 +283,37 @@ static void a_lost_reply_gives_the_tasks_back(void **state)
     fake_worker_release(&worker);
 }
 
+// A worker that dies while it waits: what comes then is not given to it, though the watchdog has not noticed yet.
+static void a_client_that_has_gone_is_given_nothing(void **state)
+{
+    struct manager *manager = *state;
+    struct fake_worker dies = {0}, lives = {0};
+    fake_worker_init(&dies, manager, "w9");
+    fake_worker_init(&lives, manager, "w10");
+    for (int i = 0; i < 5; i++) {
+        AUTO_JSON_OBJECT struct json_object *reply = NULL;
+        int client = raw_connect((uint16_t)atoi(strrchr(manager_url(manager), ':') + 1));
+        char body[128], request[512];
+        snprintf(body, sizeof(body), "{\"incarnation\":%d,\"wait_ms\":30000,\"want\":{\"default\":1}}",
+                 dies.incarnation);
+        snprintf(
+            request, sizeof(request),
+            "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+            dies.poll_path, strlen(body), body);
+        raw_send_text(client, request);
+        wait_until_parked(manager, 1);
+        close(client);
+        AUTO_FREE char *id = manager_submit(manager, ONE_TASK);
+        assert_int_equal(fake_worker_poll(&lives, 5000, 1, &reply), 200);
+        assert_int_equal(json_length_at(reply, "/slices"), 1);
+        assert_int_equal(json_number_at(reply, "/slices/0/attempt"), 1);
+        fake_worker_obey(&lives, reply);
+        assert_true(manager_wait_job(manager, id, "succeeded", "none", 5000));
+    }
+    fake_worker_release(&dies);
+    fake_worker_release(&lives);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +326,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(stale_reports_change_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(an_old_incarnation_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_reply_gives_the_tasks_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_client_that_has_gone_is_given_nothing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, db_test_start, db_test_stop);
 }

@@ -95,6 +95,30 @@ static void connections_do_not_wait_for_owners(void **state)
     fixture_complete_all(&fixture, 200);
 }
 
+// The owner may look for itself, and races with the watchdog then.
+static void an_owner_sees_at_once_that_its_client_has_gone(void **state)
+{
+    UNUSED(state);
+    for (int round = 0; round < 50; round++) {
+        int fds[10];
+        open_many(fds, ARRAY_LEN(fds), HOLD);
+        assert_true(fixture_wait_parked(&fixture, ARRAY_LEN(fds)));
+        for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+            assert_false(http_request_client_has_gone(fixture.parked[i]));
+        close_many(fds, ARRAY_LEN(fds));
+        for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+            assert_true(http_request_client_has_gone(fixture.parked[i]));
+            assert_true(http_request_cancelled(fixture.parked[i]));
+            assert_true(http_request_client_has_gone(fixture.parked[i]));
+        }
+        fixture_complete_all(&fixture, 200);
+    }
+    assert_true(fixture_wait(&fixture, &fixture.observed_499, 500));
+    struct http_server_stats stats;
+    http_server_stats(fixture.server, &stats);
+    assert_true(stats.gone >= 500); // the watchdog may have seen one at the same moment
+}
+
 static void completing_races_with_vanishing(void **state)
 {
     UNUSED(state);
@@ -165,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_thread_completes, setup, teardown),
         cmocka_unit_test_setup_teardown(vanished_clients_are_noticed_within_two_seconds, setup, teardown),
         cmocka_unit_test_setup_teardown(connections_do_not_wait_for_owners, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_owner_sees_at_once_that_its_client_has_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(completing_races_with_vanishing, setup, teardown),
         cmocka_unit_test_setup_teardown(draining_asks_the_owners, setup, teardown),
         cmocka_unit_test_setup_teardown(draining_cuts_off_what_nobody_answers, setup, teardown),
