@@ -4,6 +4,7 @@
 
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/fd.h"
 #include "tests/support/oracle.h"
 #include "tests/support/pg.h"
 #include "tests/support/process.h"
@@ -44,16 +45,26 @@ static struct json_object *closed(const char *id, const char *outcome)
     return job;
 }
 
-static bool file_is_there(void *context)
+static bool file_has_a_line(void *context)
 {
-    return access(context, F_OK) == 0;
+    AUTO_FREE char *text = NULL;
+    size_t length;
+    return file_read(context, 1 << 20, &text, &length, NULL) == 0 && strchr(text, '\n');
 }
 
-static void wait_for_file(const char *name)
+// Waits until an attempt has written something; it has to be the first one.
+static void wait_for_first_attempt(const char *id, const char *name)
 {
     char path[256];
+    AUTO_FREE char *text = NULL;
+    size_t length;
     snprintf(path, sizeof(path), "%s/%s", directory, name);
-    assert_true(wait_until(file_is_there, path, WAIT_MS));
+    assert_true(wait_until(file_has_a_line, path, WAIT_MS));
+    assert_int_equal(file_read(path, 1 << 20, &text, &length, NULL), 0);
+    if (!strstr(text, "again"))
+        return;
+    system_explain(curfew, id);
+    fail_msg("the first attempt of job %s was given to a worker that is dead", id);
 }
 
 // Only worker 0 is there while the job starts; then worker 1 is there too.
@@ -62,7 +73,7 @@ static void submit_on_first_worker(char id[SYSTEM_ID_SIZE], const char *file, co
     system_kill(curfew, SYSTEM_WORKER, 1);
     system_submit(curfew, id, "{'name':'%s','retries':{'max':3,'backoff':'10ms'}," ALIVE_OR_AGAIN "%s}", file,
                   directory, file, directory, file, more);
-    wait_for_file(file);
+    wait_for_first_attempt(id, file);
     system_restart(curfew, SYSTEM_WORKER, 1);
 }
 
@@ -278,6 +289,7 @@ static int heal(void **state)
         for (int i = 0; i < system_count(curfew, part); i++) {
             if (!system_is_running(curfew, part, i))
                 system_restart(curfew, part, i);
+            system_signal(curfew, part, i, SIGCONT);
         }
     }
     system_wait_ready(curfew, 2);
