@@ -1,6 +1,7 @@
 #include "services/reaper/engine_thread.h"
 
 #include "services/common/base/log.h"
+#include "services/common/base/macros.h"
 #include "services/common/db/db.h"
 #include "services/common/db/notifier.h"
 #include "services/common/store/embedded.h"
@@ -12,7 +13,7 @@
 #include <time.h>
 
 #define CHANNEL "curfew"
-#define ROUND_MS 1000
+#define ROUND_MS ((int64_t)1000) // less when the leadership has to be renewed more often
 
 struct engine_thread {
     struct engine_watch_settings settings;
@@ -74,9 +75,11 @@ static void look(struct engine_thread *thread)
 static bool rest(struct engine_thread *thread)
 {
     struct timespec until;
+    int64_t round_ms = MIN(ROUND_MS, thread->settings.term_ms / 3);
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ROUND_MS / 1000;
-    until.tv_nsec += ROUND_MS % 1000 * 1000000;
+    until.tv_nsec += round_ms % 1000 * 1000000;
+    until.tv_sec += round_ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&thread->mutex);
     int outcome = 0;
     while (!thread->stopping && outcome == 0)

@@ -52,6 +52,8 @@ struct look {
     struct sweep sweep;
     size_t unknown;
     int left;
+    bool has_trouble;
+    struct err trouble; // the first that concerns one object only
 };
 
 bool engine_guard_refuses(size_t unknown, size_t all)
@@ -254,16 +256,41 @@ static void note_refusal(struct look *look)
     look->watch->refused = refused;
 }
 
+// 1 when something may be ended still. A round that takes longer than the term keeps its leadership: the next leader
+// would begin patience and grace anew.
+static int still_leads(struct look *look, struct err *err)
+{
+    struct leadership *leadership = &look->watch->leadership;
+    if (leadership_keep(leadership, look->watch->db, err) < 0)
+        return -1;
+    look->sweep.epoch = leadership->epoch;
+    return leadership_holds(leadership);
+}
+
+// What the engine refuses or does not manage for one object holds up no others.
+static int go_on(struct look *look, int outcome, const struct err *err)
+{
+    if (outcome >= 0 || (err->code != ERR_IO && err->code != ERR_TIMEOUT))
+        return outcome;
+    if (!look->has_trouble)
+        look->trouble = *err;
+    look->has_trouble = true;
+    return 0;
+}
+
 static int end_containers(struct look *look, struct err *err)
 {
     for (size_t i = 0; i < look->listing.container_count; i++) {
         const struct engine_seen *seen = &look->seen[i];
         bool unknown = seen->verdict == ENGINE_ORPHAN && seen->worker == 0;
-        if (seen->verdict == ENGINE_LEAVE || !leadership_holds(&look->watch->leadership))
+        if (seen->verdict == ENGINE_LEAVE)
             continue;
+        int leads = still_leads(look, err);
+        if (leads <= 0)
+            return leads;
         if (unknown && look->watch->refused)
             look->left++;
-        else if (end_container(look, &look->listing.containers[i], seen, err) < 0)
+        else if (go_on(look, end_container(look, &look->listing.containers[i], seen, err), err) < 0)
             return -1;
     }
     return 0;
@@ -315,10 +342,11 @@ static int end_networks(struct look *look, struct err *err)
             jobs[i] = 0;
     if (count > 0 && engine_jobs_open(look->watch->db, jobs, open, count, err) < 0)
         return -1;
-    for (size_t i = 0; i < count; i++)
-        if (!open[i] && !look->watch->refused && leadership_holds(&look->watch->leadership) &&
-            end_network(look, &look->listing.networks[i], err) < 0)
+    for (size_t i = 0; i < count && !look->watch->refused; i++) {
+        int leads = open[i] ? 0 : still_leads(look, err);
+        if (leads < 0 || (leads > 0 && go_on(look, end_network(look, &look->listing.networks[i], err), err) < 0))
             return -1;
+    }
     return 0;
 }
 
@@ -357,7 +385,8 @@ static int do_round(struct look *look, struct err *err)
     note_refusal(look);
     if (end_containers(look, err) < 0 || settle_debts(look, err) < 0 || end_networks(look, err) < 0)
         return -1;
-    forget_unseen(watch);
+    if (leadership_holds(&watch->leadership)) // else it did not look at all of them
+        forget_unseen(watch);
     return engine_note(&look->sweep, watch->engine, (int)look->listing.container_count, (int)look->unknown,
                        watch->refused, err);
 }
@@ -375,5 +404,9 @@ int engine_watch_round(struct engine_watch *watch, struct wakes *wakes, struct e
     int outcome = do_round(&look, err);
     if (outcome < 0 && err->code == ERR_STALE)
         leadership_drop(&watch->leadership);
+    if (outcome >= 0 && look.has_trouble) {
+        *err = look.trouble;
+        return -1;
+    }
     return outcome < 0 ? -1 : look.left;
 }

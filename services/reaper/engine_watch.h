@@ -1,9 +1,9 @@
 // Watches one container engine: finishes what lost workers have there, and removes what no row wants.
 //
-// Level-triggered, one round a second: what the engine shows under our deployment's label is held against the rows
-// (store/engine.h). Of several reapers at an engine one works: it holds the row "engine/ID" of `leader`, which it
-// renews only when the engine has answered. Keeps in memory only which signals it has sent when: killed at any moment,
-// another one goes on from the engine and the database.
+// Level-triggered, a round a second, or three in a term that is shorter than three seconds: what the engine shows under
+// our deployment's label is held against the rows (store/engine.h). Of several reapers at an engine one works: it holds
+// the row "engine/ID" of `leader`, which it renews only when the engine has answered. Keeps in memory only which
+// signals it has sent when: killed at any moment, another one goes on from the engine and the database.
 //
 // Before anything is ended it is looked at once more, by its id. What no row wants has to be seen for `patience_ms`;
 // and when more than half of at least ENGINE_GUARD_MIN containers are unknown to the database, it is the database that

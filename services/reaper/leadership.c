@@ -26,6 +26,12 @@ bool leadership_holds(const struct leadership *leadership)
     return clock_boot_ms() < leadership->trusted_until_ms;
 }
 
+// How long after a renewal it is trusted.
+static int64_t trust_ms(const struct leadership *leadership)
+{
+    return leadership->term_ms * 4 / 5;
+}
+
 int leadership_renew(struct leadership *leadership, struct db *db, struct err *err)
 {
     bool led = leadership_holds(leadership);
@@ -38,8 +44,16 @@ int leadership_renew(struct leadership *leadership, struct db *db, struct err *e
         leadership_drop(leadership);
         return led ? LEADERSHIP_LOST : LEADERSHIP_SAME;
     }
-    leadership->trusted_until_ms = asked_at_ms + leadership->term_ms * 4 / 5;
+    leadership->trusted_until_ms = asked_at_ms + trust_ms(leadership);
     return led ? LEADERSHIP_SAME : LEADERSHIP_GAINED;
+}
+
+int leadership_keep(struct leadership *leadership, struct db *db, struct err *err)
+{
+    int64_t renewed_at_ms = leadership->trusted_until_ms - trust_ms(leadership);
+    if (!leadership_holds(leadership) || clock_boot_ms() < renewed_at_ms + leadership->term_ms / 3)
+        return LEADERSHIP_SAME;
+    return leadership_renew(leadership, db, err);
 }
 
 void leadership_drop(struct leadership *leadership)

@@ -29,6 +29,9 @@ enum leadership_change { LEADERSHIP_SAME, LEADERSHIP_GAINED, LEADERSHIP_LOST };
 // failure the leadership holds until its trust runs out.
 int leadership_renew(struct leadership *leadership, struct db *db, struct err *err) WARN_UNUSED;
 bool leadership_holds(const struct leadership *leadership);
+// For long work in between: renews a leadership that holds when a third of its term has passed since it was renewed
+// last. Outcomes as above.
+int leadership_keep(struct leadership *leadership, struct db *db, struct err *err) WARN_UNUSED;
 // A sweep found another leader (ERR_STALE).
 void leadership_drop(struct leadership *leadership);
 // For a planned end: another reaper need not wait for the term.

@@ -314,6 +314,41 @@ static void test_the_thread_outlives_its_engine(void **state)
     engine_thread_stop(NULL);
 }
 
+static bool stubborn_is_gone(void *context)
+{
+    UNUSED(context);
+    return !exists("stubborn");
+}
+
+// Two that share a short term do not take turns: each would begin patience and grace anew.
+static void test_one_of_two_keeps_a_short_term(void **state)
+{
+    UNUSED(state);
+    char with_deployment[128];
+    struct err err = {0};
+    struct engine_thread *threads[2] = {NULL, NULL};
+    const struct engine_watch_settings settings = {.url = engine_host(engine),
+                                                   .database_url = conninfo,
+                                                   .term_ms = 1000,
+                                                   .patience_ms = PATIENCE_MS,
+                                                   .limit = 100};
+    snprintf(with_deployment, sizeof with_deployment, "--label=" ENGINE_LABEL_DEPLOYMENT "=%s", deployment);
+    free(engine_docker_ok(engine, "run", "-d", "--name=stubborn", "--stop-timeout=4", with_deployment,
+                          "--label=" ENGINE_LABEL_IDENTITY "=j0cnv6bv2mqe4m/cache/1", ENGINE_IMAGE, "sleep", "600",
+                          NULL));
+    int64_t began_ms = clock_boot_ms();
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        assert_ok(engine_thread_start(&settings, &threads[i], &err), err);
+    bool is_gone = wait_until(stubborn_is_gone, NULL, WAIT_MS);
+    print_message("gone after %lld ms\n", (long long)(clock_boot_ms() - began_ms));
+    int64_t epoch = store_sql(db, "SELECT epoch FROM leader WHERE name LIKE 'engine/%%'");
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        engine_thread_stop(threads[i]);
+    assert_true(is_gone);
+    assert_in_range(epoch, 1,
+                    3); // a machine that is busy for most of a term may have it change hands, but not every second
+}
+
 static void test_the_program_watches(void **state)
 {
     UNUSED(state);
@@ -356,6 +391,7 @@ int main(void)
         TEST(test_one_of_two_reapers_works),
         TEST(test_says_what_is_wrong),
         TEST(test_the_thread_outlives_its_engine),
+        TEST(test_one_of_two_keeps_a_short_term),
         TEST(test_the_program_watches),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -95,6 +95,34 @@ static void a_leader_that_hangs_is_followed_and_never_trusts_itself_beside_anoth
     assert_false(leadership_holds(&first));
 }
 
+static bool a_third_has_passed(void *context)
+{
+    const int64_t *renewed_ms = context;
+    return clock_boot_ms() >= *renewed_ms + TERM_MS / 3 + 1;
+}
+
+static void long_work_keeps_it(void **state)
+{
+    AUTO_DB struct db *db = store_db_new(*state);
+    struct leadership first;
+    struct err err = {0};
+    init(&first);
+    assert_ok(leadership_keep(&first, db, &err), err);
+    assert_false(leadership_holds(&first)); // it does not take one
+    do {                                    // until the machine was fast enough to tell
+        renew(&first, db);
+        int64_t trusted_until_ms = first.trusted_until_ms, renewed_ms = clock_boot_ms();
+        assert_ok(leadership_keep(&first, db, &err), err);
+        bool is_early = clock_boot_ms() < renewed_ms + TERM_MS / 4;
+        assert_true(first.trusted_until_ms == trusted_until_ms || !is_early);
+        assert_true(wait_until(a_third_has_passed, &renewed_ms, 20000));
+        assert_ok(leadership_keep(&first, db, &err), err);
+        if (first.trusted_until_ms > trusted_until_ms)
+            return;
+    } while (!leadership_holds(&first));
+    fail_msg("it was not renewed");
+}
+
 static void a_database_that_is_away_ends_the_trust_in_time(void **state)
 {
     AUTO_DB struct db *db = store_db_new(*state);
@@ -116,6 +144,7 @@ int main(void)
         cmocka_unit_test(the_first_leads_and_goes_on),
         cmocka_unit_test(a_planned_end_hands_over_at_once),
         cmocka_unit_test(a_leader_that_hangs_is_followed_and_never_trusts_itself_beside_another),
+        cmocka_unit_test(long_work_keeps_it),
         cmocka_unit_test(a_database_that_is_away_ends_the_trust_in_time),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
