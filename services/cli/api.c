@@ -88,6 +88,9 @@ int api_problem(const struct http_response *response, struct err *err)
         detail = api_text(document.root, "detail");
         print_faults(api_member(document.root, "errors"));
     }
+    if (response->status == 401)
+        return err_set(err, ERR_UNAUTHORIZED, "%s: --token-file or CURFEW_TOKEN_FILE names the file of a valid one",
+                       *detail ? detail : "the manager wants a token");
     if (*detail)
         return err_set(err, code_of_status(response->status), "%s", detail);
     return err_set(err, code_of_status(response->status), "the manager answered with status %d", response->status);

@@ -1,4 +1,4 @@
-// list, tasks, services, workers, leaks: pages of a list, fetched until it ends or the limit is reached.
+// list, tasks, services, workers, leaks, token list: pages of a list, fetched until it ends or the limit is reached.
 #include "services/cli/api.h"
 #include "services/cli/commands.h"
 #include "services/cli/print.h"
@@ -186,5 +186,17 @@ int cmd_leaks(struct cli *cli)
                                             {"STOP ASKED", "stop_requested_at", NULL}};
     struct listing listing = {.member = "leaks", .columns = columns, .column_count = ARRAY_LEN(columns)};
     strbuf_add_text(&listing.path, "/v1/leaks");
+    return show(cli, &listing);
+}
+
+int cmd_token_list(struct cli *cli)
+{
+    static const struct column columns[] = {{"TOKEN", "id", NULL},           {"NAME", "name", NULL},
+                                            {"ROLE", "role", NULL},          {"STATE", "state", NULL},
+                                            {"CREATED", "created_at", NULL}, {"BY", "created_by", NULL},
+                                            {"EXPIRES", "expires_at", NULL}};
+    struct listing listing = {
+        .member = "tokens", .columns = columns, .column_count = ARRAY_LEN(columns), .paged = true};
+    strbuf_add_text(&listing.path, "/v1/tokens?");
     return show(cli, &listing);
 }

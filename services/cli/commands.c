@@ -153,5 +153,16 @@ const struct command commands[] = {
      cmd_drain,
      {{"--undo", NULL, NULL, "let it work again"}}},
     {"leaks", NULL, "list services that outlive their job", "None is how it should be.", false, cmd_leaks, {{0}}},
+    {"token",
+     "create|list|revoke",
+     "make, list or revoke tokens",
+     "Needs a token of role admin, once there is any. `create` prints the token, this once; several of one name may be "
+     "valid at a time, so a new one can take over before the old one is revoked.",
+     false,
+     cmd_token,
+     {{"--name", NULL, "NAME", "create: whose it is; shown in lists, logs and histories"},
+      {"--role", NULL, "ROLE", "create: viewer, submitter, worker or admin"},
+      {"--expires-in", NULL, "DURATION", "create: after that it is not valid any more, such as 90d"},
+      {"--id", NULL, "TOKEN", "revoke: which one, as `curfew token list` names it"}}},
 };
 const size_t command_count = ARRAY_LEN(commands);

@@ -15,7 +15,8 @@ const struct exit_meaning exit_meanings[] = {
      "service could not be stopped"},
     {EXIT_UNAVAILABLE, false, "no answer from the manager"},
     {EXIT_REFUSED, false,
-     "the manager says no: there is no such job, it is not in a state for that, the token is not known"},
+     "the manager says no: there is no such job, it is not in a state for that, the token is not valid or of "
+     "another role"},
     {EXIT_ERROR, false, "another error"},
     {EXIT_INTERRUPTED, false, "interrupted by Ctrl-C"},
 };

@@ -33,6 +33,10 @@ enum http_handled answer_error(const struct http_request *request, struct http_r
     http_reply_bytes(reply, status, PROBLEM_MEDIA_TYPE, &body);
     if (status == 503 || status == 429)
         http_reply_retry_after(reply, RETRY_AFTER_MS);
+    if (status == 401)
+        http_reply_header(reply, "WWW-Authenticate",
+                          http_request_bearer(request) ? "Bearer realm=\"curfew\", error=\"invalid_token\""
+                                                       : "Bearer realm=\"curfew\"");
     return HTTP_REPLY;
 }
 

@@ -12,7 +12,8 @@
 // Moves `body` into the reply. A body that ran out of memory becomes a problem.
 enum http_handled answer_json(const struct http_request *request, struct http_reply *reply, int status,
                               struct strbuf *body);
-// The problem document of an error; `faults` may be NULL. Adds Retry-After where trying again helps.
+// The problem document of an error; `faults` may be NULL. Adds Retry-After where trying again helps, and to a 401 what
+// it wants.
 enum http_handled answer_error(const struct http_request *request, struct http_reply *reply, const struct err *err,
                                const struct faults *faults);
 // A problem with a code of its own, such as stale_incarnation.

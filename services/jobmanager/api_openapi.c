@@ -2,6 +2,7 @@
 
 #include "services/common/base/version.h"
 #include "services/common/http/reply.h"
+#include "services/common/model/role.h"
 #include "services/jobmanager/routes.h"
 
 #include <string.h>
@@ -28,6 +29,8 @@ static const char *type_name(enum api_type type)
 // What the placeholder at `at` of a route's pattern takes; everything else is answered with 404 or 400.
 static const char *placeholder_schema(const char *pattern, const char *at)
 {
+    if (strncmp(at, "{id}", 4) == 0 && strncmp(pattern, "/v1/tokens/", 11) == 0)
+        return "{\"type\":\"string\",\"pattern\":\"^t[0-9a-hjkmnp-tv-z]{13}$\",\"example\":\"t0d5n3rf8w2c4g\"}";
     if (strncmp(at, "{id}", 4) == 0)
         return strncmp(pattern, "/v1/workers/", 12) == 0
                    ? "{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]{0,18}$\",\"example\":\"1\"}"
@@ -105,6 +108,26 @@ static void add_reply(struct strbuf *out, const struct api_reply *reply)
     strbuf_add_text(out, "},");
 }
 
+// The role that the call asks for; or nothing at all, at a manager that has no token.
+static void add_security(struct strbuf *out, enum role needs)
+{
+    const char *role = role_name((int)needs);
+    if (needs == ROLE_NONE)
+        strbuf_add_text(out, ",\"security\":[]");
+    else if (needs == ROLE_ANY)
+        strbuf_add_text(out, ",\"security\":[{\"token\":[]},{}]");
+    else
+        strbuf_add_format(out, ",\"security\":[{\"token\":[\"%s\"]},{}]", role);
+}
+
+static void add_refusals(struct strbuf *out, enum role needs)
+{
+    if (needs == ROLE_NONE)
+        return;
+    strbuf_add_text(out, "\"401\":{\"$ref\":\"#/components/responses/Unauthorized\"},"
+                         "\"403\":{\"$ref\":\"#/components/responses/Forbidden\"},");
+}
+
 static void add_operation(struct strbuf *out, const struct http_route *route, const struct api_doc *doc)
 {
     strbuf_add_char(out, '"');
@@ -115,13 +138,13 @@ static void add_operation(struct strbuf *out, const struct http_route *route, co
     add_text(out, ",\"summary\":", route->summary);
     if (doc->details)
         add_text(out, ",\"description\":", doc->details);
-    if (route->role == ROLE_NONE)
-        strbuf_add_text(out, ",\"security\":[]");
+    add_security(out, (enum role)route->role);
     add_parameters(out, doc);
     add_body(out, doc);
     strbuf_add_text(out, ",\"responses\":{");
     for (size_t i = 0; i < API_REPLIES_MAX && doc->replies[i].status; i++)
         add_reply(out, &doc->replies[i]);
+    add_refusals(out, (enum role)route->role);
     strbuf_add_text(out, "\"4XX\":{\"$ref\":\"#/components/responses/Problem\"},"
                          "\"5XX\":{\"$ref\":\"#/components/responses/Problem\"}}}");
 }
@@ -153,17 +176,50 @@ static void add_path(struct strbuf *out, size_t row)
     strbuf_add_char(out, '}');
 }
 
+#define REFUSAL(name, meaning)                                                                                   \
+    "\"" name "\":{\"description\":\"" meaning                                                                   \
+    "\",\"headers\":{\"WWW-Authenticate\":{\"schema\":{\"type\":\"string\"}}},\"content\":{\"" HTTP_TYPE_PROBLEM \
+    "\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}"
+
 static const char components[] =
-    "\"components\":{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\"}},"
-    "\"responses\":{\"Problem\":{\"description\":\"what is wrong (RFC 9457)\",\"content\":{\"" HTTP_TYPE_PROBLEM
-    "\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}},"
-    "\"schemas\":{\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"code\",\"request_id\"]"
-    ","
-    "\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},\"status\":{\"type\":\"integer\"},"
-    "\"code\":{\"type\":\"string\"},\"detail\":{\"type\":\"string\"},\"request_id\":{\"type\":\"string\"},"
-    "\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"pointer\",\"code\",\"detail\"],"
-    "\"properties\":{\"pointer\":{\"type\":\"string\"},\"code\":{\"type\":\"string\"},\"detail\":{\"type\":\"string\"}}"
-    "}}}}}}";
+    "\"components\":{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":"
+    "\"Operations name the least role of the token: viewer; submitter, who may what a viewer may; worker; "
+    "admin, who may "
+    "everything. Without one: any role.\"}},"
+    "\"responses\":{" REFUSAL(
+        "Unauthorized", "there is no token, or it is not known, has expired or was "
+                        "revoked") "," REFUSAL("Forbidden", "the token's role may not do this; or a page of another "
+                                                            "origin asks") ","
+                                                                           "\"Problem\":{\"description\":"
+                                                                           "\"what is wrong (RFC "
+                                                                           "9457)\",\"content\":{"
+                                                                           "\"" HTTP_TYPE_PROBLEM
+                                                                           "\":{\"schema\":{\"$ref\":\"#/"
+                                                                           "components/schemas/"
+                                                                           "Problem\"}}}}},"
+                                                                           "\"schemas\":{\"Problem\":{"
+                                                                           "\"type\":\"object\","
+                                                                           "\"required\":[\"type\","
+                                                                           "\"title\",\"status\",\"code\","
+                                                                           "\"request_id\"]"
+                                                                           ","
+                                                                           "\"properties\":{\"type\":{"
+                                                                           "\"type\":\"string\"},\"title\":{"
+                                                                           "\"type\":\"string\"},\"status\":"
+                                                                           "{\"type\":\"integer\"},"
+                                                                           "\"code\":{\"type\":\"string\"},"
+                                                                           "\"detail\":{\"type\":\"string\"}"
+                                                                           ",\"request_id\":{\"type\":"
+                                                                           "\"string\"},"
+                                                                           "\"errors\":{\"type\":\"array\","
+                                                                           "\"items\":{\"type\":\"object\","
+                                                                           "\"required\":[\"pointer\","
+                                                                           "\"code\",\"detail\"],"
+                                                                           "\"properties\":{\"pointer\":{"
+                                                                           "\"type\":\"string\"},\"code\":{"
+                                                                           "\"type\":\"string\"},\"detail\":"
+                                                                           "{\"type\":\"string\"}}"
+                                                                           "}}}}}}";
 
 void api_write_openapi(struct strbuf *out)
 {

@@ -16,6 +16,8 @@
 #include <stdint.h>
 
 struct http_server;
+struct keyring;
+struct refusals;
 
 struct app {
     const struct settings *settings;
@@ -27,6 +29,8 @@ struct app {
     struct waiters *waiters;
     struct wakeup *wakeup;
     struct meters *meters;
+    struct keyring *keyring;
+    struct refusals *refusals;
     struct told told;
     _Atomic(struct http_server *) server; // NULL until it has started
     _Atomic bool draining;

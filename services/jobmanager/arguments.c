@@ -15,6 +15,14 @@ int path_job(const struct http_request *request, int64_t *out, struct err *err)
     return 0;
 }
 
+int path_token(const struct http_request *request, int64_t *out, struct err *err)
+{
+    const char *id = http_request_param(request, "id");
+    if (id_parse('t', id, out) < 0)
+        return err_set(err, ERR_NOT_FOUND, "token '%.40s' does not exist", id);
+    return 0;
+}
+
 int path_worker(const struct http_request *request, int64_t *out, struct err *err)
 {
     const char *id = http_request_param(request, "id");

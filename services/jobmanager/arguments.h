@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// {id} as the id of a job or a worker. ERR_NOT_FOUND when it is malformed: there is no such thing.
+// {id} as the id of a job, a token or a worker. ERR_NOT_FOUND when it is malformed: there is no such thing.
 int path_job(const struct http_request *request, int64_t *out, struct err *err) WARN_UNUSED;
+int path_token(const struct http_request *request, int64_t *out, struct err *err) WARN_UNUSED;
 int path_worker(const struct http_request *request, int64_t *out, struct err *err) WARN_UNUSED;
 
 // A query parameter that is absent leaves *out as it is: set the default first. ERR_INVALID names the parameter.

@@ -1,26 +1,17 @@
 #include "services/jobmanager/auth.h"
 
-#include "services/common/base/sha256.h"
+#include "services/common/base/strbuf.h"
+#include "services/common/model/role.h"
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/app.h"
-#include "services/jobmanager/routes.h"
+#include "services/jobmanager/keyring.h"
+#include "services/jobmanager/refusals.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-// Takes the same time wherever the texts differ: their hashes are compared, all digits of them.
-static bool same_token(const char *expected, const char *given)
-{
-    char a[SHA256_HEX_SIZE], b[SHA256_HEX_SIZE];
-    if (sha256_hex(expected, strlen(expected), a, NULL) < 0 || sha256_hex(given, strlen(given), b, NULL) < 0)
-        return false;
-    unsigned difference = 0;
-    for (size_t i = 0; i < SHA256_HEX_SIZE; i++)
-        difference |= (unsigned)(a[i] ^ b[i]);
-    return difference == 0;
-}
 
 // Without a token this machine is trusted, but not the web pages that a browser on it shows: they can send requests
 // here under a name of theirs, or from an origin of theirs.
@@ -59,25 +50,82 @@ static int foreign_page_check(const struct http_request *request, struct err *er
     return 0;
 }
 
-static int token_check(const struct http_request *request, const char *expected, struct err *err)
+// ---- tokens
+
+static int refused(enum key_verdict verdict, enum refusal *refusal, struct err *err)
 {
-    const char *given = http_request_bearer(request);
-    if (given && same_token(expected, given))
+    switch (verdict) {
+    case KEY_GOOD:
         return 0;
-    return err_set(err, ERR_UNAUTHORIZED, given ? "this token is not known" : "no token was sent");
+    case KEY_UNKNOWN:
+        *refusal = REFUSAL_UNKNOWN;
+        return err_set(err, ERR_UNAUTHORIZED, "this token is not known");
+    case KEY_EXPIRED:
+        *refusal = REFUSAL_EXPIRED;
+        return err_set(err, ERR_UNAUTHORIZED, "this token has expired");
+    case KEY_REVOKED:
+        *refusal = REFUSAL_REVOKED;
+        return err_set(err, ERR_UNAUTHORIZED, "this token was revoked");
+    case KEY_UNCHECKED:
+        *refusal = REFUSAL_UNCHECKED;
+        return err_set(err, ERR_UNAVAILABLE, "tokens cannot be checked: the database does not answer");
+    }
+    return err_set(err, ERR_INTERNAL, "a token of no kind");
+}
+
+static int role_check(const struct key *key, enum role needs, enum refusal *refusal, struct err *err)
+{
+    AUTO_STRBUF struct strbuf roles = STRBUF_INIT;
+    if (role_may(key->role, needs))
+        return 0;
+    *refusal = REFUSAL_FORBIDDEN;
+    role_list(needs, &roles);
+    return err_set(err, ERR_FORBIDDEN, "this call needs a token of role %s, and token '%s' is of role %s",
+                   strbuf_text(&roles), key->name, role_name((int)key->role));
+}
+
+static int token_check(struct app *app, struct http_request *request, enum role needs, enum refusal *refusal,
+                       struct err *err)
+{
+    struct key key = {0};
+    const char *given = http_request_bearer(request);
+    *refusal = REFUSAL_MISSING;
+    if (!given)
+        return err_set(err, ERR_UNAUTHORIZED, "no token was sent");
+    int verdict = keyring_check(app->keyring, given, &key, err);
+    if (verdict >= 0 && *key.name)
+        http_request_set_principal(request, key.name, key.id, (int)key.role);
+    if (verdict < 0 || refused((enum key_verdict)verdict, refusal, err) < 0)
+        return -1;
+    return role_check(&key, needs, refusal, err);
 }
 
 bool auth_check(void *context, struct http_request *request, struct http_reply *reply)
 {
-    const struct app *app = context;
-    const char *expected = app->settings->token;
+    struct app *app = context;
+    enum role needs = (enum role)http_request_route(request)->role;
+    enum refusal refusal = REFUSAL_FOREIGN;
     struct err err;
-    if (http_request_route(request)->role == ROLE_NONE)
+    if (needs == ROLE_NONE)
         return true;
-    if ((expected ? token_check(request, expected, &err) : foreign_page_check(request, &err)) == 0)
+    int outcome = keyring_required(app->keyring) ? token_check(app, request, needs, &refusal, &err)
+                                                 : foreign_page_check(request, &err);
+    if (outcome == 0)
         return true;
+    refusals_note(app->refusals, refusal, request);
     answer_error(request, reply, &err, NULL);
-    if (err.code == ERR_UNAUTHORIZED)
-        http_reply_header(reply, "WWW-Authenticate", "Bearer realm=\"curfew\"");
+    if (refusal == REFUSAL_FORBIDDEN) {
+        char challenge[96];
+        snprintf(challenge, sizeof(challenge), "Bearer realm=\"curfew\", error=\"insufficient_scope\", scope=\"%s\"",
+                 role_name((int)needs));
+        http_reply_header(reply, "WWW-Authenticate", challenge);
+    }
     return false;
+}
+
+int auth_still(const struct app *app, const struct http_request *request, struct err *err)
+{
+    if (keyring_holds(app->keyring, http_request_principal_id(request)))
+        return 0;
+    return err_set(err, ERR_UNAUTHORIZED, "the token of this request is not valid any more");
 }

@@ -3,6 +3,7 @@
 #include "services/common/base/arena.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/log.h"
+#include "services/jobmanager/keyring.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +88,7 @@ static void page_run(struct feed *feed, struct db *db)
 static void feed_run(struct pool_task *task, struct db *db)
 {
     struct feed *feed = CONTAINER_OF(task, struct feed, task);
-    if (atomic_load(&feed->over))
+    if (atomic_load(&feed->over) || !keyring_holds(feed->app->keyring, feed->token))
         finish(feed, false);
     else if (atomic_load(&feed->full))
         rest(feed);

@@ -31,6 +31,7 @@ struct feed {
     bool follow;           // otherwise it ends with the first empty page
     const char *keepalive; // sent when nothing else was for a while; NULL: nothing
     struct arena *arena;
+    int64_t token; // it ends with this token of the keyring; 0: with none
     // private
     struct app *app;
     struct watch watch;

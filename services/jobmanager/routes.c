@@ -1,6 +1,7 @@
 #include "services/jobmanager/routes.h"
 
 #include "services/common/model/job_spec.h"
+#include "services/common/model/role.h"
 #include "services/jobmanager/api/handlers.h"
 #include "services/jobmanager/work_read.h"
 
@@ -41,25 +42,18 @@ static const struct http_route routes[] = {
      POLL_BODY_LIMIT_BYTES, 0, 0},
     {"POST", "/v1/workers/{id}/report", worker_report, ROLE_WORKER, "report what was done", REPORT_BODY_LIMIT_BYTES, 0,
      0},
-    {"GET", "/v1/version", version_show, ROLE_VIEWER, "the version of this manager", 0, 0, 0},
-    {"GET", "/openapi.json", openapi_show, ROLE_VIEWER, "this API, for programs", 0, 0, 0},
+    {"POST", "/v1/tokens", token_create, ROLE_ADMIN, "make a token", SMALL_BODY, 0, 0},
+    {"GET", "/v1/tokens", tokens_list, ROLE_ADMIN, "list tokens, newest first", 0, 0, 0},
+    {"DELETE", "/v1/tokens/{id}", token_delete, ROLE_ADMIN, "revoke a token", 0, 0, 0},
+    {"GET", "/v1/version", version_show, ROLE_ANY, "the version of this manager", 0, 0, 0},
+    {"GET", "/openapi.json", openapi_show, ROLE_ANY, "this API, for programs", 0, 0, 0},
     {"GET", "/livez", livez, ROLE_NONE, "200 while the process answers", 0, HTTP_ROUTE_ALWAYS, 0},
     {"GET", "/readyz", readyz, ROLE_NONE, "200 while database and schema are there", 0, HTTP_ROUTE_ALWAYS, 0},
     {"GET", "/metrics", metrics_show, ROLE_VIEWER, "metrics for Prometheus", 0, HTTP_ROUTE_ALWAYS, 0},
-    {"GET", "/", root, ROLE_VIEWER, "this list", 0, 0, 0},
+    {"GET", "/", root, ROLE_ANY, "this list", 0, 0, 0},
 };
 
 const struct http_route_table routes_table = {routes, ARRAY_LEN(routes)};
-
-const char *role_name(int role)
-{
-    static const char *const names[] = {[ROLE_NONE] = "none",
-                                        [ROLE_VIEWER] = "viewer",
-                                        [ROLE_SUBMITTER] = "submitter",
-                                        [ROLE_WORKER] = "worker",
-                                        [ROLE_ADMIN] = "admin"};
-    return role >= 0 && (size_t)role < ARRAY_LEN(names) ? names[role] : "?";
-}
 
 void routes_print_markdown(FILE *out)
 {

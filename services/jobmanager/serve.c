@@ -10,7 +10,10 @@
 #include "services/common/store/installation.h"
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/app.h"
+#include "services/jobmanager/audit.h"
 #include "services/jobmanager/auth.h"
+#include "services/jobmanager/keyring.h"
+#include "services/jobmanager/refusals.h"
 #include "services/jobmanager/routes.h"
 
 #include <signal.h>
@@ -25,13 +28,15 @@
 
 // ---- before the start
 
-static int exposure_check(const struct settings *settings, struct err *err)
+// Once the tokens are known.
+static int exposure_check(const struct app *app, struct err *err)
 {
-    if (settings->loopback || settings->token)
+    if (app->settings->loopback || keyring_has_admin(app->keyring))
         return 0;
     return err_set(err, ERR_INVALID,
-                   "listening on %s without a token would let everybody run commands: set CURFEW_TOKEN_FILE",
-                   settings->listen);
+                   "listening on %s without a token of role admin would let everybody in or nobody: set "
+                   "CURFEW_TOKEN_FILE",
+                   app->settings->listen);
 }
 
 static void durability_warn(const struct installation *installation)
@@ -71,9 +76,10 @@ static void deliver(void *context, const struct wakes *wakes)
     wakeup_deliver(((struct app *)context)->wakeup, wakes);
 }
 
-static void observe(void *context, const struct http_route *route, int status, int64_t microseconds)
+static void observe(void *context, const struct http_request *request, int status, int64_t microseconds)
 {
-    meters_observe(((struct app *)context)->meters, route, status, microseconds);
+    meters_observe(((struct app *)context)->meters, http_request_route(request), status, microseconds);
+    audit_call(request, status);
 }
 
 static int lanes_of_app(struct app *app, struct err *err)
@@ -99,9 +105,13 @@ static int lanes_of_app(struct app *app, struct err *err)
 static int app_start(struct app *app, struct err *err)
 {
     const struct settings *settings = app->settings;
+    struct keyring_settings keyring = {
+        .database_url = settings->database_url, .token = settings->token, .required = !settings->loopback};
     struct pool_settings pool = {settings->database_url, (int)settings->pool_threads, (size_t)settings->queue_limit};
-    if (meters_new(&routes_table, &app->meters, err) < 0 || polls_new(&app->polls, err) < 0 ||
-        watches_new(&app->watches, err) < 0 || waiters_new(app, &app->waiters, err) < 0 ||
+    if (keyring_start(&keyring, &app->keyring, err) < 0 || exposure_check(app, err) < 0 ||
+        refusals_new(&app->refusals, err) < 0 || meters_new(&routes_table, &app->meters, err) < 0 ||
+        polls_new(&app->polls, err) < 0 || watches_new(&app->watches, err) < 0 ||
+        waiters_new(app, &app->waiters, err) < 0 ||
         wakeup_start(settings->database_url, app->polls, app->watches, &app->wakeup, err) < 0 ||
         pool_start(&pool, &app->pool, err) < 0)
         return -1;
@@ -118,6 +128,8 @@ static void app_stop(struct app *app)
     watches_free(app->watches);
     polls_free(app->polls);
     meters_free(app->meters);
+    refusals_free(app->refusals);
+    keyring_stop(app->keyring);
 }
 
 static int server_start(struct app *app, struct http_server **out, struct err *err)
@@ -190,8 +202,7 @@ int command_serve(const struct settings *settings)
     signal(SIGPIPE, SIG_IGN);
     app.settings = settings;
     app.deployment = installation.deployment;
-    if (exposure_check(settings, &err) == 0 && database_check(settings, &installation, &err) == 0 &&
-        serve(&app, &ends, &err) == 0)
+    if (database_check(settings, &installation, &err) == 0 && serve(&app, &ends, &err) == 0)
         return 0;
     log_event(LOG_ERROR, "cannot serve", "error", err.text, NULL);
     return 1;

@@ -11,13 +11,13 @@
 
 static const struct config_setting settings[] = {
     {"listen", CONFIG_TEXT, AT(listen), "127.0.0.1:19001", 0, 0, false,
-     "Address and port, \"[::1]:19001\" or \"unix:/path\"; other than loopback needs a token."},
+     "Address and port, \"[::1]:19001\" or \"unix:/path\"; other than loopback needs an admin's token."},
     {"database-url", CONFIG_TEXT, AT(database_url), NULL, 0, 0, true,
      "PostgreSQL, as a URI or keywords; a password belongs into a file."},
     {"database-password", CONFIG_SECRET, AT(database_password), NULL, 0, 0, false,
      "File with the password for the database, where there is no passfile."},
     {"token", CONFIG_SECRET, AT(token), NULL, 0, 0, false,
-     "File with the bearer token that every call must carry, but for /livez and /readyz."},
+     "File with a token of role admin. With it, or as soon as another was made, calls need a token."},
     {"port-file", CONFIG_TEXT, AT(port_file), NULL, 0, 0, false,
      "File to write the port into once it listens, for port 0."},
     {"lanes", CONFIG_INTEGER, AT(lanes), "1", 1, 16, false,

@@ -7,6 +7,7 @@
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/api/job_reply.h"
 #include "services/jobmanager/app.h"
+#include "services/jobmanager/auth.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -81,8 +82,13 @@ static void complete(struct waiter *waiter, struct db *db, const struct err *fai
 static void look(struct waiter *waiter, struct db *db, const struct job_progress *progress)
 {
     struct app *app = waiter->waiters->app;
+    struct err err;
     int64_t now_ms = clock_boot_ms();
     bool reached = waiter->closed ? progress->closed : progress->outcome != OUTCOME_NONE;
+    if (auth_still(app, waiter->request, &err) < 0) {
+        complete(waiter, db, &err);
+        return;
+    }
     if (!progress->found || reached || now_ms >= waiter->due_ms || atomic_load(&waiter->over)) {
         complete(waiter, db, NULL);
         return;

@@ -68,6 +68,19 @@ TEXTS
     docs/how-to/several-machines.md)
         printf '%s\n' event=listening 'only-beta  0      4      succeeded' 'at-night   0      1      succeeded'
         ;;
+    docs/how-to/tokens.md)
+        cat <<'TEXTS'
+event=listening
+shown this once
+alice  submitter  valid
+needs a token of role admin, and token 'alice' is of role submitter
+exit status 7
+is revoked
+this token was revoked
+exit status 7
+JOB
+TEXTS
+        ;;
     docs/how-to/services.md) echo 'is right' ;;
     docs/how-to/stream.md) printf '%s\n' 'cleanup=none' '"output":{"length":9}' ;;
     docs/how-to/stuck-jobs.md)

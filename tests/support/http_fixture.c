@@ -273,9 +273,9 @@ static void *serve(void *context)
     return NULL;
 }
 
-static void observe(void *app, const struct http_route *route, int status, int64_t microseconds)
+static void observe(void *app, const struct http_request *request, int status, int64_t microseconds)
 {
-    UNUSED(route);
+    UNUSED(request);
     struct fixture *fixture = app;
     pthread_mutex_lock(&fixture->lock);
     fixture->observed++;

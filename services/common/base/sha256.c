@@ -53,12 +53,22 @@ void sha256_free(struct sha256 *hash)
     free(hash);
 }
 
+int sha256_bytes(const void *bytes, size_t length, unsigned char out[static SHA256_SIZE], struct err *err)
+{
+    int status = gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, length, out);
+    return status < 0 ? err_set(err, ERR_INTERNAL, "cannot hash: %s", gnutls_strerror(status)) : 0;
+}
+
 int sha256_hex(const void *bytes, size_t length, char out[static SHA256_HEX_SIZE], struct err *err)
 {
     unsigned char digest[SHA256_SIZE];
-    int status = gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, length, digest);
-    if (status < 0)
-        return err_set(err, ERR_INTERNAL, "cannot hash: %s", gnutls_strerror(status));
+    if (sha256_bytes(bytes, length, digest, err) < 0)
+        return -1;
     to_hex(digest, out);
     return 0;
+}
+
+bool sha256_same(const unsigned char a[static SHA256_SIZE], const unsigned char b[static SHA256_SIZE])
+{
+    return gnutls_memcmp(a, b, SHA256_SIZE) == 0;
 }

@@ -3,6 +3,7 @@
 
 #include "services/common/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define SHA256_SIZE 32
@@ -18,3 +19,7 @@ void sha256_free(struct sha256 *hash);
 
 // At once.
 int sha256_hex(const void *bytes, size_t length, char out[static SHA256_HEX_SIZE], struct err *err) WARN_UNUSED;
+int sha256_bytes(const void *bytes, size_t length, unsigned char out[static SHA256_SIZE], struct err *err) WARN_UNUSED;
+
+// Whether two digests are the same, in a time that does not depend on where they differ.
+bool sha256_same(const unsigned char a[static SHA256_SIZE], const unsigned char b[static SHA256_SIZE]);

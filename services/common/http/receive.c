@@ -238,7 +238,7 @@ void http_receive_completed(void *context, struct MHD_Connection *mhd, void **re
     http_connection_unpublish(connection);
     bool is_sent = code == MHD_REQUEST_TERMINATED_COMPLETED_OK && request->sent_status != 0;
     if (settings->observe)
-        settings->observe(settings->app, request->match.route, is_sent ? request->sent_status : 499,
+        settings->observe(settings->app, request, is_sent ? request->sent_status : 499,
                           clock_boot_us() - request->started_us);
     http_connection_deadline(connection, settings->idle_ms);
     atomic_store_explicit(&connection->is_active, false, memory_order_relaxed);

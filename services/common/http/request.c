@@ -330,15 +330,21 @@ void *http_request_context(const struct http_request *request)
     return request->context;
 }
 
-void http_request_set_principal(struct http_request *request, const char *principal, int role)
+void http_request_set_principal(struct http_request *request, const char *name, int64_t id, int role)
 {
-    request->principal = principal;
+    request->principal = http_request_copy(request, name, strlen(name));
+    request->principal_id = id;
     request->role = role;
 }
 
 const char *http_request_principal(const struct http_request *request)
 {
     return request->principal;
+}
+
+int64_t http_request_principal_id(const struct http_request *request)
+{
+    return request->principal_id;
 }
 
 int http_request_role(const struct http_request *request)

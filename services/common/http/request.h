@@ -43,9 +43,10 @@ int http_request_body_file(const struct http_request *request, int64_t *length);
 // client has gone, and nobody uses the request any more. Setting it again destroys the one before. Any thread.
 void http_request_set_context(struct http_request *request, void *context, void (*destroy)(void *context));
 void *http_request_context(const struct http_request *request);
-// Who asks, as `authorize` found: `principal` must outlive the request.
-void http_request_set_principal(struct http_request *request, const char *principal, int role);
-const char *http_request_principal(const struct http_request *request); // NULL: nobody set one
+// Who asks, as `authorize` found: a name, which is copied, and what the program itself tells principals apart by.
+void http_request_set_principal(struct http_request *request, const char *name, int64_t id, int role);
+const char *http_request_principal(const struct http_request *request); // the name; NULL: nobody set one
+int64_t http_request_principal_id(const struct http_request *request);  // 0 unless set
 int http_request_role(const struct http_request *request);              // 0 unless set
 
 enum http_cancel {

@@ -85,6 +85,7 @@ struct http_request {
     void *context;
     void (*destroy_context)(void *context);
     const char *principal;
+    int64_t principal_id;
     int role;
 
     struct MHD_Connection *mhd; // of a parked request; the connection object may be gone when its owner completes it

@@ -34,8 +34,9 @@ struct http_server_settings {
     void (*refuse)(void *app, const struct http_request *request, int status, const char *code, const char *detail,
                    struct http_reply *reply);
     // Once per answered request, on a server thread: from the request line to the last byte of the reply handed to the
-    // kernel. `route` is NULL when none matched; status 499 when the client went before the reply. May be NULL.
-    void (*observe)(void *app, const struct http_route *route, int status, int64_t microseconds);
+    // kernel. The request has no route when none matched; status 499 when the client went before the reply. May be
+    // NULL.
+    void (*observe)(void *app, const struct http_request *request, int status, int64_t microseconds);
 
     // Limits; 0 means the default.
     size_t max_connections;             // 16384; above it 503. Lowered to what the descriptor limit allows.

@@ -37,6 +37,10 @@ HANDLER(leaks_list);
 HANDLER(workers_list);
 HANDLER(worker_show);
 HANDLER(worker_drain);
+// tokens.c
+HANDLER(token_create);
+HANDLER(tokens_list);
+HANDLER(token_delete);
 // worker_register.c, worker_work.c
 HANDLER(worker_register);
 HANDLER(worker_poll);

@@ -8,6 +8,7 @@
 #include "services/common/store/metrics.h"
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/call.h"
+#include "services/jobmanager/refusals.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -118,6 +119,7 @@ static int metrics_run(struct call *call, struct db *db, struct http_reply *repl
     if (known)
         write_store(&body, &metrics);
     write_process(&body, call->app);
+    refusals_write(call->app->refusals, &body);
     meters_write(call->app->meters, &body);
     if (strbuf_ok(&body, err) < 0)
         return -1;

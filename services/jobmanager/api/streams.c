@@ -48,6 +48,7 @@ static int stream_run(struct call *call, struct db *db, struct http_reply *reply
         feed_drop(feed);
         return -1;
     }
+    feed->token = http_request_principal_id(call->request);
     if (progress.found)
         return feed_start(feed, call->app, stream->content_type, reply, err);
     feed_drop(feed);

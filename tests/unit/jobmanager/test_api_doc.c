@@ -1,4 +1,5 @@
 #include "services/common/json/scan.h"
+#include "services/common/model/role.h"
 #include "services/jobmanager/api_doc.h"
 #include "services/jobmanager/routes.h"
 #include "tests/support/test.h"
@@ -53,6 +54,41 @@ static void the_openapi_document_has_every_route_and_no_other(void **state)
         assert_true(json_object_object_get_ex(paths, routes_table.routes[i].pattern, &path));
         assert_true(json_object_object_get_ex(path, method, &operation));
         assert_true(json_object_object_get_ex(operation, "responses", &responses));
+    }
+    json_object_put(document);
+}
+
+// What the document says of an operation's security: the list, as JSON text.
+static const char *expected_security(int role)
+{
+    static char text[64];
+    if (role == ROLE_NONE)
+        return "[]";
+    const char *name = role == ROLE_ANY ? "" : role_name(role), *quote = role == ROLE_ANY ? "" : "\"";
+    snprintf(text, sizeof(text), "[{\"token\":[%s%s%s]},{}]", quote, name, quote);
+    return text;
+}
+
+static void the_openapi_document_names_the_role_of_every_operation(void **state)
+{
+    UNUSED(state);
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    api_write_openapi(&text);
+    struct json_object *document = json_tokener_parse(strbuf_text(&text)), *paths = NULL;
+    assert_true(json_object_object_get_ex(document, "paths", &paths));
+    for (size_t i = 0; i < routes_table.count; i++) {
+        const struct http_route *route = &routes_table.routes[i];
+        struct json_object *path = NULL, *operation = NULL, *security = NULL, *responses = NULL;
+        char method[16];
+        lower(route->method, method);
+        assert_true(json_object_object_get_ex(paths, route->pattern, &path));
+        assert_true(json_object_object_get_ex(path, method, &operation));
+        assert_true(json_object_object_get_ex(operation, "security", &security));
+        assert_true(json_object_object_get_ex(operation, "responses", &responses));
+        assert_string_equal(json_object_to_json_string_ext(security, JSON_C_TO_STRING_PLAIN),
+                            expected_security(route->role));
+        assert_int_equal(json_object_object_get_ex(responses, "401", NULL), route->role != ROLE_NONE);
+        assert_int_equal(json_object_object_get_ex(responses, "403", NULL), route->role != ROLE_NONE);
     }
     json_object_put(document);
 }
@@ -114,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_route_is_described),
         cmocka_unit_test(the_openapi_document_has_every_route_and_no_other),
+        cmocka_unit_test(the_openapi_document_names_the_role_of_every_operation),
         cmocka_unit_test(operations_have_names_of_their_own_and_problems),
         cmocka_unit_test(the_page_has_every_route),
     };

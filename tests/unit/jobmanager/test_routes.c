@@ -1,4 +1,6 @@
 #include "services/jobmanager/routes.h"
+
+#include "services/common/model/role.h"
 #include "tests/support/test.h"
 
 #include <ctype.h>

@@ -37,6 +37,21 @@ static void takes_pieces(void **state)
     assert_string_equal(whole, pieces);
 }
 
+static void compares_all_bytes(void **state)
+{
+    UNUSED(state);
+    unsigned char a[SHA256_SIZE], b[SHA256_SIZE];
+    struct err err = {0};
+    assert_ok(sha256_bytes("abc", 3, a, &err), err);
+    assert_ok(sha256_bytes("abc", 3, b, &err), err);
+    assert_true(sha256_same(a, b));
+    for (size_t i = 0; i < SHA256_SIZE; i++) {
+        b[i] ^= 1;
+        assert_false(sha256_same(a, b));
+        b[i] ^= 1;
+    }
+}
+
 static void can_be_abandoned(void **state)
 {
     UNUSED(state);
@@ -53,6 +68,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knows_the_standard_vectors),
         cmocka_unit_test(takes_pieces),
+        cmocka_unit_test(compares_all_bytes),
         cmocka_unit_test(can_be_abandoned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
