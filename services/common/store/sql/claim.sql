@@ -15,7 +15,7 @@ SELECT k.ordinal, s.job, s.stage, s.first, s.count, s.attempt, s.failures, s.pri
 -- Array of demands. Those that have ready slices, locked by others or not.
 SELECT u.demand
   FROM unnest($1::integer[]) AS u (demand)
- WHERE EXISTS (SELECT FROM slice s WHERE s.state = 1 AND s.demand = u.demand)
+ CROSS JOIN LATERAL (SELECT FROM slice s WHERE s.state = 1 AND s.demand = u.demand LIMIT 1) s
 
 -- name: hot_lease
 -- Arrays: job, stage, first, count, worker, incarnation. Leases slices from their beginning.

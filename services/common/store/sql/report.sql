@@ -16,10 +16,11 @@ SELECT job, stage, demand, priority, from_stage, fail_job, retries_max, backoff_
  ORDER BY job, stage
 
 -- name: hot_leased
--- Arrays: worker, token.
+-- Arrays: worker, token. With OFFSET 0 each is looked up by itself; a plan that was made for an empty table would else go
+-- through all leased slices.
 SELECT u.ordinal, s.job, s.stage, s.first, s.count, s.attempt, s.failures, s.incarnation, s.leased_at
   FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS u (worker, token, ordinal)
-  JOIN slice s ON s.worker = u.worker AND s.token = u.token AND s.state = 2
+ CROSS JOIN LATERAL (SELECT * FROM slice l WHERE l.worker = u.worker AND l.token = u.token AND l.state = 2 OFFSET 0) s
 
 -- name: hot_held
 -- Everything that is leased to these workers, and since how many milliseconds.

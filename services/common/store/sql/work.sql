@@ -8,7 +8,8 @@ WITH due AS (
       FROM unnest($1::bigint[], $2::integer[], $3::boolean[], $4::boolean[]) AS u (id, incarnation, drains, stuck)
       JOIN worker w ON w.id = u.id AND w.incarnation = u.incarnation
      CROSS JOIN LATERAL (
-           SELECT u.stuck OR (w.state = 3 AND EXISTS (SELECT FROM instance i WHERE i.worker = w.id AND i.state = 9)) AS bad) q
+           SELECT u.stuck OR (w.state = 3 AND (SELECT true FROM instance i
+                                                WHERE i.worker = w.id AND i.state = 9 LIMIT 1) IS NOT NULL) AS bad) q
      WHERE w.state <= 3
        AND (w.lease_until < clock_timestamp() + $5::bigint * 5 / 6 * interval '1 millisecond' OR w.state = 1
             OR (u.drains AND w.state = 0) OR q.bad <> (w.state = 3))
@@ -58,15 +59,17 @@ SELECT i.job, i.service, i.epoch, i.demand
  ORDER BY i.not_before, i.job, i.service
 
 -- name: hot_pending_still
--- Arrays: job, service, epoch. Under the jobs' locks.
+-- Arrays: job, service, epoch. Under the jobs' locks. OFFSET 0 as in hot_leased.
 SELECT u.ordinal, i.demand, i.name
   FROM unnest($1::bigint[], $2::smallint[], $3::integer[]) WITH ORDINALITY AS u (job, service, epoch, ordinal)
-  JOIN instance i ON i.job = u.job AND i.service = u.service AND i.epoch = u.epoch
+ CROSS JOIN LATERAL (SELECT * FROM instance p
+                      WHERE p.job = u.job AND p.service = u.service AND p.epoch = u.epoch OFFSET 0) i
  WHERE i.state = 0 AND i.not_before <= clock_timestamp()
  ORDER BY u.ordinal
 
 -- name: hot_place
--- Arrays: job, service, epoch, worker, incarnation, object.
+-- Arrays: job, service, epoch, worker, incarnation, object. Pending is the lowest state; with "= 0" a plan that was made for
+-- an empty table would go through all pending ones.
 UPDATE instance i
    SET state = 1, worker = u.worker, incarnation = u.incarnation, object = u.object,
        runtime = coalesce(nullif(d.runtime, ''), (SELECT r.name FROM unnest(w.runtimes) r (name) WHERE r.name <> 'pull' LIMIT 1)),
@@ -79,7 +82,7 @@ UPDATE instance i
   JOIN worker w ON w.id = u.worker
   JOIN demand d ON d.id = s.demand,
        (SELECT clock_timestamp() AS at) now
- WHERE i.job = u.job AND i.service = u.service AND i.epoch = u.epoch AND i.state = 0
+ WHERE i.job = u.job AND i.service = u.service AND i.epoch = u.epoch AND i.state <= 0
 
 -- name: hot_instances
 -- Arrays: job, name, epoch.
@@ -119,9 +122,10 @@ SELECT i.worker, i.job, i.service, i.epoch, i.name, i.state, i.stop_requested_at
  ORDER BY i.worker, i.job, i.service, i.epoch
 
 -- name: hot_cancels
+-- Only what is leased is asked to end. Without "state = 2" no other index can answer this, whatever the planner believes.
 SELECT worker, job, stage, first, token
   FROM slice
- WHERE worker = ANY ($1::bigint[]) AND state = 2 AND cancel
+ WHERE worker = ANY ($1::bigint[]) AND cancel
  ORDER BY worker, token
 
 -- name: hot_service_runs
@@ -133,8 +137,9 @@ SELECT u.ordinal, s.run, j.bundle
  ORDER BY u.ordinal
 
 -- name: hot_addresses
--- The services of these jobs that can be reached.
-SELECT job, name, host, ports
-  FROM instance
- WHERE job = ANY ($1::bigint[]) AND state IN (3, 4)
- ORDER BY job, service, epoch
+-- The services of these jobs that can be reached. OFFSET 0 as in hot_leased.
+SELECT i.job, i.name, i.host, i.ports
+  FROM (SELECT DISTINCT job FROM unnest($1::bigint[]) AS d (job)) u
+ CROSS JOIN LATERAL (SELECT * FROM instance a WHERE a.job = u.job OFFSET 0) i
+ WHERE i.state IN (3, 4)
+ ORDER BY i.job, i.service, i.epoch
