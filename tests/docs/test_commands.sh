@@ -73,6 +73,7 @@ TEXTS
 event=listening
 shown this once
 alice  submitter  valid
+"by":"alice"
 needs a token of role admin, and token 'alice' is of role submitter
 exit status 7
 is revoked

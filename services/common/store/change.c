@@ -5,6 +5,8 @@
 #include "services/common/model/states.h"
 #include "services/common/store/embedded.h"
 
+#include <stdio.h>
+
 struct change {
     change_fn function;
     void *context;
@@ -67,6 +69,14 @@ int job_lock_all(struct db *db, int64_t *jobs, size_t count, struct err *err)
     for (int row = 0; row < result_rows(&rows); row++)
         jobs[row] = result_i64(&rows, row, 0);
     return result_ok(&rows, err) < 0 ? -1 : result_rows(&rows);
+}
+
+void event_by(const char *by, char out[static EVENT_BY_SIZE])
+{
+    if (by)
+        snprintf(out, EVENT_BY_SIZE, "{\"by\":\"%s\"}", by);
+    else
+        snprintf(out, EVENT_BY_SIZE, "{}");
 }
 
 int job_add_event(struct db *db, struct locked_job *job, const char *kind, const char *data, struct err *err)

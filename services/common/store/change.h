@@ -33,6 +33,10 @@ int job_lock(struct db *db, int64_t job, struct locked_job *out, struct err *err
 // Locks many by rising id; those that do not exist any more are left out. Sorts `jobs` and takes out duplicates in
 // place; returns how many are locked.
 int job_lock_all(struct db *db, int64_t *jobs, size_t count, struct err *err) WARN_UNUSED;
+// The data of an event that somebody asked for: {"by":"ci"}, or {} when nobody needed a token (NULL). Names of tokens
+// are plain (token_text.h).
+#define EVENT_BY_SIZE 80
+void event_by(const char *by, char out[static EVENT_BY_SIZE]);
 // Adds one event under the job's lock and counts it in the row.
 int job_add_event(struct db *db, struct locked_job *job, const char *kind, const char *data,
                   struct err *err) WARN_UNUSED;

@@ -8,6 +8,7 @@
 struct deletion {
     int64_t job;
     bool force;
+    const char *by;
 };
 
 // Leaves the wish to delete the job in its row, for the retention sweep.
@@ -18,9 +19,9 @@ static int request_delete(struct db *db, int64_t job, struct err *err)
     return db_execute(db, STATEMENT_CONTROL_REQUEST_DELETE, &params, NULL, err);
 }
 
-static int stop_and_request(struct db *db, const struct locked_job *job, struct wakes *wakes, struct err *err)
+static int stop_and_request(struct db *db, struct locked_job *job, const char *by, struct wakes *wakes, struct err *err)
 {
-    if (request_delete(db, job->job, err) < 0 || control_record_stop(db, job, err) < 0)
+    if (request_delete(db, job->job, err) < 0 || control_record_stop(db, job, by, err) < 0)
         return -1;
     return settle_jobs(db, &job->job, 1, wakes, err);
 }
@@ -49,7 +50,7 @@ static int delete_job(struct db *db, void *context, struct wakes *wakes, struct 
         return -1;
     if (!job.closed && !deletion->force)
         return err_set(err, ERR_CONFLICT, "the job is not closed: stop it first, or force its deletion");
-    if (!job.closed && stop_and_request(db, &job, wakes, err) < 0)
+    if (!job.closed && stop_and_request(db, &job, deletion->by, wakes, err) < 0)
         return -1;
     int closed = job.closed ? 1 : is_closed(db, deletion->job, err);
     if (closed <= 0)
@@ -58,8 +59,8 @@ static int delete_job(struct db *db, void *context, struct wakes *wakes, struct 
     return delete_closed(db, deletion->job, err);
 }
 
-int control_delete(struct db *db, int64_t job, bool force, struct wakes *wakes, struct err *err)
+int control_delete(struct db *db, int64_t job, bool force, const char *by, struct wakes *wakes, struct err *err)
 {
-    struct deletion deletion = {.job = job, .force = force};
+    struct deletion deletion = {.job = job, .force = force, .by = by};
     return change_run(db, delete_job, &deletion, wakes, err);
 }

@@ -2,12 +2,14 @@
 #include "services/common/model/states.h"
 #include "services/common/store/change.h"
 #include "services/common/store/control.h"
+#include "services/common/store/control_record.h"
 #include "services/common/store/embedded.h"
 #include "services/common/store/settle.h"
 
 struct pause {
     int64_t job;
     bool paused;
+    const char *by;
 };
 
 static int set_paused(struct db *db, void *context, struct wakes *wakes, struct err *err)
@@ -25,21 +27,21 @@ static int set_paused(struct db *db, void *context, struct wakes *wakes, struct 
     params_i64(&params, pause->job);
     params_bool(&params, pause->paused);
     if (db_execute(db, STATEMENT_CONTROL_PAUSE, &params, NULL, err) < 0 ||
-        job_add_event(db, &job, pause->paused ? "job.paused" : "job.resumed", "{}", err) < 0 ||
+        control_event(db, &job, pause->paused ? "job.paused" : "job.resumed", pause->by, err) < 0 ||
         settle_jobs(db, &pause->job, 1, wakes, err) < 0)
         return -1;
     wakes_add(wakes, WAKE_JOB, pause->job, 0);
     return CONTROL_DONE;
 }
 
-int control_pause(struct db *db, int64_t job, struct wakes *wakes, struct err *err)
+int control_pause(struct db *db, int64_t job, const char *by, struct wakes *wakes, struct err *err)
 {
-    struct pause pause = {.job = job, .paused = true};
+    struct pause pause = {.job = job, .paused = true, .by = by};
     return change_run(db, set_paused, &pause, wakes, err);
 }
 
-int control_resume(struct db *db, int64_t job, struct wakes *wakes, struct err *err)
+int control_resume(struct db *db, int64_t job, const char *by, struct wakes *wakes, struct err *err)
 {
-    struct pause pause = {.job = job, .paused = false};
+    struct pause pause = {.job = job, .paused = false, .by = by};
     return change_run(db, set_paused, &pause, wakes, err);
 }

@@ -5,4 +5,9 @@
 #include "services/common/store/change.h"
 #include "services/common/store/embedded.h"
 
-int control_record_stop(struct db *db, const struct locked_job *job, struct err *err) WARN_UNUSED;
+// That the job is to be stopped, unless it is being stopped anyway; and who asked for it.
+int control_record_stop(struct db *db, struct locked_job *job, const char *by, struct err *err) WARN_UNUSED;
+// Whether it was asked for, or the job's end does it.
+bool control_is_stopping(const struct locked_job *job);
+// An event that says who asked.
+int control_event(struct db *db, struct locked_job *job, const char *kind, const char *by, struct err *err) WARN_UNUSED;

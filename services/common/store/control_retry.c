@@ -13,6 +13,7 @@
 
 struct retry {
     int64_t job, fresh, retried;
+    const char *by;
     char key[sizeof "retry/" + ID_TEXT_SIZE];
 };
 
@@ -38,8 +39,9 @@ static int retry_in_place(struct db *db, const struct retry *retry, struct locke
         wakes_add(wakes, WAKE_DEMAND, result_i64(&demands, row, 0), result_i64(&demands, row, 1));
         tasks += result_i64(&demands, row, 2);
     }
-    char data[64];
-    snprintf(data, sizeof data, "{\"tasks\":%lld}", (long long)tasks);
+    char by[EVENT_BY_SIZE], data[EVENT_BY_SIZE + 64];
+    event_by(retry->by, by);
+    snprintf(data, sizeof data, "{\"tasks\":%lld%s%s", (long long)tasks, retry->by ? "," : "", by + 1);
     if (result_ok(&demands, err) < 0 || job_add_event(db, job, "job.retried", data, err) < 0 ||
         settle_jobs(db, &retry->job, 1, wakes, err) < 0)
         return -1;
@@ -81,9 +83,10 @@ static int check_unfinished(struct db *db, const struct retry *retry, struct err
 static int copy_job(struct db *db, const struct retry *retry, struct err *err)
 {
     AUTO_PARAMS struct params params = PARAMS_INIT;
-    char id[ID_TEXT_SIZE], data[64];
+    char id[ID_TEXT_SIZE], by[EVENT_BY_SIZE], data[EVENT_BY_SIZE + 64];
     id_format('j', retry->job, id);
-    snprintf(data, sizeof data, "{\"retry_of\":\"%s\"}", id);
+    event_by(retry->by, by);
+    snprintf(data, sizeof data, "{\"retry_of\":\"%s\"%s%s", id, retry->by ? "," : "", by + 1);
     params_i64(&params, retry->job);
     params_i64(&params, retry->fresh);
     params_text(&params, retry->key);
@@ -144,9 +147,10 @@ static int retry_job(struct db *db, void *context, struct wakes *wakes, struct e
                                        : retry_as_new_job(db, retry, wakes, err);
 }
 
-int control_retry(struct db *db, int64_t job, int64_t fresh, int64_t *retried, struct wakes *wakes, struct err *err)
+int control_retry(struct db *db, int64_t job, int64_t fresh, const char *by, int64_t *retried, struct wakes *wakes,
+                  struct err *err)
 {
-    struct retry retry = {.job = job, .fresh = fresh};
+    struct retry retry = {.job = job, .fresh = fresh, .by = by};
     char id[ID_TEXT_SIZE];
     id_format('j', job, id);
     snprintf(retry.key, sizeof retry.key, "retry/%s", id);

@@ -3,6 +3,7 @@
 #include "services/common/base/macros.h"
 #include "services/common/base/strbuf.h"
 #include "services/common/model/states.h"
+#include "services/common/store/change.h"
 #include "services/common/store/hot_items.h"
 #include "services/common/store/hot_submit.h"
 
@@ -263,11 +264,23 @@ static int add_event(struct batch *batch, const struct batch_submit *submit, int
     return 0;
 }
 
+// NULL without memory.
+static const char *who_submits(struct batch *batch, const char *by)
+{
+    char *data = by ? arena_alloc(batch->arena, EVENT_BY_SIZE) : NULL;
+    if (data)
+        event_by(by, data);
+    return by ? data : "{}";
+}
+
 static int add_events(struct batch *batch, const struct batch_submit *submit, struct err *err)
 {
     const struct job_spec *spec = submit->operation->spec;
     int32_t seq = 1;
-    if (add_event(batch, submit, seq, "job.submitted", "{}", err) < 0)
+    const char *who = who_submits(batch, submit->operation->by);
+    if (!who)
+        return batch_no_memory(err);
+    if (add_event(batch, submit, seq, "job.submitted", who, err) < 0)
         return -1;
     for (size_t i = 0; i < spec->stage_count; i++) {
         const char *data = NULL;

@@ -35,12 +35,12 @@ static struct control_call *control_new(void *app, struct http_request *request,
 
 static const char *const no_query[] = {NULL};
 
-typedef int (*control_fn)(struct db *db, int64_t job, struct wakes *wakes, struct err *err);
+typedef int (*control_fn)(struct db *db, int64_t job, const char *by, struct wakes *wakes, struct err *err);
 
 static int simple_run(struct call *call, control_fn function, struct db *db, struct http_reply *reply, struct err *err)
 {
     struct control_call *control = CONTAINER_OF(call, struct control_call, call);
-    if (function(db, control->job, &call->wakes, err) < 0)
+    if (function(db, control->job, http_request_principal(call->request), &call->wakes, err) < 0)
         return -1;
     return job_reply_status(call->request, db, control->job, 200, reply, err);
 }
@@ -85,7 +85,8 @@ static int retry_run(struct call *call, struct db *db, struct http_reply *reply,
 {
     struct control_call *control = CONTAINER_OF(call, struct control_call, call);
     int64_t retried = control->job;
-    int outcome = control_retry(db, control->job, id_new(), &retried, &call->wakes, err);
+    int outcome =
+        control_retry(db, control->job, id_new(), http_request_principal(call->request), &retried, &call->wakes, err);
     if (outcome < 0)
         return -1;
     bool created = outcome == CONTROL_CREATED;
@@ -104,7 +105,8 @@ enum http_handled job_retry(void *app, struct http_request *request, struct http
 static int extend_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
     struct control_call *control = CONTAINER_OF(call, struct control_call, call);
-    if (control_extend(db, control->job, control->more_ms, &call->wakes, err) < 0)
+    if (control_extend(db, control->job, control->more_ms, http_request_principal(call->request), &call->wakes, err) <
+        0)
         return -1;
     return job_reply_status(call->request, db, control->job, 200, reply, err);
 }
@@ -147,7 +149,8 @@ enum http_handled job_extend(void *app, struct http_request *request, struct htt
 static int delete_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
     struct control_call *control = CONTAINER_OF(call, struct control_call, call);
-    int outcome = control_delete(db, control->job, control->force, &call->wakes, err);
+    int outcome =
+        control_delete(db, control->job, control->force, http_request_principal(call->request), &call->wakes, err);
     if (outcome < 0)
         return -1;
     if (outcome == CONTROL_ACCEPTED)

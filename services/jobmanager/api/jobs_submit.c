@@ -110,6 +110,7 @@ enum http_handled jobs_submit(void *app, struct http_request *request, struct ht
     }
     *submit = (struct submit){.app = app, .request = request, .task.run = submit_run_on_pool};
     submit->operation.idempotency_key = key;
+    submit->operation.by = http_request_principal(request);
     http_request_set_context(request, submit, submit_free);
     http_request_park(request, NULL, NULL);
     http_request_body(request, &length);

@@ -299,6 +299,28 @@ static void the_book_of_who_did_what(void **state)
     assert_true(missing && atoi(strchr(missing, ' ')) > 0);
 }
 
+static void a_jobs_history_says_who(void **state)
+{
+    const struct world *world = *state;
+    static const char *const orders[] = {"pause", "resume", "stop", "stop"};
+    AUTO_JSON_OBJECT struct json_object *job = NULL;
+    AUTO_DB struct db *db = db_test_open(world->database, NULL, 0);
+    char path[96], sql[512];
+    assert_int_equal(
+        call(world, world->headers[SUBMITTER], "POST", "/v1/jobs", "{\"name\":\"told\",\"command\":[\"true\"]}", &job),
+        201);
+    for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+        snprintf(path, sizeof(path), "/v1/jobs/%s/%s", json_text_at(job, "/id"), orders[i]);
+        assert_int_equal(call(world, world->headers[i % 2 ? ADMIN : SETTINGS], "POST", path, NULL, NULL), 200);
+    }
+    snprintf(sql, sizeof(sql),
+             "SELECT count(*) FROM curfew.event e JOIN curfew.job j ON j.id = e.job WHERE j.name = 'told' AND "
+             "(e.kind, e.data) IN (('job.submitted', '{\"by\":\"submitter\"}'), "
+             "('job.paused', '{\"by\":\"token-file\"}'), ('job.resumed', '{\"by\":\"admin\"}'), "
+             "('job.stop_requested', '{\"by\":\"token-file\"}'))");
+    assert_int_equal(db_test_i64(db, sql), 4);
+}
+
 // ---- secrets
 
 static void the_text_of_a_token_is_nowhere(void **state)
@@ -443,6 +465,7 @@ int main(void)
         cmocka_unit_test(a_refused_call_changes_nothing),
         cmocka_unit_test(refusals_say_what_is_wanted),
         cmocka_unit_test(the_book_of_who_did_what),
+        cmocka_unit_test(a_jobs_history_says_who),
         cmocka_unit_test(the_text_of_a_token_is_nowhere),
         cmocka_unit_test(wrong_tokens_are_not_made),
         cmocka_unit_test(a_new_one_takes_over_before_the_old_one_goes),

@@ -53,7 +53,7 @@ static int done(void **state)
 static int retry(int64_t job, int64_t *retried, struct err *err)
 {
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
-    return control_retry(db, job, id_new(), retried, &wakes, err);
+    return control_retry(db, job, id_new(), NULL, retried, &wakes, err);
 }
 
 static void test_nobody_there(void **state)
@@ -62,10 +62,10 @@ static void test_nobody_there(void **state)
     struct err err = {0};
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
     int64_t retried;
-    assert_error(control_stop(db, 5, &wakes, &err), err, ERR_NOT_FOUND, "does not exist");
-    assert_error(control_pause(db, 5, &wakes, &err), err, ERR_NOT_FOUND, "does not exist");
-    assert_error(control_extend(db, 5, 1, &wakes, &err), err, ERR_NOT_FOUND, "does not exist");
-    assert_error(control_delete(db, 5, true, &wakes, &err), err, ERR_NOT_FOUND, "does not exist");
+    assert_error(control_stop(db, 5, NULL, &wakes, &err), err, ERR_NOT_FOUND, "does not exist");
+    assert_error(control_pause(db, 5, NULL, &wakes, &err), err, ERR_NOT_FOUND, "does not exist");
+    assert_error(control_extend(db, 5, 1, NULL, &wakes, &err), err, ERR_NOT_FOUND, "does not exist");
+    assert_error(control_delete(db, 5, true, NULL, &wakes, &err), err, ERR_NOT_FOUND, "does not exist");
     assert_error(retry(5, &retried, &err), err, ERR_NOT_FOUND, "does not exist");
 }
 
@@ -146,7 +146,7 @@ static void test_retry_of_an_ended_job(void **state)
     store_place(db, first, worker);
     store_observe(db, first, "cache", INSTANCE_READY, NULL);
     assert_int_equal(store_claim(db, first, 0, 100, worker), 9);
-    assert_ok(control_stop(db, first, &wakes, &err), err);
+    assert_ok(control_stop(db, first, NULL, &wakes, &err), err);
     assert_error(retry(first, &third, &err), err, ERR_CONFLICT, "9 tasks of the job are still being ended");
     store_report(db, first, 0, SLICE_CANCELLED, NULL);
     assert_int_equal(retry(first, &third, &err), CONTROL_CREATED);
@@ -213,7 +213,7 @@ static void test_stop_while_tasks_are_claimed(void **state)
             assert_int_equal(pthread_create(&threads[i], NULL, claim_all_the_time, &race), 0);
         while (store_sql(db, "SELECT count(*) FROM slice WHERE job = %lld AND state = 2", (long long)race.job) < 20)
             ;
-        assert_ok(control_stop(db, race.job, &wakes, &err), err);
+        assert_ok(control_stop(db, race.job, NULL, &wakes, &err), err);
         atomic_store(&race.over, true);
         for (int i = 0; i < 2; i++)
             pthread_join(threads[i], NULL);
@@ -230,6 +230,46 @@ static void test_stop_while_tasks_are_claimed(void **state)
     }
 }
 
+static void assert_history(int64_t job, const char *expected)
+{
+    AUTO_FREE char *history =
+        store_sql_text(db,
+                       "SELECT string_agg(kind || ' ' || data, '; ' ORDER BY seq) FROM event "
+                       "WHERE job = %lld AND kind IN ('job.paused', 'job.stop_requested', 'job.extended', "
+                       "'job.retried') OR job = %lld AND seq = 1 AND data <> '{}'",
+                       (long long)job, (long long)job);
+    assert_string_equal(history, expected);
+}
+
+static void test_the_history_says_who_asked(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    int64_t retried;
+    struct store_job base = {.stage_count = 1, .stages = {{.name = "x", .tasks = 2, .from = -1, .goes_on = true}}};
+    int64_t job = store_submit(db, &base);
+    store_claim(db, job, 0, 1, worker);
+    store_report(db, job, 0, SLICE_FAILED, NULL);
+    assert_int_equal(control_retry(db, job, id_new(), "ci", &retried, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_pause(db, job, "ci", &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_stop(db, job, "ops", &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_stop(db, job, "late", &wakes, &err), CONTROL_UNCHANGED);
+    assert_history(job, "job.retried {\"tasks\":1,\"by\":\"ci\"}; job.paused {\"by\":\"ci\"}; "
+                        "job.stop_requested {\"by\":\"ops\"}");
+    assert_int_equal(control_retry(db, job, id_new(), "ci", &retried, &wakes, &err), CONTROL_CREATED);
+    AUTO_FREE char *first =
+        store_sql_text(db, "SELECT data FROM event WHERE job = %lld AND seq = 1", (long long)retried);
+    assert_non_null(strstr(first, "{\"retry_of\":\"j"));
+    assert_non_null(strstr(first, "\",\"by\":\"ci\"}"));
+    struct store_job served = {.service_count = 1, .services = {{.name = "cache"}}};
+    int64_t forced = store_submit(db, &served);
+    store_place(db, forced, worker);
+    assert_int_equal(control_delete(db, forced, true, NULL, &wakes, &err), CONTROL_ACCEPTED);
+    assert_int_equal(control_delete(db, forced, true, "late", &wakes, &err), CONTROL_ACCEPTED);
+    assert_history(forced, "job.stop_requested {}");
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
@@ -239,6 +279,7 @@ int main(void)
         TEST(test_retry_within_max_parallel),
         TEST(test_retry_of_an_ended_job),
         TEST(test_retry_of_a_job_that_succeeded),
+        TEST(test_the_history_says_who_asked),
         TEST(test_stop_while_tasks_are_claimed),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -118,7 +118,7 @@ static void services_live_and_go_with_their_job(void **state)
     struct work_operation poll;
     int64_t job = hot_lane_submit(&lane, JOB);
     bring_up(job, &poll);
-    assert_ok(control_stop(lane.db, job, &lane.wakes, &err), err);
+    assert_ok(control_stop(lane.db, job, NULL, &lane.wakes, &err), err);
     struct slice_result result = hot_success(&poll.grants[0]);
     struct work_operation report = {
         .worker = worker.id, .incarnation = worker.incarnation, .results = &result, .result_count = 1};
@@ -230,7 +230,7 @@ static void who_cannot_stop_something_is_quarantined(void **state)
     struct work_operation poll = poll_services(worker, 1);
     work_operation_release(&poll);
     make_ready(job, "cache", 1);
-    assert_ok(control_stop(lane.db, job, &lane.wakes, &err), err);
+    assert_ok(control_stop(lane.db, job, NULL, &lane.wakes, &err), err);
     observe(job, "cache", INSTANCE_STUCK);
     assert_int_equal(of_instance("cache", "state"), INSTANCE_STUCK);
     assert_int_equal(store_sql(lane.db, "SELECT state FROM worker"), WORKER_QUARANTINED);
@@ -279,7 +279,7 @@ static void a_pending_instance_of_a_stopped_job_is_not_placed(void **state)
     UNUSED(state);
     struct err err = {0};
     int64_t job = hot_lane_submit(&lane, JOB);
-    assert_ok(control_stop(lane.db, job, &lane.wakes, &err), err);
+    assert_ok(control_stop(lane.db, job, NULL, &lane.wakes, &err), err);
     struct work_operation poll = poll_services(worker, 5);
     assert_int_equal(poll.start_count + poll.stop_count, 0);
     work_operation_release(&poll);

@@ -290,9 +290,9 @@ static void control_some(void)
     struct err err = {0};
     int64_t job = jobs[below(job_count)].id;
     int what = below(12);
-    int outcome = what == 0   ? control_stop(lane.db, job, &lane.wakes, &err)
-                  : what <= 5 ? control_resume(lane.db, job, &lane.wakes, &err)
-                              : control_pause(lane.db, job, &lane.wakes, &err);
+    int outcome = what == 0   ? control_stop(lane.db, job, NULL, &lane.wakes, &err)
+                  : what <= 5 ? control_resume(lane.db, job, NULL, &lane.wakes, &err)
+                              : control_pause(lane.db, job, NULL, &lane.wakes, &err);
     if (outcome < 0 && err.code != ERR_CONFLICT)
         fail_msg("%s", err.text);
 }
@@ -306,7 +306,7 @@ static void resume_all(void)
 {
     struct err err = {0};
     for (int i = 0; i < job_count; i++)
-        if (control_resume(lane.db, jobs[i].id, &lane.wakes, &err) < 0)
+        if (control_resume(lane.db, jobs[i].id, NULL, &lane.wakes, &err) < 0)
             assert_int_equal(err.code, ERR_CONFLICT);
 }
 

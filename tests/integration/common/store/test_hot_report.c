@@ -154,7 +154,7 @@ static void what_comes_after_the_end_still_counts(void **state)
     struct task_failure failed[] = {{1, "e", 1, SLICE_RETRY_COUNTED}, {2, "e", 1, SLICE_RETRY_NEVER}};
     struct task_output output = {0, "{}", 2};
     struct slice_result result = hot_success(claim(5));
-    assert_ok(control_stop(lane.db, job, &lane.wakes, &err), err);
+    assert_ok(control_stop(lane.db, job, NULL, &lane.wakes, &err), err);
     assert_slices(job, 0, "2:0+5 6:5+5");
     struct work_operation look = hot_poll(worker, NULL);
     hot_lane_work(&lane, &look);
@@ -329,13 +329,13 @@ static void a_paused_job_gets_its_tasks_back_held(void **state)
     int64_t job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 10}}");
     struct slice_range succeeded[] = {{0, 1}};
     struct slice_result result = hot_success(claim(5));
-    assert_ok(control_pause(lane.db, job, &lane.wakes, &err), err);
+    assert_ok(control_pause(lane.db, job, NULL, &lane.wakes, &err), err);
     result.all_succeeded = false;
     result.succeeded = succeeded;
     result.succeeded_count = 1;
     report(&result);
     assert_slices(job, 0, "4:0+1 0:1+4 0:5+5");
-    assert_ok(control_resume(lane.db, job, &lane.wakes, &err), err);
+    assert_ok(control_resume(lane.db, job, NULL, &lane.wakes, &err), err);
     assert_int_equal(claim(100)->count, 4);
 }
 

@@ -60,7 +60,7 @@ static void test_metrics(void **state)
     int64_t job = store_submit(db, &served);
     int64_t paused = store_submit(db, &(struct store_job){0});
     int64_t ready = store_submit(db, &(struct store_job){0});
-    assert_ok(control_pause(db, paused, &wakes, &err), err);
+    assert_ok(control_pause(db, paused, NULL, &wakes, &err), err);
     store_place(db, job, worker);
     store_sql(db, "UPDATE job SET created_at = created_at - interval '5 s' WHERE id = %lld", (long long)ready);
     assert_ok(metrics_read(db, &metrics, &err), err);

@@ -162,7 +162,7 @@ static void test_services_and_certificates(void **state)
     assert_int_equal(json_list_length(&out, "services"), 0);
     assert_error(read_live_services(db, "x.1", 10, &out, &err), err, ERR_INVALID, "cursor");
 
-    assert_ok(control_stop(db, job, &wakes, &err), err);
+    assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
     strbuf_clear(&out);
     assert_ok(read_leaks(db, 60000, &out, &err), err);
     assert_int_equal(json_list_length(&out, "leaks"), 0);
@@ -201,7 +201,7 @@ static void test_events(void **state)
     assert_false(end);
     assert_memory_equal(strbuf_text(&out), "id: 1\nevent: job.submitted\ndata: {\"seq\":1,", 42);
     assert_string_equal(out.data + out.length - 2, "\n\n");
-    assert_ok(control_stop(db, job, &wakes, &err), err);
+    assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
     strbuf_clear(&out);
     assert_ok(read_events(db, job, EVENT_JSON, 100, &seq, &end, &out, &err), err);
     assert_true(end);
@@ -249,7 +249,7 @@ static void test_logs(void **state)
                 "\"\xef\xbf\xbd"
                 "A\"");
     assert_json(&out, "offset", "3");
-    assert_ok(control_stop(db, job, &wakes, &err), err);
+    assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
     strbuf_clear(&out);
     assert_ok(read_logs(db, job, "b", LOG_PAGE_JSON, 100, &offset, &end, &out, &err), err);
     assert_int_equal(out.length, 0);
@@ -281,7 +281,7 @@ static void test_results(void **state)
                                            "{\"stage\":\"main\",\"task\":1,\"output\":[1,1]}\n"
                                            "{\"stage\":\"main\",\"task\":2,\"output\":[2,0]}\n"
                                            "{\"stage\":\"main\",\"task\":2,\"output\":[2,1]}\n");
-    assert_ok(control_stop(db, job, &wakes, &err), err);
+    assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
     assert_ok(read_results(db, job, 4, cursor, &end, &out, &err), err);
     assert_true(end);
     strcpy(cursor, "junk");

@@ -89,9 +89,9 @@ static void test_job_through_its_life(void **state)
         job, "stages.0",
         "{\"name\":\"main\",\"state\":\"open\",\"total\":10,\"ready\":7,\"running\":3,\"delayed\":0,\"succeeded\":0,"
         "\"failed\":0,\"cancelled\":0}");
-    assert_ok(control_pause(db, job, &wakes, &err), err);
+    assert_ok(control_pause(db, job, NULL, &wakes, &err), err);
     assert_job(job, "state", "\"paused\"");
-    assert_ok(control_stop(db, job, &wakes, &err), err);
+    assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
     assert_job(job, "state", "\"stopped\"");
     assert_job(job, "cleanup", "\"pending\"");
     assert_job(job, "reason.code", "\"stop_requested\"");
@@ -114,7 +114,7 @@ static void test_progress_of_many(void **state)
     struct err err = {0};
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
     int64_t jobs[] = {store_submit(db, &served), 5, store_submit(db, &(struct store_job){0})};
-    assert_ok(control_stop(db, jobs[2], &wakes, &err), err);
+    assert_ok(control_stop(db, jobs[2], NULL, &wakes, &err), err);
     struct job_progress progress[3];
     assert_ok(read_progress(db, jobs, 3, progress, &err), err);
     assert_true(progress[0].found);
@@ -133,8 +133,8 @@ static void test_lists_of_jobs(void **state)
     int64_t jobs[7];
     for (int i = 0; i < 7; i++)
         jobs[i] = store_submit(db, &(struct store_job){.name = i == 3 ? "special" : "usual"});
-    assert_ok(control_stop(db, jobs[1], &wakes, &err), err);
-    assert_ok(control_pause(db, jobs[2], &wakes, &err), err);
+    assert_ok(control_stop(db, jobs[1], NULL, &wakes, &err), err);
+    assert_ok(control_pause(db, jobs[2], NULL, &wakes, &err), err);
 
     struct job_filter filter = {.state = -1, .limit = 3};
     char cursor[ID_TEXT_SIZE];
@@ -217,9 +217,9 @@ static void test_why(void **state)
     store_sql(db, "UPDATE worker SET state = 1");
     assert_why(job, "worker_suspect", "'w1'");
     store_sql(db, "UPDATE worker SET state = 0");
-    assert_ok(control_pause(db, job, &wakes, &err), err);
+    assert_ok(control_pause(db, job, NULL, &wakes, &err), err);
     assert_why(job, "paused", "paused");
-    assert_ok(control_stop(db, job, &wakes, &err), err);
+    assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
     assert_why(job, "stopping_tasks", "3 running tasks");
     store_report(db, job, 0, SLICE_CANCELLED, NULL);
     assert_why(job, "stopping_service", "'front'");

@@ -254,7 +254,7 @@ static void stop_job(int64_t job, int expected)
 {
     struct err err = {0};
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
-    assert_int_equal(control_stop(db, job, &wakes, &err), expected);
+    assert_int_equal(control_stop(db, job, NULL, &wakes, &err), expected);
     store_check(db, job);
 }
 
@@ -341,7 +341,7 @@ static void test_linger_and_extend(void **state)
     int64_t job = with_services(&(struct store_job){.linger_ms = 60000});
     run_all_tasks(job);
     assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_KEPT);
-    assert_int_equal(control_extend(db, job, 7200000, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_extend(db, job, 7200000, NULL, &wakes, &err), CONTROL_DONE);
     store_check(db, job);
     assert_int_equal(store_sql(db,
                                "SELECT count(*) FROM job WHERE keep_until > clock_timestamp() + interval '1 hour' AND "
@@ -350,7 +350,7 @@ static void test_linger_and_extend(void **state)
     store_settle(db, job, NULL, "UPDATE job SET keep_until = clock_timestamp() WHERE id = %lld", (long long)job);
     clean_up(job);
     assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_CLEAN);
-    assert_error(control_extend(db, job, 1000, &wakes, &err), err, ERR_CONFLICT, "keeps no services");
+    assert_error(control_extend(db, job, 1000, NULL, &wakes, &err), err, ERR_CONFLICT, "keeps no services");
 }
 
 static void test_many_jobs_in_one_call(void **state)

@@ -79,19 +79,19 @@ static void random_control(struct db *db, int64_t job)
     int outcome = 0;
     switch (chance(8)) {
     case 0:
-        outcome = control_stop(db, job, &wakes, &err);
+        outcome = control_stop(db, job, NULL, &wakes, &err);
         break;
     case 1:
     case 2:
-        outcome = control_pause(db, job, &wakes, &err);
+        outcome = control_pause(db, job, NULL, &wakes, &err);
         break;
     case 3:
     case 4:
     case 5:
-        outcome = control_resume(db, job, &wakes, &err);
+        outcome = control_resume(db, job, NULL, &wakes, &err);
         break;
     default:
-        outcome = control_extend(db, job, 1000, &wakes, &err);
+        outcome = control_extend(db, job, 1000, NULL, &wakes, &err);
         break;
     }
     if (outcome < 0)
@@ -151,7 +151,7 @@ static void finish(struct db *db, int64_t job, int stages, int services)
     static const char *const names[] = {"a", "b", "c"};
     struct err err = {0};
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
-    assert_ok(control_stop(db, job, &wakes, &err), err);
+    assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
     for (int i = 0; i < stages; i++)
         store_report(db, job, i, SLICE_CANCELLED, NULL);
     for (int round = 0; round < services; round++)

@@ -129,17 +129,17 @@ static void test_pause_holds_and_resume_releases(void **state)
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
     int64_t job = store_submit(db, &(struct store_job){0});
     store_claim(db, job, 0, 2, worker);
-    assert_int_equal(control_pause(db, job, &wakes, &err), CONTROL_DONE);
-    assert_int_equal(control_pause(db, job, &wakes, &err), CONTROL_UNCHANGED);
+    assert_int_equal(control_pause(db, job, NULL, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_pause(db, job, NULL, &wakes, &err), CONTROL_UNCHANGED);
     store_check(db, job);
     assert_int_equal(store_claim(db, job, 0, 2, worker), 0);
     store_report(db, job, 0, SLICE_SUCCEEDED, NULL);
     store_check(db, job);
-    assert_int_equal(control_resume(db, job, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_resume(db, job, NULL, &wakes, &err), CONTROL_DONE);
     store_check(db, job);
     run_all_tasks(job);
     assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_NONE);
-    assert_error(control_pause(db, job, &wakes, &err), err, ERR_CONFLICT, "has ended (succeeded)");
+    assert_error(control_pause(db, job, NULL, &wakes, &err), err, ERR_CONFLICT, "has ended (succeeded)");
     assert_event(job, "job.paused", 1);
     assert_event(job, "job.resumed", 1);
 }

@@ -119,7 +119,7 @@ static void test_due_retries(void **state)
     UNUSED(state);
     struct err err = {0};
     int64_t job = store_submit(db, &(struct store_job){0}), paused = store_submit(db, &(struct store_job){0});
-    assert_int_equal(control_pause(db, paused, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_pause(db, paused, NULL, &wakes, &err), CONTROL_DONE);
     wakes_clear(&wakes);
     store_sql(db, "UPDATE slice SET state = 3, due_at = clock_timestamp() + interval '1 h' WHERE job = %lld",
               (long long)job);
@@ -221,7 +221,7 @@ static void test_leases_of_ended_jobs_get_their_flag(void **state)
     struct err err = {0};
     int64_t job = store_submit(db, &(struct store_job){0});
     store_claim(db, job, 0, 4, worker);
-    assert_int_equal(control_stop(db, job, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_stop(db, job, NULL, &wakes, &err), CONTROL_DONE);
     store_sql(db, "UPDATE slice SET cancel = false");
     wakes_clear(&wakes);
     assert_int_equal(sweep_leases(&sweep, 5000, &err), 1);
@@ -255,7 +255,7 @@ static void test_second_look_at_ended_jobs(void **state)
     struct err err = {0};
     int64_t job = store_submit(db, &(struct store_job){.service_count = 1, .services = {{.name = "cache"}}});
     store_place(db, job, worker);
-    assert_int_equal(control_stop(db, job, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_stop(db, job, NULL, &wakes, &err), CONTROL_DONE);
     // a certificate that nobody settled
     store_sql(
         db,
@@ -272,7 +272,7 @@ static void test_silent_about_a_stop(void **state)
     struct err err = {0};
     int64_t job = busy();
     store_report(db, job, 0, SLICE_SUCCEEDED, NULL);
-    assert_int_equal(control_stop(db, job, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_stop(db, job, NULL, &wakes, &err), CONTROL_DONE);
     wakes_clear(&wakes);
     assert_int_equal(sweep_verify(&sweep, 3600000, &err), 0);
     assert_int_equal(sweep_verify(&sweep, 0, &err), 1);
@@ -292,9 +292,9 @@ static void test_retention(void **state)
     int64_t unwanted = store_submit(db, &(struct store_job){.service_count = 1, .services = {{.name = "cache"}}});
     int64_t open = store_submit(db, &(struct store_job){0});
     store_place(db, unwanted, worker);
-    assert_int_equal(control_stop(db, old, &wakes, &err), CONTROL_DONE);
-    assert_int_equal(control_stop(db, young, &wakes, &err), CONTROL_DONE);
-    assert_int_equal(control_delete(db, unwanted, true, &wakes, &err), CONTROL_ACCEPTED);
+    assert_int_equal(control_stop(db, old, NULL, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_stop(db, young, NULL, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_delete(db, unwanted, true, NULL, &wakes, &err), CONTROL_ACCEPTED);
     store_sql(db, "UPDATE job SET closed_at = closed_at - interval '2 h' WHERE id = %lld", (long long)old);
     store_sql(db, "UPDATE job SET created_at = created_at - interval '2 h' WHERE id = %lld", (long long)open);
     assert_int_equal(sweep_retention(&sweep, 3600000, &err), 1);

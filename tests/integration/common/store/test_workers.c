@@ -206,7 +206,7 @@ static void test_slices_of_a_job_that_has_ended(void **state)
     int64_t worker = store_worker(db, "w1");
     int64_t job = store_submit(db, &(struct store_job){0});
     store_claim(db, job, 0, 4, worker);
-    assert_ok(control_stop(db, job, &wakes, &err), err);
+    assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
     assert_int_equal(register_as(&(struct attempt){"host", "boot", true}, &registered), REGISTER_DONE);
     store_check(db, job);
     assert_int_equal(store_sql(db, "SELECT cancelled FROM stage"), 10);
@@ -358,7 +358,7 @@ static void test_what_is_not_wanted_is_stopped_by_the_new_life(void **state)
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
     struct worker_registered registered;
     int64_t job = busy_with_containers(&worker, &(struct store_job){0});
-    assert_ok(control_stop(db, job, &wakes, &err), err);
+    assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
     store_report(db, job, 0, SLICE_CANCELLED, NULL);
     assert_int_equal(instance("state"), INSTANCE_STOPPING);
     struct return_home home = {.host = "host",
