@@ -163,6 +163,7 @@ struct succeeded_range {
 struct asked_range {
     struct succeeded_range range;
     size_t index; // in ranges
+    bool is_last; // nothing else of its stage is left
 };
 
 struct item_row {
@@ -255,8 +256,10 @@ struct pending_row {
 struct demand_queue {
     int32_t demand;
     int64_t wanted;
-    int32_t limit; // so many slices were asked for
-    size_t *heap;  // indexes of candidates
+    int32_t limit;    // so many slices were asked for
+    int16_t priority; // of where the look begins; HOT_PRIORITY_ALL: at the beginning
+    int64_t rank;
+    size_t *heap; // indexes of candidates
     size_t count;
 };
 
@@ -300,6 +303,17 @@ struct hot_run {
     const char *name, *run, *bundle; // in this block; run, bundle: NULL when none
 };
 
+// Where the head of a demand's queue was when all of it was looked at. What is before it are the remains of what was
+// taken: entries of the index that stay for as long as anybody's snapshot may still see them.
+struct queue_head {
+    int32_t demand; // 0: none is remembered here
+    int16_t priority;
+    int64_t rank;
+    int64_t until_ms; // CLOCK_BOOTTIME
+};
+#define HOT_HEADS 64 // by demand modulo this
+#define HOT_PRIORITY_ALL INT16_MIN
+
 struct batch_submit; // hot_submit.h
 struct demand_need;
 
@@ -310,8 +324,9 @@ struct hot {
     struct hot_cache workers, beats, runs, items, demands, bundles;
     int demand_last;        // the youngest demand that was seen
     double tasks_per_slice; // that claims have met lately
-    unsigned rotation;      // which of equal demands has its turn
-    char deployment[64];    // "" until it was read
+    struct queue_head heads[HOT_HEADS];
+    unsigned rotation;   // which of equal demands has its turn
+    char deployment[64]; // "" until it was read
 };
 
 struct batch {

@@ -2,12 +2,17 @@
 //
 // A claim waits for nobody: what others have locked it passes over. It comes last in a transaction, so that whoever
 // waits for its slices waits for a commit and nothing else.
+#include "services/common/base/clock.h"
 #include "services/common/base/macros.h"
 #include "services/common/store/hot_batch.h"
 
 #define SLICES_MAX 2000 // of one demand in one batch
 #define ROUNDS_MAX 4
 #define WIDTH_WEIGHT 0.25
+
+// All of a queue is looked at so often. In between a look begins where the head was: something that comes before it by
+// a race (a rank is read, others go on, the slice is written) waits for so long at most, and only beside other work.
+#define HEAD_MS 250
 
 // ---- what is wanted
 
@@ -88,6 +93,8 @@ static int ask_candidates(struct batch *batch, struct err *err)
     struct params *params = batch_params(batch);
     PARAM_I32_FIELD(params, &batch->queues, demand);
     PARAM_I32_FIELD(params, &batch->queues, limit);
+    PARAM_I16_FIELD(params, &batch->queues, priority);
+    PARAM_I64_FIELD(params, &batch->queues, rank);
     batch->at.candidates = batch_ask(batch, STATEMENT_HOT_CANDIDATES, err);
     return batch->at.candidates < 0 ? -1 : 0;
 }
@@ -145,22 +152,70 @@ static int read_candidates(struct batch *batch, struct err *err)
     return result_ok(rows, err);
 }
 
-// Learns how wide slices are, and whether more of them have to be locked to serve this queue.
+static struct queue_head *head_of(struct hot *hot, int32_t demand)
+{
+    return &hot->heads[(uint32_t)demand % HOT_HEADS];
+}
+
+// After a look at all of a queue that has found enough.
+static void remember_head(struct hot *hot, const struct candidate *first)
+{
+    *head_of(hot, first->demand) = (struct queue_head){.demand = first->demand,
+                                                       .priority = first->priority,
+                                                       .rank = first->rank,
+                                                       .until_ms = clock_boot_ms() + HEAD_MS};
+}
+
+static void begin_at_head(struct hot *hot, struct demand_queue *queue)
+{
+    const struct queue_head *head = head_of(hot, queue->demand);
+    bool known = head->demand == queue->demand && clock_boot_ms() < head->until_ms;
+    queue->priority = known ? head->priority : HOT_PRIORITY_ALL;
+    queue->rank = known ? head->rank : 0;
+}
+
+struct found {
+    const struct candidate *first;
+    int64_t tasks;
+    int32_t slices;
+};
+
+static struct found find_of(const struct batch *batch, const struct demand_queue *queue)
+{
+    struct found found = {0};
+    for (size_t i = 0; i < batch->candidates.count; i++) {
+        const struct candidate *candidate = &batch->candidates.items[i];
+        if (candidate->demand != queue->demand)
+            continue;
+        if (!found.first)
+            found.first = candidate;
+        found.tasks += candidate->count;
+        found.slices++;
+    }
+    return found;
+}
+
+// Learns how wide slices are and where the head is, and whether more slices have to be locked to serve this queue: a
+// longer look, or one from the beginning.
 static bool needs_more(struct batch *batch, struct demand_queue *queue)
 {
-    int64_t tasks = 0;
-    int32_t slices = 0;
-    for (size_t i = 0; i < batch->candidates.count; i++)
-        if (batch->candidates.items[i].demand == queue->demand) {
-            tasks += batch->candidates.items[i].count;
-            slices++;
-        }
-    if (slices > 0)
-        batch->hot->tasks_per_slice += WIDTH_WEIGHT * ((double)tasks / (double)slices - batch->hot->tasks_per_slice);
-    bool more = slices == queue->limit && tasks < queue->wanted && queue->limit < SLICES_MAX;
-    if (more)
+    struct found found = find_of(batch, queue);
+    double *width = &batch->hot->tasks_per_slice;
+    if (found.slices > 0)
+        *width += WIDTH_WEIGHT * ((double)found.tasks / (double)found.slices - *width);
+    if (found.tasks >= queue->wanted) {
+        if (queue->priority == HOT_PRIORITY_ALL && found.first)
+            remember_head(batch->hot, found.first);
+        return false;
+    }
+    bool longer = found.slices == queue->limit && queue->limit < SLICES_MAX;
+    bool earlier = !longer && queue->priority != HOT_PRIORITY_ALL;
+    if (longer)
         queue->limit = MIN(queue->limit * 4, SLICES_MAX);
-    return more;
+    head_of(batch->hot, queue->demand)->demand = 0;
+    queue->priority = HOT_PRIORITY_ALL;
+    queue->rank = 0;
+    return longer || earlier;
 }
 
 static void set_limits(struct batch *batch)
@@ -169,6 +224,7 @@ static void set_limits(struct batch *batch)
         struct demand_queue *queue = &batch->queues.items[i];
         double slices = (double)queue->wanted / MAX(batch->hot->tasks_per_slice, 1.0) + 1;
         queue->limit = (int32_t)MIN(slices, (double)SLICES_MAX);
+        begin_at_head(batch->hot, queue);
     }
 }
 

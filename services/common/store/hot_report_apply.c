@@ -41,6 +41,31 @@ static bool may_have_neighbours(const struct succeeded_range *range)
     return range->from > 0 || range->to < range->stage->total;
 }
 
+// Marks the ranges of stages of which nothing is left.
+static void find_last(struct batch *batch)
+{
+    struct asked_range *asked = batch->ranges_asked.items;
+    for (size_t i = 0, next; i < batch->ranges_asked.count; i = next) {
+        int64_t left = asked[i].range.stage->open;
+        for (next = i; next < batch->ranges_asked.count && asked[next].range.stage == asked[i].range.stage; next++)
+            left -= asked[next].range.to - asked[next].range.from;
+        for (size_t n = i; n < next; n++)
+            asked[n].is_last = left == 0;
+    }
+}
+
+static int ask_neighbours(struct batch *batch, struct err *err)
+{
+    struct params *params = batch_params(batch);
+    PARAM_I64_FIELD(params, &batch->ranges_asked, range.stage->job);
+    PARAM_I16_FIELD(params, &batch->ranges_asked, range.stage->stage);
+    PARAM_I64_FIELD(params, &batch->ranges_asked, range.from);
+    PARAM_I64_FIELD(params, &batch->ranges_asked, range.to);
+    PARAM_BOOL_FIELD(params, &batch->ranges_asked, is_last);
+    batch->at.neighbours = batch_ask(batch, STATEMENT_HOT_NEIGHBOURS, err);
+    return batch->at.neighbours < 0 ? -1 : 0;
+}
+
 int hot_neighbours_ask(struct batch *batch, struct err *err)
 {
     merge_ranges(batch);
@@ -50,17 +75,10 @@ int hot_neighbours_ask(struct batch *batch, struct err *err)
         struct asked_range *asked = LIST_ADD(batch->arena, &batch->ranges_asked);
         if (!asked)
             return batch_no_memory(err);
-        *asked = (struct asked_range){batch->ranges.items[i], i};
+        *asked = (struct asked_range){.range = batch->ranges.items[i], .index = i};
     }
-    if (batch->ranges_asked.count == 0)
-        return 0;
-    struct params *params = batch_params(batch);
-    PARAM_I64_FIELD(params, &batch->ranges_asked, range.stage->job);
-    PARAM_I16_FIELD(params, &batch->ranges_asked, range.stage->stage);
-    PARAM_I64_FIELD(params, &batch->ranges_asked, range.from);
-    PARAM_I64_FIELD(params, &batch->ranges_asked, range.to);
-    batch->at.neighbours = batch_ask(batch, STATEMENT_HOT_NEIGHBOURS, err);
-    return batch->at.neighbours < 0 ? -1 : 0;
+    find_last(batch);
+    return batch->ranges_asked.count ? ask_neighbours(batch, err) : 0;
 }
 
 static int add_old(struct batch *batch, const struct batch_stage *stage, int64_t first, struct err *err)
@@ -72,22 +90,14 @@ static int add_old(struct batch *batch, const struct batch_stage *stage, int64_t
     return 0;
 }
 
-enum neighbour_column { NEIGHBOUR_ORDINAL, NEIGHBOUR_BEFORE_FIRST, NEIGHBOUR_BEFORE_COUNT, NEIGHBOUR_AFTER_COUNT };
+enum neighbour_column { NEIGHBOUR_ORDINAL, NEIGHBOUR_FIRST, NEIGHBOUR_COUNT };
 
 static int absorb(struct batch *batch, struct result *rows, int row, struct succeeded_range *range, struct err *err)
 {
-    int64_t to = range->to;
-    if (!result_is_null(rows, row, NEIGHBOUR_BEFORE_FIRST)) {
-        range->from = result_i64(rows, row, NEIGHBOUR_BEFORE_FIRST);
-        if (add_old(batch, range->stage, range->from, err) < 0)
-            return -1;
-    }
-    if (!result_is_null(rows, row, NEIGHBOUR_AFTER_COUNT)) {
-        range->to = to + result_i64(rows, row, NEIGHBOUR_AFTER_COUNT);
-        if (add_old(batch, range->stage, to, err) < 0)
-            return -1;
-    }
-    return 0;
+    int64_t first = result_i64(rows, row, NEIGHBOUR_FIRST);
+    range->from = MIN(range->from, first);
+    range->to = MAX(range->to, first + result_i64(rows, row, NEIGHBOUR_COUNT));
+    return add_old(batch, range->stage, first, err);
 }
 
 int hot_neighbours_read(struct batch *batch, struct err *err)

@@ -1,15 +1,27 @@
 -- Claims: services/common/store/hot_claim.c cuts what these read. A claim takes no lock of a job, only of ready slices.
 
 -- name: hot_candidates
--- Arrays: demand, how many slices at most. The heads of these queues.
+-- Arrays: demand, how many slices at most, priority, rank. The heads of these queues: everything of a higher priority, then
+-- what has this priority from this rank on. With a priority below all others that is all there is.
 SELECT k.ordinal, s.job, s.stage, s.first, s.count, s.attempt, s.failures, s.priority, s.rank
-  FROM unnest($1::integer[], $2::integer[]) WITH ORDINALITY AS k (demand, most, ordinal)
+  FROM unnest($1::integer[], $2::integer[], $3::smallint[], $4::bigint[]) WITH ORDINALITY
+       AS k (demand, most, priority, rank, ordinal)
  CROSS JOIN LATERAL (SELECT *
-                       FROM slice r
-                      WHERE r.state = 1 AND r.demand = k.demand
-                      ORDER BY r.priority DESC, r.rank, r.job
-                      LIMIT k.most
-                        FOR UPDATE SKIP LOCKED) s
+                       FROM (SELECT *
+                               FROM slice r
+                              WHERE r.state = 1 AND r.demand = k.demand AND r.priority > k.priority
+                              ORDER BY r.priority DESC, r.rank, r.job
+                              LIMIT k.most
+                                FOR UPDATE SKIP LOCKED) higher
+                      UNION ALL
+                     SELECT *
+                       FROM (SELECT *
+                               FROM slice r
+                              WHERE r.state = 1 AND r.demand = k.demand AND r.priority = k.priority AND r.rank >= k.rank
+                              ORDER BY r.rank, r.job
+                              LIMIT k.most
+                                FOR UPDATE SKIP LOCKED) same
+                      LIMIT k.most) s
 
 -- name: hot_ready_left
 -- Array of demands. Those that have ready slices, locked by others or not.

@@ -30,16 +30,31 @@ SELECT worker, token, incarnation, job, (extract(epoch FROM clock_timestamp() - 
  ORDER BY worker, token
 
 -- name: hot_neighbours
--- Arrays: job, stage, from, to. The succeeded slices that touch these ranges.
-SELECT u.ordinal, b.first, b.count, a.count
-  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
-       AS u (job, stage, start, finish, ordinal)
-  LEFT JOIN LATERAL (SELECT s.first, s.count, s.state
-                       FROM slice s
-                      WHERE s.job = u.job AND s.stage = u.stage AND s.first < u.start
-                      ORDER BY s.first DESC
-                      LIMIT 1) b ON b.state = 4 AND b.first + b.count = u.start
-  LEFT JOIN slice a ON a.job = u.job AND a.stage = u.stage AND a.first = u.finish AND a.state = 4
+-- Arrays: job, stage, from, to, whether nothing of the stage is left. The succeeded slices that these ranges take in: the one
+-- behind, and of those before it, one after the other, what is not wider than what it meets; in the end all.
+SELECT u.ordinal, n.first, n.count
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::boolean[]) WITH ORDINALITY
+       AS u (job, stage, start, finish, is_last, ordinal)
+ CROSS JOIN LATERAL (
+       WITH RECURSIVE behind AS (
+           SELECT a.first, a.count
+             FROM slice a
+            WHERE a.job = u.job AND a.stage = u.stage AND a.first = u.finish AND a.state = 4
+       ), before (first, count, width) AS (
+           SELECT u.start, 0::bigint, u.finish - u.start + coalesce((SELECT count FROM behind), 0)
+           UNION ALL
+           SELECT b.first, b.count, t.width + b.count
+             FROM before t
+            CROSS JOIN LATERAL (SELECT s.first, s.count, s.state
+                                  FROM slice s
+                                 WHERE s.job = u.job AND s.stage = u.stage AND s.first < t.first
+                                 ORDER BY s.first DESC
+                                 LIMIT 1) b
+            WHERE b.state = 4 AND b.first + b.count = t.first AND (u.is_last OR b.count <= t.width)
+       )
+       SELECT first, count FROM behind
+       UNION ALL
+       SELECT first, count FROM before WHERE count > 0) n
 
 -- name: hot_ranks
 -- Arrays: demand, priority. The head of each queue.

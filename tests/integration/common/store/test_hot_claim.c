@@ -1,4 +1,5 @@
 // Claims: whose turn it is, how slices are cut, and what happens when others are at it as well.
+#include "services/common/base/clock.h"
 #include "services/common/db/db.h"
 #include "services/common/model/states.h"
 #include "tests/support/hot_lane.h"
@@ -28,6 +29,16 @@ static struct work_operation claim(int64_t tasks)
     hot_lane_work(&lane, &poll);
     hot_check(&lane);
     return poll;
+}
+
+// Which job the next task is of.
+static int64_t next_job(void)
+{
+    struct work_operation poll = claim(1);
+    assert_int_equal(poll.grant_count, 1);
+    int64_t job = poll.grants[0].job;
+    work_operation_release(&poll);
+    return job;
 }
 
 // The job, first task and number of tasks of each grant.
@@ -114,6 +125,28 @@ static void priority_comes_before_turns(void **state)
 }
 
 // Ranks of two demands say nothing about each other.
+// A lane begins its looks where the head was. What comes before it all the same is found by the next look at all.
+static void what_is_before_the_head_is_found(void **state)
+{
+    UNUSED(state);
+    int64_t big = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1000000}}");
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(next_job(), big);
+    int64_t late = hot_lane_submit(&lane, "{'name': 'b', 'command': ['x'], 'tasks': {'count': 1000}}");
+    store_sql(lane.db, "UPDATE slice SET rank = -1000000 WHERE job = %lld", (long long)late);
+    int64_t until_ms = clock_boot_ms() + 20000;
+    while (next_job() != late)
+        assert_true(clock_boot_ms() < until_ms);
+    int64_t urgent = hot_lane_submit(&lane, "{'name': 'c', 'command': ['x'], 'tasks': [1, 2], 'priority': 1}");
+    assert_int_equal(next_job(), urgent);
+    int64_t idle = hot_lane_submit(&lane, "{'name': 'd', 'command': ['x'], 'tasks': [1], 'priority': -1}");
+    assert_int_equal(next_job(), urgent);
+    assert_int_equal(next_job(), late);
+    store_sql(lane.db, "UPDATE slice SET state = 0 WHERE state = 1 AND job <> %lld", (long long)idle);
+    store_sql(lane.db, "UPDATE job SET phase = 0 WHERE id <> %lld", (long long)idle);
+    assert_int_equal(next_job(), idle);
+}
+
 static void demands_take_turns(void **state)
 {
     UNUSED(state);
@@ -254,6 +287,7 @@ int main(void)
         test(a_small_job_comes_next),
         test(jobs_take_turns),
         test(priority_comes_before_turns),
+        test(what_is_before_the_head_is_found),
         test(demands_take_turns),
         test(many_small_slices_fill_one_want),
         test(other_queues_are_left_alone),

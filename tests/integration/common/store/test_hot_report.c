@@ -85,6 +85,40 @@ static void succeeded_neighbours_become_one(void **state)
     assert_slices(job, 0, "4:0+50");
 }
 
+// No row is written again and again: of those before it a range takes in what is not wider. In the end one is left.
+static void wide_neighbours_are_left_until_the_end(void **state)
+{
+    UNUSED(state);
+    int64_t job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 80}}");
+    struct slice_result results[8];
+    for (int i = 0; i < 8; i++)
+        results[i] = hot_success(claim(10));
+    for (int i = 0; i < 3; i++)
+        report(&results[i]);
+    assert_slices(job, 0, "4:0+20 4:20+10 2:30+10 2:40+10 2:50+10 2:60+10 2:70+10");
+    report(&results[3]); // takes in two, one after the other
+    for (int i = 4; i < 6; i++)
+        report(&results[i]);
+    assert_slices(job, 0, "4:0+40 4:40+20 2:60+10 2:70+10");
+    report(&results[7]);
+    report(&results[6]); // with what is behind it as wide as the next before it, and the last
+    assert_slices(job, 0, "4:0+80");
+}
+
+static void the_last_report_leaves_one_row(void **state)
+{
+    UNUSED(state);
+    int64_t job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 70}}");
+    struct slice_result results[7];
+    for (int i = 0; i < 7; i++)
+        results[i] = hot_success(claim(10));
+    for (int i = 0; i < 6; i++)
+        report(&results[i]);
+    assert_slices(job, 0, "4:0+40 4:40+20 2:60+10");
+    report(&results[6]);
+    assert_slices(job, 0, "4:0+70");
+}
+
 // The slice between two reports of one batch is the neighbour of both.
 static void one_neighbour_may_be_between_two_reports(void **state)
 {
@@ -127,7 +161,8 @@ static void a_report_takes_a_slice_apart(void **state)
     assert_int_equal(of_stage(job, 0, "succeeded"), 3);
     assert_true(hot_woken(&lane, WAKE_DEMAND, store_sql(lane.db, "SELECT id FROM demand")));
 
-    store_sql(lane.db, "UPDATE slice SET state = 1, rank = -1 WHERE first = 3");
+    store_sql(lane.db, "UPDATE slice SET state = CASE first WHEN 3 THEN 1 ELSE state END, "
+                       "rank = CASE first WHEN 3 THEN 0 ELSE rank + 1 END");
     result = hot_success(claim(1));
     assert_int_equal(poll.grants[0].attempt, 2);
     result.all_succeeded = false;
@@ -345,6 +380,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(succeeded_neighbours_become_one),
+        test(wide_neighbours_are_left_until_the_end),
+        test(the_last_report_leaves_one_row),
         test(one_neighbour_may_be_between_two_reports),
         test(a_report_takes_a_slice_apart),
         test(what_comes_after_the_end_still_counts),
