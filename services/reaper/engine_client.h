@@ -4,33 +4,13 @@
 // Stopping is signal by signal, so that the reaper never waits for a grace, and can say which signals were sent when.
 #pragma once
 
-#include "services/common/base/arena.h"
-#include "services/common/base/err.h"
+#include "services/common/engine/reply.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct engine_client;
-
-// Texts live in the arena that was passed.
-struct engine_container {
-    const char *id;
-    const char *deployment;
-    const char *identity; // "" when its labels say nothing of the kind
-    // inspected only:
-    bool running; // created, paused and restarting ones are ended like those that run
-    bool exited;  // it has run, and `exit_code` counts
-    bool out_of_memory;
-    int64_t exit_code;
-    const char *stop_signal; // "SIGTERM"
-    int64_t stop_grace_ms;
-};
-
-struct engine_network {
-    const char *id;
-    const char *job; // label; "" when there is none
-};
 
 struct engine_listing {
     struct engine_container *containers;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Includes point one way: base <- json, db <- http, model <- store <- programs. A program never includes another program,
+# Includes point one way: base <- json, db <- http, model <- engine, store <- programs. A program never includes another program,
 # and the shim, which runs beside every task, includes base only.
 set -euo pipefail
 
@@ -9,10 +9,11 @@ allowed() {
     common/base) echo "" ;;
     common/json | common/db) echo "common/base" ;;
     common/http | common/model) echo "common/base common/json common/db" ;;
+    common/engine) echo "common/base common/json common/model" ;;
     common/store) echo "common/base common/json common/db common/http common/model" ;;
     worker/shim) echo "common/base" ;;
-    worker) echo "common/base common/json common/db common/http common/model common/store worker/shim" ;;
-    jobmanager | reaper | cli) echo "common/base common/json common/db common/http common/model common/store" ;;
+    worker) echo "common/base common/json common/db common/http common/model common/engine common/store worker/shim" ;;
+    jobmanager | reaper | cli) echo "common/base common/json common/db common/http common/model common/engine common/store" ;;
     *) echo "?" ;;
     esac
 }

@@ -8,6 +8,8 @@
 #define ENGINE_LABEL_JOB "io.curfew.job"
 #define ENGINE_LABEL_SERVICE "io.curfew.service" // of a service's container, with its epoch
 #define ENGINE_LABEL_EPOCH "io.curfew.epoch"
-#define ENGINE_LABEL_WORKER "io.curfew.worker"
+#define ENGINE_LABEL_WORKER "io.curfew.worker" // the name of the worker that created it
+#define ENGINE_LABEL_OWNER "io.curfew.owner"   // the state directory of that worker, by a random name of its own
+#define ENGINE_LABEL_PORTS "io.curfew.ports"   // "main=6379,admin=8080": names and numbers in the container, in order
 #define ENGINE_LABEL_IDENTITY \
     "io.curfew.identity" // "JOB/SERVICE/EPOCH" or "JOB/STAGE/TASK/TOKEN": see worker/runtime.h
