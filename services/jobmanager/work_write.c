@@ -85,7 +85,7 @@ static void add_object_name(struct strbuf *out, const struct instance_order *ord
 {
     char id[ID_TEXT_SIZE];
     id_format('j', order->job, id);
-    strbuf_add_format(out, "\"curfew-%s-%s-%s-%d\"", deployment, id, order->service, order->epoch);
+    strbuf_add_format(out, "\"curfew-%s-%s.%s.%d\"", deployment, id, order->service, order->epoch);
 }
 
 static void add_starts(struct strbuf *out, const struct work_operation *operation, const char *deployment)

@@ -211,22 +211,27 @@ static int end_container(struct look *look, const struct engine_container *liste
 
 // ---- what is there
 
-// "JOB/SERVICE/EPOCH" or "JOB/STAGE/TASK/TOKEN"; anything else is nobody's.
-static void read_identity(struct arena *arena, const char *identity, struct engine_seen *seen)
+// "JOB/SERVICE/EPOCH", "JOB/STAGE/TASK/TOKEN" or "JOB/STAGE/stream/NAME"; anything else is nobody's.
+static void read_identity(struct arena *arena, const struct engine_container *container, struct engine_seen *seen)
 {
     const char *parts[PARTS_MAX];
     size_t count = 0;
     int64_t number;
-    *seen = (struct engine_seen){.service = ""};
-    char *rest = arena_copy(arena, identity, strlen(identity) + 1);
+    *seen = (struct engine_seen){.service = "", .holder = container->worker};
+    char *rest = arena_copy(arena, container->identity, strlen(container->identity) + 1);
     for (char *part = strsep(&rest, "/"); part && count < PARTS_MAX; part = strsep(&rest, "/"))
         parts[count++] = part;
+    bool is_stream = count == 4 && strcmp(parts[2], "stream") == 0;
     if ((count != 3 && count != 4) || id_parse('j', parts[0], &seen->job) < 0 ||
-        parse_i64(parts[count - 1], 1, INT64_MAX, "number", &number, NULL) < 0) {
+        (!is_stream && parse_i64(parts[count - 1], 1, INT64_MAX, "number", &number, NULL) < 0)) {
         seen->job = 0;
         return;
     }
     seen->service = parts[1];
+    if (is_stream) {
+        seen->token = ENGINE_TOKEN_STREAM;
+        return;
+    }
     seen->epoch = count == 3 ? (int)number : 0;
     seen->token = count == 4 ? number : 0;
 }
@@ -238,7 +243,7 @@ static int judge(struct look *look, struct err *err)
     if (!look->seen)
         return err_set(err, ERR_NO_MEMORY, "no memory for %zu containers", listing->container_count);
     for (size_t i = 0; i < listing->container_count; i++)
-        read_identity(look->arena, listing->containers[i].identity, &look->seen[i]);
+        read_identity(look->arena, &listing->containers[i], &look->seen[i]);
     if (engine_judge(look->watch->db, look->watch->engine, look->seen, listing->container_count, err) < 0)
         return -1;
     for (size_t i = 0; i < listing->container_count; i++)

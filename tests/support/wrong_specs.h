@@ -168,11 +168,10 @@ static const struct wrong in_a_stage[] = {
 static const struct wrong in_a_service[] = {
     {SERVICES("{'command':['a']}"), "/services/0/name", FAULT_REQUIRED},
     {SERVICES("{'name':'c'}"), "/services/0/command", FAULT_REQUIRED},
-    {SERVICES("{'name':'c','image':'redis:7'}"), "/services/0/command", FAULT_REQUIRED},
+    {SERVICES("{'name':'c','runtime':'process','image':'redis:7'}"), "/services/0/command", FAULT_REQUIRED},
     {SERVICES("{'name':'c','command':['a']},{'name':'c','command':['a']}"), "/services/1/name", FAULT_DUPLICATE},
     {IN_SERVICE("'runtime':'docker'"), "/services/0/image", FAULT_REQUIRED},
-    {IN_SERVICE("'runtime':'docker','image':'a','ports':[{'name':'p'}]"), "/services/0/ports/0/container",
-     FAULT_REQUIRED},
+    {IN_SERVICE("'runtime':'kubernetes'"), "/services/0/image", FAULT_REQUIRED},
     {IN_SERVICE("'prots':[]"), "/services/0/prots", FAULT_UNKNOWN},
     {IN_SERVICE("'ports':{}"), "/services/0/ports", FAULT_TYPE},
     {IN_SERVICE("'ports':['main']"), "/services/0/ports/0", FAULT_TYPE},

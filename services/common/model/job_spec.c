@@ -171,6 +171,17 @@ int job_spec_fingerprint(const char *body, size_t length, char out[static SHA256
     return sha256_hex(body, length, out, err);
 }
 
+const char *run_spec_runtime(const struct run_spec *run)
+{
+    return run->runtime ? run->runtime : run->image ? "docker" : "";
+}
+
+bool run_spec_in_container(const struct run_spec *run)
+{
+    const char *runtime = run_spec_runtime(run);
+    return *runtime && strcmp(runtime, "process") != 0;
+}
+
 const char *stage_mode_name(enum stage_mode mode)
 {
     return stage_mode_names[mode];

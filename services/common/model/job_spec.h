@@ -64,6 +64,11 @@ struct run_spec {
     struct text_pairs where;  // labels that the worker must have
 };
 
+// Where the command wants to run: "process", "docker", "kubernetes", or "" for any that runs commands. An image alone
+// says docker.
+const char *run_spec_runtime(const struct run_spec *run);
+bool run_spec_in_container(const struct run_spec *run);
+
 // A bit for each outcome.
 #define AUTOSTOP_ON(outcome) (1u << (outcome))
 #define AUTOSTOP_ALWAYS ((1u << OUTCOME_COUNT) - 1)

@@ -5,11 +5,6 @@
 
 #include <string.h>
 
-static bool wants_image(const struct run_spec *run)
-{
-    return run->runtime && strcmp(run->runtime, "process") != 0;
-}
-
 static void check_secrets(const struct field *object, const struct run_spec *run)
 {
     struct field secrets = field_member(object, "secrets");
@@ -26,7 +21,7 @@ static void check_run(const struct field *object, const struct run_spec *run, bo
 {
     if (needs_command && !field_has(object, "command"))
         field_fault_at(object, "command", FAULT_REQUIRED, "is required");
-    if (wants_image(run) && !field_has(object, "image"))
+    if (run_spec_in_container(run) && !field_has(object, "image"))
         field_fault_at(object, "image", FAULT_REQUIRED, "is required with runtime %s", run->runtime);
     check_secrets(object, run);
 }
@@ -79,8 +74,6 @@ static void check_ports(const struct field *object, const struct service_spec *s
     for (size_t i = 0; i < service->port_count; i++) {
         const struct port_spec *port = &service->ports[i];
         struct field item = field_item(&ports, i);
-        if (wants_image(&service->run) && !field_has(&item, "container"))
-            field_fault_at(&item, "container", FAULT_REQUIRED, "is required with runtime %s", service->run.runtime);
         for (size_t j = 0; port->name && j < i; j++) {
             if (service->ports[j].name && strcmp(service->ports[j].name, port->name) == 0)
                 field_fault_at(&item, "name", FAULT_DUPLICATE, "there is another port '%s'", port->name);
@@ -106,7 +99,7 @@ void finish_service(struct spec_reader *reader, const struct field *object, void
     UNUSED(reader);
     struct service_spec *service = target;
     struct field ready = field_member(object, "ready");
-    check_run(object, &service->run, !wants_image(&service->run));
+    check_run(object, &service->run, !run_spec_in_container(&service->run));
     check_ports(object, service);
     check_command_references(object, "command", service);
     check_command_references(&ready, "exec", service);

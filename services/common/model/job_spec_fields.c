@@ -59,7 +59,8 @@ static const struct spec_row run_rows[] = {
      .max = 16,
      .problem = runtime_problem,
      .type = "`process`, `docker` or `kubernetes`",
-     .meaning = "How it is run; without it, the worker's own default."},
+     .meaning =
+         "How it is run; without it, as a container when there is an `image`, else by the worker's own default."},
     {.name = "image",
      .kind = SPEC_TEXT,
      .offset = offsetof(struct run_spec, image),
@@ -105,7 +106,8 @@ static const struct spec_row port_rows[] = {
      .offset = offsetof(struct port_spec, container),
      .min = 1,
      .max = 65535,
-     .meaning = "The port inside the container, for `docker` and `kubernetes`. Processes get a free port."},
+     .meaning =
+         "The port inside the container; without it `${PORT}` says one that is free there. Processes get a free port."},
 };
 static const struct spec_table port_table = {.title = "A port", .rows = port_rows, .count = ARRAY_LEN(port_rows)};
 

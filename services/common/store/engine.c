@@ -27,6 +27,10 @@ static void add_seen(struct params *params, const struct engine_seen *seen, size
     for (size_t i = 0; i < count; i++)
         params_add_i64(params, seen[i].token);
     params_array_end(params);
+    params_array_begin(params, PARAM_TEXT);
+    for (size_t i = 0; i < count; i++)
+        params_add_text(params, seen[i].holder ? seen[i].holder : "", seen[i].holder ? strlen(seen[i].holder) : 0);
+    params_array_end(params);
 }
 
 int engine_judge(struct db *db, const char *engine, struct engine_seen *seen, size_t count, struct err *err)

@@ -17,12 +17,15 @@ enum engine_verdict {
     ENGINE_ORPHAN, // no row wants it
 };
 
+#define ENGINE_TOKEN_STREAM (-1)
+
 // One listed container: a service's instance (`token` 0) or a task.
 struct engine_seen {
     int64_t job;
     const char *service;
     int epoch;
-    int64_t token;
+    int64_t token;               // ENGINE_TOKEN_STREAM: it serves many slices
+    const char *holder;          // the name of the worker that made it; "" when it is not said
     enum engine_verdict verdict; // out
     int64_t worker;              // out, whose it is; 0: nobody's
 };

@@ -130,7 +130,7 @@ static int name_object(struct batch *batch, struct pending_row *pending, struct 
     char job[ID_TEXT_SIZE];
     id_format('j', pending->job, job);
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
-    strbuf_add_format(&text, "curfew-%s-%s-%s-%d", batch->hot->deployment, job, pending->name, pending->epoch);
+    strbuf_add_format(&text, "curfew-%s-%s.%s.%d", batch->hot->deployment, job, pending->name, pending->epoch);
     return batch_copy(batch, &text, &pending->object, err);
 }
 

@@ -14,11 +14,6 @@
 
 // ---- beginning
 
-static const char *runtime_of(const struct run_spec *run)
-{
-    return run->runtime ? run->runtime : "";
-}
-
 static bool is_plain(const struct job_spec *spec)
 {
     for (size_t i = 0; i < spec->stage_count; i++) {
@@ -51,13 +46,13 @@ static int need_demands(struct batch *batch, struct batch_submit *submit, struct
         return batch_no_memory(err);
     for (size_t i = 0; i < spec->stage_count; i++) {
         const struct stage_spec *stage = &spec->stages[i];
-        const char *runtime = stage->mode == STAGE_PULL ? "pull" : runtime_of(&stage->run);
+        const char *runtime = stage->mode == STAGE_PULL ? "pull" : run_spec_runtime(&stage->run);
         if (hot_demand_need(batch, stage->queue, &stage->run, runtime, &submit->demands[i], err) < 0)
             return -1;
     }
     for (size_t i = 0; i < spec->service_count; i++) {
         const struct run_spec *run = &spec->services[i].run;
-        if (hot_demand_need(batch, "", run, runtime_of(run), &submit->demands[spec->stage_count + i], err) < 0)
+        if (hot_demand_need(batch, "", run, run_spec_runtime(run), &submit->demands[spec->stage_count + i], err) < 0)
             return -1;
     }
     return 0;

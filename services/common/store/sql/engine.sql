@@ -1,18 +1,27 @@
 -- What is at a container engine, held against the rows: see services/common/store/engine.h.
 
 -- name: engine_judge
--- Engine; arrays: job, service, epoch, token (0: a service). Verdict (0 leave, 1 finish, 2 orphan) and worker.
+-- Engine; arrays: job, service, epoch, token (0: a service, -1: a process for many slices), the worker's name. Verdict
+-- (0 leave, 1 finish, 2 orphan) and worker. What serves many slices is its worker's as long as that one is there, and the
+-- job open.
 SELECT u.ordinal,
-       CASE WHEN coalesce(i.worker, s.worker) IS NULL OR i.state IN (0, 11, 12) THEN 2
+       CASE WHEN u.token = -1 AND h.id IS NOT NULL
+                 THEN CASE WHEN h.state <= 3 AND EXISTS (SELECT FROM job j WHERE j.id = u.job AND j.closed_at IS NULL) THEN 0
+                           WHEN h.state <= 3 THEN 2
+                           ELSE 1
+                      END
+            WHEN coalesce(i.worker, s.worker) IS NULL OR i.state IN (0, 11, 12) THEN 2
             WHEN w.state <= 3 AND coalesce(i.incarnation, s.incarnation) = w.incarnation THEN 0
             WHEN i.engine <> $1 THEN 2
             ELSE 1
        END,
-       coalesce(i.worker, s.worker, 0)
-  FROM unnest($2::bigint[], $3::text[], $4::integer[], $5::bigint[]) WITH ORDINALITY AS u (job, name, epoch, token, ordinal)
+       coalesce(i.worker, s.worker, h.id, 0)
+  FROM unnest($2::bigint[], $3::text[], $4::integer[], $5::bigint[], $6::text[]) WITH ORDINALITY
+       AS u (job, name, epoch, token, holder, ordinal)
   LEFT JOIN service v ON u.token = 0 AND v.job = u.job AND v.name = u.name
   LEFT JOIN instance i ON i.job = v.job AND i.service = v.service AND i.epoch = u.epoch
-  LEFT JOIN slice s ON u.token <> 0 AND s.job = u.job AND s.token = u.token AND s.state = 2
+  LEFT JOIN worker h ON u.token = -1 AND h.name = u.holder
+  LEFT JOIN slice s ON u.token > 0 AND s.job = u.job AND s.token = u.token AND s.state = 2
   LEFT JOIN worker w ON w.id = coalesce(i.worker, s.worker)
  ORDER BY u.ordinal
 

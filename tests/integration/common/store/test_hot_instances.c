@@ -84,7 +84,7 @@ static void bring_up(int64_t job, struct work_operation *granted)
     assert_true(start->job == job && start->epoch == 1);
     assert_string_equal(start->service, "cache");
     assert_non_null(strstr(start->run, "\"main\""));
-    assert_non_null(strstr(start->object, "-cache-1"));
+    assert_non_null(strstr(start->object, ".cache.1"));
     assert_int_equal(strncmp(start->object, "curfew-", 7), 0);
     assert_string_equal(start->services, "[]");
     assert_int_equal(of_instance("cache", "state"), INSTANCE_PLACING);
