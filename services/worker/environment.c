@@ -36,14 +36,16 @@ void environment_free(struct environment *environment)
     free(environment);
 }
 
-int environment_new(struct environment **out, struct err *err)
+int environment_new(bool inherits, struct environment **out, struct err *err)
 {
     const char *path = getenv("PATH"), *lang = getenv("LANG");
     struct environment *environment = calloc(1, sizeof *environment);
     if (!environment)
         return err_set(err, ERR_NO_MEMORY, "no memory for an environment");
-    environment_set(environment, "PATH", path && *path ? path : DEFAULT_PATH);
-    environment_set(environment, "LANG", lang && *lang ? lang : "C.UTF-8");
+    if (inherits) {
+        environment_set(environment, "PATH", path && *path ? path : DEFAULT_PATH);
+        environment_set(environment, "LANG", lang && *lang ? lang : "C.UTF-8");
+    }
     *out = environment;
     return 0;
 }

@@ -7,13 +7,15 @@
 #include "services/common/base/err.h"
 #include "services/worker/orders.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct environment;
 
-// Begins with PATH and LANG, the worker's own where it has them.
-int environment_new(struct environment **out, struct err *err) WARN_UNUSED;
+// Begins with PATH and LANG, the worker's own where it has them; or with nothing, for what has a file system of its
+// own.
+int environment_new(bool inherits, struct environment **out, struct err *err) WARN_UNUSED;
 void environment_free(struct environment *environment); // wipes the values; takes NULL
 DEFINE_CLEANUP(struct environment *, environment_free);
 #define AUTO_ENVIRONMENT CLEANUP(cleanup_environment_free)

@@ -8,11 +8,15 @@
 #include "services/common/base/pulse.h"
 #include "services/common/http/client_async.h"
 #include "services/worker/agent.h"
+#include "services/worker/docker_engine.h"
 #include "services/worker/logs.h"
 #include "services/worker/recover.h"
+#include "services/worker/runtime_choice.h"
+#include "services/worker/runtime_docker.h"
 #include "services/worker/runtime_process.h"
 #include "services/worker/services.h"
 #include "services/worker/settings.h"
+#include "services/worker/state.h"
 #include "services/worker/survivors.h"
 #include "services/worker/tasks.h"
 #include "services/worker/workspace.h"
@@ -26,24 +30,26 @@
 #define HOST_SIZE 256
 #define BOOT_SIZE 64
 #define QUEUES_MAX 64
-#define DEPLOYMENT_BYTES_MAX 256
 #define END_LOOK_MS 50
 #define LOG_TAIL_BYTES 65536
 #define LOG_TOTAL_BYTES (32 << 20)
 // After the drain timeout: what was asked to stop has its own grace; this is the end of all patience.
 #define LAST_PATIENCE_MS 60000
+#define ENGINE_AGAIN_MS 5000
 
 struct worker {
     struct worker_settings settings;
     char host[HOST_SIZE], boot[BOOT_SIZE], shim[PATH_MAX];
     char *queues_json, *labels_json, *queue_texts;
     const char *queues[QUEUES_MAX + 1];
-    char *deployment;      // NULL until it is known
-    int64_t former_worker; // 0: there was none here
-    int former_incarnation;
+    struct state state;
     struct pulse pulse; // healthy: the manager has answered within the lease
     struct loop *loop;
     struct http_async *http;
+    struct docker_engine *engine;    // NULL: there is to be none
+    struct loop_timer *engine_timer; // asks it again
+    bool engine_works;
+    char trouble[256]; // why it does not
     struct runtime *runtime;
     struct workspaces *workspaces;
     struct logs *logs;
@@ -55,7 +61,7 @@ struct worker {
     struct loop_timer *end_timer;
     int64_t drain_until_ms, give_up_at_ms; // 0: not ending
     struct err failure;
-    bool failed;
+    bool failed, begins_anew;
 };
 
 // ---- the parts' events
@@ -75,18 +81,47 @@ static void on_observation(void *context, const struct observation *observation)
     agent_observed(((struct worker *)context)->agent, observation);
 }
 
+static const char *worker_name(const struct worker *worker)
+{
+    return worker->settings.name ? worker->settings.name : worker->host;
+}
+
+// What has an image runs at the engine, beside processes.
+static int add_containers(struct worker *worker, struct err *err)
+{
+    struct runtime *containers = NULL;
+    const struct worker_settings *own = &worker->settings;
+    const struct runtime_docker_settings settings = {
+        .loop = worker->loop,
+        .engine = worker->engine,
+        .deployment = worker->state.deployment,
+        .worker = worker_name(worker),
+        .owner = worker->state.owner,
+        .address = own->engine_address ? own->engine_address : own->advertise,
+        .image_timeout_ms = own->image_timeout_ms,
+    };
+    if (runtime_docker_new(&settings, &containers, err) < 0)
+        return -1;
+    if (runtime_choice_new(worker->runtime, containers, &worker->runtime, err) < 0) {
+        runtime_free(containers);
+        return -1;
+    }
+    log_event(LOG_INFO, "docker runtime", "engine", docker_engine_id(worker->engine), NULL);
+    return 0;
+}
+
 static int make_runtime(struct worker *worker, struct err *err)
 {
     const struct runtime_process_settings settings = {
         .loop = worker->loop,
         .shim_path = worker->shim,
         .state_directory = worker->settings.state_directory,
-        .deployment = worker->deployment,
+        .deployment = worker->state.deployment,
     };
     if (runtime_process_new(&settings, &worker->runtime, err) < 0)
         return -1;
     log_event(LOG_INFO, "process runtime", "boundary", runtime_process_boundary(worker->runtime), NULL);
-    return 0;
+    return worker->engine_works ? add_containers(worker, err) : 0;
 }
 
 static int make_logs(struct worker *worker, struct err *err)
@@ -104,7 +139,7 @@ static int make_tasks(struct worker *worker, struct err *err)
     const struct tasks_settings settings = {
         .slots = (int)worker->settings.slots,
         .secrets_directory = worker->settings.secrets_directory,
-        .deployment = worker->deployment,
+        .deployment = worker->state.deployment,
     };
     const struct tasks_events events = {.on_done = on_slice_done, .on_capacity = on_look};
     return tasks_new(worker->loop, worker->runtime, worker->workspaces, worker->logs, &settings, &events, worker,
@@ -116,7 +151,7 @@ static int make_services(struct worker *worker, struct err *err)
     const struct services_settings settings = {
         .advertise = worker->settings.advertise,
         .secrets_directory = worker->settings.secrets_directory,
-        .deployment = worker->deployment,
+        .deployment = worker->state.deployment,
         .stuck_after_ms = worker->settings.stuck_after_ms,
         .most = (int)worker->settings.max_services,
     };
@@ -125,71 +160,13 @@ static int make_services(struct worker *worker, struct err *err)
                         &events, worker, &worker->services, err);
 }
 
-// ---- the deployment: known from the state directory, or from the first registration
-
-static int state_path(const struct worker *worker, const char *name, char out[static PATH_MAX], struct err *err)
-{
-    int length = snprintf(out, PATH_MAX, "%s/%s", worker->settings.state_directory, name);
-    return length < PATH_MAX ? 0 : err_set(err, ERR_INVALID, "state-dir is too long");
-}
-
-// A file that is not there, or that makes no sense, proves nothing: the name is free when its lease is over.
-static void read_registration(struct worker *worker)
-{
-    char path[PATH_MAX];
-    AUTO_FREE char *text = NULL;
-    size_t length;
-    long long id;
-    int incarnation;
-    if (state_path(worker, "registration", path, NULL) < 0 ||
-        file_read(path, DEPLOYMENT_BYTES_MAX, &text, &length, NULL) < 0)
-        return;
-    if (sscanf(text, "%lld %d", &id, &incarnation) != 2 || id < 1 || incarnation < 1)
-        return;
-    worker->former_worker = id;
-    worker->former_incarnation = incarnation;
-}
-
-static int read_deployment(struct worker *worker, struct err *err)
-{
-    char path[PATH_MAX];
-    size_t length;
-    if (state_path(worker, "deployment", path, err) < 0)
-        return -1;
-    if (access(path, F_OK) < 0)
-        return 0;
-    if (file_read(path, DEPLOYMENT_BYTES_MAX, &worker->deployment, &length, err) < 0)
-        return -1;
-    worker->deployment[strcspn(worker->deployment, "\n")] = '\0';
-    read_registration(worker);
-    return 0;
-}
-
-static int keep_deployment(struct worker *worker, const char *deployment, struct err *err)
-{
-    char path[PATH_MAX];
-    if (state_path(worker, "deployment", path, err) < 0 ||
-        file_replace(path, deployment, strlen(deployment), 0600, err) < 0)
-        return -1;
-    worker->deployment = strdup(deployment);
-    return worker->deployment ? 0 : err_set(err, ERR_NO_MEMORY, "no memory for the deployment's name");
-}
-
-// What the next life has to prove that it has looked for; on disk before anything is run under it.
-static int keep_registration(struct worker *worker, int64_t id, int incarnation, struct err *err)
-{
-    char path[PATH_MAX], text[64];
-    int length = snprintf(text, sizeof text, "%lld %d\n", (long long)id, incarnation);
-    if (state_path(worker, "registration", path, err) < 0)
-        return -1;
-    return file_replace(path, text, (size_t)length, 0600, err);
-}
+// ---- the manager's answers
 
 static int make_parts(struct worker *worker, const char *deployment, struct err *err)
 {
     if (worker->tasks)
         return 0;
-    if (!worker->deployment && keep_deployment(worker, deployment, err) < 0)
+    if (!worker->state.deployment && state_keep_deployment(&worker->state, deployment, err) < 0)
         return -1;
     if (!worker->runtime && make_runtime(worker, err) < 0)
         return -1;
@@ -202,10 +179,10 @@ static int make_parts(struct worker *worker, const char *deployment, struct err 
 static int on_registered(void *context, const struct agent_registered *registered, struct err *err)
 {
     struct worker *worker = context;
-    if (worker->deployment && strcmp(worker->deployment, registered->deployment) != 0)
+    if (worker->state.deployment && strcmp(worker->state.deployment, registered->deployment) != 0)
         return err_set(err, ERR_CONFLICT, "state-dir belongs to deployment '%.60s', the manager is of '%.60s'",
-                       worker->deployment, registered->deployment);
-    if (keep_registration(worker, registered->worker, registered->incarnation, err) < 0 ||
+                       worker->state.deployment, registered->deployment);
+    if (state_keep_registration(&worker->state, registered->worker, registered->incarnation, err) < 0 ||
         make_parts(worker, registered->deployment, err) < 0)
         return -1;
     if (worker->survivors)
@@ -271,6 +248,10 @@ static void on_signal(void *context, int signal_number)
         loop_stop(worker->loop);
         return;
     }
+    if (!worker->agent) { // the engine has not answered yet, and nothing was begun
+        loop_stop(worker->loop);
+        return;
+    }
     log_event(LOG_INFO, "draining", "signal", LOG_NUMBER(signal_number), NULL);
     worker->drain_until_ms = clock_boot_ms() + worker->settings.drain_timeout_ms;
     worker->give_up_at_ms = worker->drain_until_ms + LAST_PATIENCE_MS;
@@ -329,16 +310,18 @@ static int split_queues(struct worker *worker, struct err *err)
 static int make_agent(struct worker *worker, struct err *err)
 {
     const struct agent_settings settings = {
-        .name = worker->settings.name ? worker->settings.name : worker->host,
+        .name = worker_name(worker),
         .host = worker->host,
         .boot = worker->boot,
         .queues_json = worker->queues_json,
         .labels_json = worker->labels_json,
         .queues = worker->queues,
         .slots = (int)worker->settings.slots,
-        .runtimes_json = "[\"process\"]",
-        .former_worker = worker->former_worker,
-        .former_incarnation = worker->former_incarnation,
+        .runtimes_json = worker->engine_works ? "[\"process\",\"docker\"]" : "[\"process\"]",
+        .engine = worker->engine_works ? docker_engine_id(worker->engine) : NULL,
+        .trouble = worker->trouble[0] ? worker->trouble : NULL,
+        .former_worker = worker->state.former_worker,
+        .former_incarnation = worker->state.former_incarnation,
     };
     const struct agent_events events = {.on_registered = on_registered, .on_lease = on_lease, .on_failed = on_failed};
     return agent_new(worker->loop, worker->http, &settings, &events, worker, &worker->agent, err);
@@ -361,10 +344,67 @@ static int prepare(struct worker *worker, struct err *err)
     if (find_shim(worker, err) < 0 || find_identity(worker, err) < 0)
         return -1;
     char health[PATH_MAX];
-    if (dir_make(worker->settings.state_directory, 0711, err) < 0 || state_path(worker, "health", health, err) < 0 ||
-        pulse_open(&worker->pulse, health, err) < 0)
+    if (state_open(worker->settings.state_directory, &worker->state, err) < 0 ||
+        state_path(&worker->state, "health", health, err) < 0)
         return -1;
-    return read_deployment(worker, err);
+    return pulse_open(&worker->pulse, health, err);
+}
+
+// ---- the engine
+
+static int begin(struct worker *worker, struct err *err)
+{
+    if (workspaces_new(worker->loop, worker->http, worker->settings.state_directory, &worker->workspaces, err) < 0 ||
+        make_agent(worker, err) < 0)
+        return -1;
+    if (!worker->state.deployment)
+        agent_begin(worker->agent, NULL); // a new state directory: there was no life before
+    else if (make_runtime(worker, err) < 0 ||
+             survivors_new(worker->runtime, on_survivor_gone, worker, &worker->survivors, err) < 0 ||
+             recovery_start(worker->runtime, worker->survivors, on_recovered, worker, &worker->recovery, err) < 0)
+        return -1;
+    return 0;
+}
+
+// It has not worked, and does now: this worker begins anew, with containers, as soon as it has nothing to lose.
+static void on_engine_again(void *context, const struct err *error)
+{
+    struct worker *worker = context;
+    worker->begins_anew = !error && worker->give_up_at_ms == 0 && agent_is_drained(worker->agent);
+    if (worker->begins_anew) {
+        log_event(LOG_INFO, "the container engine works now, beginning anew", NULL);
+        loop_stop(worker->loop);
+    }
+    loop_timer_arm(worker->engine_timer, clock_boot_ms() + ENGINE_AGAIN_MS);
+}
+
+static void on_engine_timer(void *context)
+{
+    struct worker *worker = context;
+    docker_engine_hello(worker->engine, on_engine_again, worker);
+}
+
+static void on_engine(void *context, const struct err *error)
+{
+    struct worker *worker = context;
+    struct err err = {0};
+    worker->engine_works = !error;
+    if (error) {
+        snprintf(worker->trouble, sizeof worker->trouble, "docker: %.240s", error->text);
+        log_event(LOG_ERROR, "no containers can be run", "error", error->text, NULL);
+        loop_timer_arm(worker->engine_timer, clock_boot_ms() + ENGINE_AGAIN_MS);
+    }
+    if (begin(worker, &err) < 0)
+        fail(worker, &err);
+}
+
+static int begin_with_engine(struct worker *worker, struct err *err)
+{
+    if (docker_engine_new(worker->loop, worker->settings.engine, &worker->engine, err) < 0 ||
+        loop_timer_add(worker->loop, on_engine_timer, worker, &worker->engine_timer, err) < 0)
+        return -1;
+    docker_engine_hello(worker->engine, on_engine, worker);
+    return 0;
 }
 
 static int worker_run(struct worker *worker, struct err *err)
@@ -372,18 +412,9 @@ static int worker_run(struct worker *worker, struct err *err)
     const int signals[] = {SIGTERM, SIGINT};
     if (loop_new(&worker->loop, err) < 0 ||
         loop_signals(worker->loop, signals, ARRAY_LEN(signals), on_signal, worker, err) < 0 ||
-        loop_timer_add(worker->loop, on_end_timer, worker, &worker->end_timer, err) < 0 || make_http(worker, err) < 0)
-        return -1;
-    if (workspaces_new(worker->loop, worker->http, worker->settings.state_directory, &worker->workspaces, err) < 0 ||
-        make_agent(worker, err) < 0)
-        return -1;
-    if (!worker->deployment)
-        agent_begin(worker->agent, NULL); // a new state directory: there was no life before
-    else if (make_runtime(worker, err) < 0 ||
-             survivors_new(worker->runtime, on_survivor_gone, worker, &worker->survivors, err) < 0 ||
-             recovery_start(worker->runtime, worker->survivors, on_recovered, worker, &worker->recovery, err) < 0)
-        return -1;
-    if (loop_run(worker->loop, err) < 0)
+        loop_timer_add(worker->loop, on_end_timer, worker, &worker->end_timer, err) < 0 || make_http(worker, err) < 0 ||
+        (worker->settings.engine ? begin_with_engine(worker, err) : begin(worker, err)) < 0 ||
+        loop_run(worker->loop, err) < 0)
         return -1;
     if (worker->failed)
         *err = worker->failure;
@@ -400,10 +431,11 @@ static void worker_release(struct worker *worker)
     workspaces_free(worker->workspaces);
     logs_free(worker->logs);
     runtime_free(worker->runtime);
+    docker_engine_free(worker->engine);
     http_async_free(worker->http);
     loop_free(worker->loop);
     pulse_close(&worker->pulse);
-    free(worker->deployment);
+    state_release(&worker->state);
     free(worker->queues_json);
     free(worker->labels_json);
     free(worker->queue_texts);
@@ -421,7 +453,8 @@ static int configure(struct worker *worker, int argc, char **argv, struct err *e
 static int health(const struct worker *worker, struct err *err)
 {
     char path[PATH_MAX];
-    return state_path(worker, "health", path, err) < 0 ? -1 : pulse_check(path, err);
+    const struct state state = {.directory = worker->settings.state_directory};
+    return state_path(&state, "health", path, err) < 0 ? -1 : pulse_check(path, err);
 }
 
 int main(int argc, char **argv)
@@ -439,6 +472,9 @@ int main(int argc, char **argv)
         outcome = is_health ? health(&worker, &err) : worker_run(&worker, &err);
     if (outcome < 0)
         log_event(LOG_ERROR, is_health ? "not healthy" : "ended", "error", err.text, NULL);
+    bool again = outcome == 0 && worker.begins_anew;
     worker_release(&worker);
+    if (again)
+        execv("/proc/self/exe", argv);
     return outcome >= 0 ? 0 : usage ? 2 : 1;
 }

@@ -20,6 +20,8 @@
 
 #define LINE_BYTES_MAX 4096
 #define URL_SIZE 128
+#define LASTS_MS 100     // a connection through a proxy
+#define CERTAIN_MS 3000  // behind a proxy, of trouble
 #define FIRST_PAUSE_MS 5 // doubles up to the interval until the first success
 
 struct readiness {
@@ -30,8 +32,9 @@ struct readiness {
     void *context;
     char host[INET6_ADDRSTRLEN], url[URL_SIZE];
     struct loop_timer *timer; // the next probe, or the deadline of the one under way
-    bool probing, ready, was_ready, stopped;
-    int64_t failures; // in a row
+    bool probing, lasting, ready, was_ready, stopped;
+    int64_t failures;           // in a row
+    int64_t unhealthy_since_ms; // that many; 0: not
     int64_t pause_ms;
     char last_failure[160];
     // the probe that is under way
@@ -57,7 +60,7 @@ static void end_probe(struct readiness *readiness)
     readiness->fd = -1;
     http_async_cancel(readiness->call);
     readiness->call = NULL;
-    readiness->probing = false;
+    readiness->probing = readiness->lasting = false;
 }
 
 static void next_probe(struct readiness *readiness)
@@ -73,10 +76,21 @@ static void succeeded(struct readiness *readiness)
     end_probe(readiness);
     next_probe(readiness);
     readiness->failures = 0;
+    readiness->unhealthy_since_ms = 0;
     if (readiness->ready)
         return;
     readiness->ready = readiness->was_ready = true;
     readiness->events.on_ready(readiness->context);
+}
+
+static bool is_certain(struct readiness *readiness)
+{
+    int64_t now_ms = clock_boot_ms();
+    if (!readiness->target.behind_proxy)
+        return true;
+    if (readiness->unhealthy_since_ms == 0 || runtime_disturbed(readiness->target.instance))
+        readiness->unhealthy_since_ms = now_ms;
+    return now_ms - readiness->unhealthy_since_ms >= CERTAIN_MS;
 }
 
 static void failed(struct readiness *readiness, const char *what, const char *why)
@@ -84,14 +98,40 @@ static void failed(struct readiness *readiness, const char *what, const char *wh
     end_probe(readiness);
     next_probe(readiness);
     snprintf(readiness->last_failure, sizeof readiness->last_failure, "%s: %s", what, why);
-    if (!readiness->ready || ++readiness->failures < readiness->target.spec->failures)
+    if (!readiness->ready || ++readiness->failures < readiness->target.spec->failures || !is_certain(readiness))
         return;
     readiness->ready = false;
     readiness->failures = 0;
+    readiness->unhealthy_since_ms = 0;
     readiness->events.on_unhealthy(readiness->context, readiness->last_failure);
 }
 
 // ---- tcp
+
+// Whoever has something to say is there; who closes at once is a proxy's idea of nobody.
+static void on_said(void *context, int fd, uint32_t events)
+{
+    struct readiness *readiness = context;
+    char byte;
+    UNUSED(events);
+    ssize_t length = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (length > 0)
+        succeeded(readiness);
+    else if (length == 0 || (errno != EAGAIN && errno != EINTR))
+        failed(readiness, "connect", "nobody is behind the port");
+}
+
+static void wait_for_proxy(struct readiness *readiness, int fd)
+{
+    struct err err;
+    loop_watch_remove(readiness->watch);
+    readiness->watch = NULL;
+    readiness->lasting = true;
+    if (loop_watch_add(readiness->loop, fd, EPOLLIN | EPOLLRDHUP, on_said, readiness, &readiness->watch, &err) < 0)
+        failed(readiness, "connect", err.text);
+    else
+        loop_timer_arm(readiness->timer, clock_boot_ms() + LASTS_MS);
+}
 
 static void on_connected(void *context, int fd, uint32_t events)
 {
@@ -101,7 +141,9 @@ static void on_connected(void *context, int fd, uint32_t events)
     socklen_t size = sizeof errnum;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &size) < 0)
         errnum = errno;
-    if (errnum == 0)
+    if (errnum == 0 && readiness->target.behind_proxy)
+        wait_for_proxy(readiness, fd);
+    else if (errnum == 0)
         succeeded(readiness);
     else
         failed(readiness, "connect", strerror(errnum));
@@ -136,7 +178,7 @@ static void probe_tcp(struct readiness *readiness)
     }
     int outcome = connect(readiness->fd, (struct sockaddr *)&address, size);
     if (outcome == 0)
-        succeeded(readiness);
+        on_connected(readiness, readiness->fd, EPOLLOUT);
     else if (errno != EINPROGRESS)
         failed(readiness, "connect", strerror(errno));
     else if (loop_watch_add(readiness->loop, readiness->fd, EPOLLOUT, on_connected, readiness, &readiness->watch,
@@ -262,7 +304,9 @@ static void probe(struct readiness *readiness)
 static void on_timer(void *context)
 {
     struct readiness *readiness = context;
-    if (readiness->probing)
+    if (readiness->probing && readiness->lasting)
+        succeeded(readiness);
+    else if (readiness->probing)
         failed(readiness, "check", "no answer in time");
     else
         probe(readiness);

@@ -21,6 +21,10 @@ struct readiness_target {
     const char *const *exec;           // its command, ended by NULL; outlives the readiness
     const char *host;                  // numeric address; for READY_TCP and READY_HTTP
     int port;
+    // Connections go to a proxy that takes them whether the service does or not, and closes them when it does not; and
+    // its end is told later than a connection to it fails. So a connection counts that lasts for a moment, and so does
+    // trouble.
+    bool behind_proxy;
     bool was_ready; // on_ready has been told in a former life: from on_unhealthy on it is told again
 };
 

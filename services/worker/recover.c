@@ -61,21 +61,21 @@ static void on_gone(void *context, struct runtime_instance *instance, const stru
 
 static const struct runtime_events events = {.gone = on_gone};
 
-static int adopt(struct recovery *recovery, const char *identity, struct err *err)
+static int adopt(struct recovery *recovery, const char *identity, bool survives, struct err *err)
 {
     struct leftover *leftover = &recovery->leftovers[recovery->count];
     leftover->recovery = recovery;
     if (runtime_adopt(recovery->runtime, identity, &events, leftover, &leftover->instance, err) < 0)
         return -1;
     recovery->count++;
-    return 0;
+    return survives ? runtime_kill(leftover->instance, err) : 0;
 }
 
 static int take(struct recovery *recovery, const struct runtime_found *found, struct err *err)
 {
-    if (found->survives)
+    if (found->survives && survivors_tells(found->identity))
         return survivors_add(recovery->survivors, found->identity, err);
-    return adopt(recovery, found->identity, err);
+    return adopt(recovery, found->identity, found->survives, err);
 }
 
 static void on_list(void *context, const struct runtime_found *found, size_t count, const struct err *error)

@@ -1,6 +1,6 @@
 // What a former life of this worker has left: found by the runtime's records and by an independent look. Processes are
-// seen to be gone before the worker registers anew, because then their work is given to others; what survives its
-// worker (containers) is only listed, see survivors.h.
+// seen to be gone before the worker registers anew, because then their work is given to others; so are containers of
+// which the manager knows nothing (streams). What survives its worker beside those is only listed, see survivors.h.
 #pragma once
 
 #include "services/common/base/err.h"

@@ -28,7 +28,7 @@
 // does not come after a kill), removing working directories (the supervisor does, after `gone`).
 //
 // Sequence for one service or task:
-//   runtime_choose_ports(runtime, ports, n, err)           numbers to put into ${PORT}
+//   runtime_choose_ports(runtime, container, ports, n, err)         numbers to put into ${PORT}
 //   runtime_start(runtime, &spec, &events, context, &instance, err)
 //     -> events.started, events.output..., runtime_stop(instance, -1, err), events.exited, events.gone
 //   runtime_inspect(runtime, identity, ...)                the later, independent look: grade `verified`
@@ -50,6 +50,7 @@
 #define RUNTIME_SIGNALS_MAX 16 // of a certificate; later ones replace the last
 
 struct runtime_ops;
+struct service_address; // orders.h
 
 // Implementations embed these as their first member.
 struct runtime {
@@ -102,12 +103,18 @@ struct runtime_spec {
     const char *identity;
     const char *job;   // for labels and the network of containers
     const char *name;  // of the service or stage: alias in the job's network
+    bool container;    // runs in a container: with `image`, if the runtime has such
     const char *image; // containers; NULL otherwise
+    bool survives;     // it may outlive its worker where the runtime can: services, not tasks
 
     const char *const *argv; // ends with NULL, at least one; argv[0] without '/' is looked up in PATH of `env`
     const char *const
         *env; // "NAME=value", ends with NULL: the whole environment (CURFEW_INSTANCE is added by the runtime)
     const char *directory; // working directory: absolute, exists
+    const char *output;    // a file beside it that the command may write, there at `gone` if it has; NULL: none
+    // What CURFEW_SERVICE_* in `env` was made of: a container may reach the same services by other addresses.
+    const struct service_address *services;
+    size_t service_count;
 
     enum runtime_stdin stdin_mode;
     const char *stdin_bytes; // RUNTIME_STDIN_BYTES
@@ -133,13 +140,15 @@ struct runtime_started {
                                           // "container"
     bool limited;            // memory, CPU and process limits of the spec are in force (true when none was asked for)
     const char *host;        // address on which its ports are reached; NULL: the worker's `advertise`
+    const char *address;     // the same for the worker itself, numeric; NULL: as above
     const int *port_numbers; // spec.port_count of them, in the order of spec.ports, as others reach them
 };
 
 struct runtime_exit {
-    bool known; // false: nobody saw it (its shim was killed, or it timed out)
-    int code;   // exit status, -1 when a signal ended it
-    int signal; // 0 when it exited
+    bool known;         // false: nobody saw it (its shim was killed, or it timed out)
+    int code;           // exit status, -1 when a signal ended it
+    bool out_of_memory; // its memory limit was what ended it
+    int signal;         // 0 when it exited
     int64_t at_wall_us;
 };
 
@@ -151,8 +160,9 @@ struct runtime_signal {
 struct runtime_gone {
     enum runtime_reason reason;
     enum runtime_grade grade;
-    struct err
-        start_error; // RUNTIME_NOT_STARTED: ERR_NOT_FOUND no such command, ERR_FORBIDDEN not executable, else other
+    // RUNTIME_NOT_STARTED: ERR_NOT_FOUND no such command, ERR_FORBIDDEN not executable, else other. RUNTIME_LOST: what
+    // has become of it, if the text is not empty.
+    struct err start_error;
     struct runtime_exit exit;
     struct runtime_signal signals[RUNTIME_SIGNALS_MAX]; // what was sent, in order
     size_t signal_count;
@@ -192,7 +202,7 @@ typedef void (*runtime_exec_fn)(void *context, const struct runtime_exit *exit);
 
 struct runtime_ops {
     const char *name; // "process", "docker"
-    int (*choose_ports)(struct runtime *, struct runtime_port *ports, size_t count, struct err *);
+    int (*choose_ports)(struct runtime *, bool container, struct runtime_port *ports, size_t count, struct err *);
     int (*extend_lease)(struct runtime *, int64_t deadline_boot_ms, struct err *);
     int (*start)(struct runtime *, const struct runtime_spec *, const struct runtime_events *, void *context,
                  struct runtime_instance **out, struct err *);
@@ -211,15 +221,16 @@ struct runtime_ops {
     int (*exec)(struct runtime_instance *, const char *const *argv, int64_t timeout_ms, runtime_exec_fn, void *context,
                 struct err *);
     void (*release)(struct runtime_instance *);
+    bool (*disturbed)(struct runtime_instance *); // NULL: never
 };
 
 // Fills in ports[i].number for a start that follows soon. Process: free ports of this machine, not given to another
 // live instance of this runtime (somebody else may still take one first: the service then fails to bind and is
-// restarted).
-static inline int runtime_choose_ports(struct runtime *runtime, struct runtime_port *ports, size_t count,
-                                       struct err *err)
+// restarted). Containers: as they are in there, the same each time.
+static inline int runtime_choose_ports(struct runtime *runtime, bool container, struct runtime_port *ports,
+                                       size_t count, struct err *err)
 {
-    return runtime->ops->choose_ports(runtime, ports, count, err);
+    return runtime->ops->choose_ports(runtime, container, ports, count, err);
 }
 
 // Moves the deadline of everything that runs and will be started: absolute CLOCK_BOOTTIME milliseconds
@@ -323,6 +334,13 @@ static inline int runtime_exec(struct runtime_instance *instance, const char *co
                                runtime_exec_fn function, void *context, struct err *err)
 {
     return instance->runtime->ops->exec(instance, argv, timeout_ms, function, context, err);
+}
+
+// Whether what carries the instance is in trouble of its own (the engine is away, or was a moment ago), so that a probe
+// that fails says nothing of the instance.
+static inline bool runtime_disturbed(struct runtime_instance *instance)
+{
+    return instance->runtime->ops->disturbed && instance->runtime->ops->disturbed(instance);
 }
 
 // Frees the handle and removes the instance's record. Normally after `gone`. Earlier it cuts the lease (the instance is

@@ -210,7 +210,8 @@ int process_runtime_inspect(struct runtime *base, const char *identity, runtime_
 void process_laters_free(struct process_runtime *runtime);
 
 // runtime_process_ports.c
-int process_runtime_choose_ports(struct runtime *base, struct runtime_port *ports, size_t count, struct err *err);
+int process_runtime_choose_ports(struct runtime *base, bool container, struct runtime_port *ports, size_t count,
+                                 struct err *err);
 
 // runtime_process_probe.c
 int process_runtime_exec(struct runtime_instance *base, const char *const *argv, int64_t timeout_ms,

@@ -44,9 +44,12 @@ static int choose(struct process_runtime *runtime)
     return -1;
 }
 
-int process_runtime_choose_ports(struct runtime *base, struct runtime_port *ports, size_t count, struct err *err)
+int process_runtime_choose_ports(struct runtime *base, bool container, struct runtime_port *ports, size_t count,
+                                 struct err *err)
 {
     struct process_runtime *runtime = process_runtime_of(base);
+    if (container)
+        return err_set(err, ERR_UNSUPPORTED, "this worker has no container engine");
     for (size_t i = 0; i < count; i++) {
         ports[i].number = choose(runtime);
         if (ports[i].number < 0)

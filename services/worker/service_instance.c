@@ -1,7 +1,6 @@
 // The life of one instance: working directory, process, readiness, stop, and the second look that verifies its end.
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
-#include "services/common/model/port_reference.h"
 #include "services/worker/environment.h"
 #include "services/worker/services_internal.h"
 
@@ -11,7 +10,6 @@
 
 #define LOOK_AGAIN_MS 200
 #define SOURCE_SIZE 128
-#define PORT_VARIABLE_SIZE 80
 
 static void on_timer(void *context);
 static void on_gone(void *context, struct runtime_instance *gone_instance, const struct runtime_gone *gone);
@@ -65,13 +63,6 @@ struct service_instance *service_instance_new(struct services *services, const c
     return NULL;
 }
 
-static void free_texts(char **texts)
-{
-    for (size_t i = 0; texts && texts[i]; i++)
-        free(texts[i]);
-    free(texts);
-}
-
 static void give_back_directory(struct service_instance *instance)
 {
     if (instance->directory)
@@ -89,7 +80,7 @@ void service_instance_free(struct service_instance *instance)
     readiness_stop(instance->readiness);
     runtime_release(instance->instance);
     readiness_free(instance->readiness);
-    free_texts(instance->check);
+    service_free_texts(instance->check);
     give_back_directory(instance);
     log_close(instance->log);
     loop_timer_remove(instance->timer);
@@ -100,6 +91,7 @@ void service_instance_free(struct service_instance *instance)
     free(instance->job);
     free(instance->service);
     free(instance->identity);
+    free(instance->host);
     free(instance);
 }
 
@@ -204,7 +196,7 @@ static int port_of_check(const struct service_instance *instance)
     const char *wanted = instance->order->run.ready.port;
     for (size_t i = 0; i < instance->port_count; i++)
         if (!wanted || strcmp(instance->ports[i].name, wanted) == 0)
-            return instance->ports[i].number;
+            return instance->reached[i];
     return 0;
 }
 
@@ -216,13 +208,29 @@ static void begin_checks(struct service_instance *instance)
         .spec = &instance->order->run.ready,
         .instance = instance->instance,
         .exec = (const char *const *)instance->check,
-        .host = services->host,
+        .host = instance->address[0] ? instance->address : services->host,
         .port = port_of_check(instance),
+        .behind_proxy = run_spec_in_container(&instance->order->run.run),
         .was_ready = instance->order->adopts && instance->order->ready,
     };
     struct err err;
     if (readiness_new(services->loop, services->http, &target, &events, instance, &instance->readiness, &err) < 0)
         service_note_error(instance, "%s", err.text); // its start deadline ends it
+}
+
+// Whether it can be reached: what has ended already has no ports any more.
+static bool note_addresses(struct service_instance *instance, const struct runtime_started *started)
+{
+    bool reachable = true;
+    for (size_t i = 0; i < instance->port_count; i++) {
+        instance->reached[i] = started->port_numbers ? started->port_numbers[i] : instance->ports[i].number;
+        reachable = reachable && instance->reached[i] > 0;
+    }
+    if (started->address)
+        snprintf(instance->address, sizeof instance->address, "%s", started->address);
+    if (started->host && !instance->host)
+        instance->host = strdup(started->host);
+    return reachable;
 }
 
 static void on_started(void *context, struct runtime_instance *started_instance, const struct runtime_started *started)
@@ -231,7 +239,7 @@ static void on_started(void *context, struct runtime_instance *started_instance,
     struct service_instance *instance = context;
     snprintf(instance->object, sizeof instance->object, "%s", started->object);
     snprintf(instance->boundary, sizeof instance->boundary, "%s", started->boundary);
-    if (service_note_ports(instance, started->port_numbers, NULL) < 0)
+    if (!note_addresses(instance, started) || service_note_ports(instance, started->port_numbers, NULL) < 0)
         strbuf_clear(&instance->ports_json);
     if (instance->stop_asked)
         return;
@@ -253,78 +261,6 @@ static void on_output(void *context, struct runtime_instance *writing, enum runt
 
 // ---- the start
 
-static int put_ports(const struct service_instance *instance, const char *text, char **out, struct err *err)
-{
-    const char *names[SPEC_PORTS_MAX];
-    int numbers[SPEC_PORTS_MAX];
-    AUTO_STRBUF struct strbuf replaced = STRBUF_INIT;
-    for (size_t i = 0; i < instance->port_count; i++) {
-        names[i] = instance->ports[i].name;
-        numbers[i] = instance->ports[i].number;
-    }
-    if (port_references_replace(text, names, numbers, instance->port_count, &replaced, err) < 0)
-        return -1;
-    return strbuf_take(&replaced, out, err);
-}
-
-// A copy with ${PORT} and ${PORT_MAIN} replaced, ended by NULL; freed with free_texts().
-static int make_argv(const struct service_instance *instance, const struct text_list *command, char ***out,
-                     struct err *err)
-{
-    char **argv = calloc(command->count + 1, sizeof *argv);
-    if (!argv)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a command");
-    for (size_t i = 0; i < command->count; i++)
-        if (put_ports(instance, command->items[i], &argv[i], err) < 0) {
-            free_texts(argv);
-            return -1;
-        }
-    *out = argv;
-    return 0;
-}
-
-// PORT, and PORT_<NAME> for each.
-static void add_ports(const struct service_instance *instance, struct environment *environment)
-{
-    for (size_t i = 0; i < instance->port_count; i++) {
-        char name[PORT_VARIABLE_SIZE];
-        int length = snprintf(name, sizeof name, "PORT_%s", instance->ports[i].name);
-        for (int j = 0; j < length && j < (int)sizeof name; j++)
-            name[j] = (char)(name[j] == '-' ? '_' : name[j] >= 'a' && name[j] <= 'z' ? name[j] - 'a' + 'A' : name[j]);
-        environment_set_i64(environment, name, instance->ports[i].number);
-        if (i == 0)
-            environment_set_i64(environment, "PORT", instance->ports[i].number);
-    }
-}
-
-static int add_variables(const struct service_instance *instance, struct environment *environment, struct err *err)
-{
-    const struct text_pairs *variables = &instance->order->run.run.env;
-    for (size_t i = 0; i < variables->count; i++) {
-        AUTO_FREE char *value = NULL;
-        if (put_ports(instance, variables->items[i].value, &value, err) < 0)
-            return -1;
-        environment_set(environment, variables->items[i].name, value);
-    }
-    return environment_add_secrets(environment, &instance->order->run.run.secrets,
-                                   instance->services->secrets_directory, err);
-}
-
-static int make_environment(const struct service_instance *instance, struct environment *environment,
-                            const char *const **out, struct err *err)
-{
-    const struct service_order *order = instance->order;
-    environment_set(environment, "CURFEW_JOB", order->job);
-    environment_set(environment, "CURFEW_SERVICE", order->service);
-    environment_set_i64(environment, "CURFEW_EPOCH", order->epoch);
-    environment_set_directory(environment, &order->run.run, instance->directory);
-    environment_add_services(environment, order->services, order->service_count);
-    add_ports(instance, environment);
-    if (add_variables(instance, environment, err) < 0)
-        return -1;
-    return environment_list(environment, out, err);
-}
-
 static int choose_ports(struct service_instance *instance, struct err *err)
 {
     const struct service_spec *spec = &instance->order->run;
@@ -332,7 +268,8 @@ static int choose_ports(struct service_instance *instance, struct err *err)
     for (size_t i = 0; i < instance->port_count; i++)
         instance->ports[i] =
             (struct runtime_port){.name = spec->ports[i].name, .container = (int)spec->ports[i].container};
-    return runtime_choose_ports(instance->services->runtime, instance->ports, instance->port_count, err);
+    return runtime_choose_ports(instance->services->runtime, run_spec_in_container(&spec->run), instance->ports,
+                                instance->port_count, err);
 }
 
 static const struct runtime_events running_events = {.started = on_started, .output = on_output, .gone = on_gone};
@@ -344,10 +281,14 @@ static int run(struct service_instance *instance, char **argv, const char *const
         .identity = instance->identity,
         .job = instance->job,
         .name = instance->service,
+        .container = run_spec_in_container(&spec->run),
         .image = spec->run.image,
+        .survives = true,
         .argv = (const char *const *)argv,
         .env = environment,
         .directory = instance->directory,
+        .services = instance->order->services,
+        .service_count = instance->order->service_count,
         .stdin_mode = RUNTIME_STDIN_EMPTY,
         .stop_signal = spec->stop.signal,
         .stop_grace_ms = spec->stop.grace_ms,
@@ -373,15 +314,15 @@ static int start_process(struct service_instance *instance, struct err *err)
     const struct service_spec *spec = &instance->order->run;
     const char *const *variables = NULL;
     char **argv = NULL;
-    if (choose_ports(instance, err) < 0 || environment_new(&environment, err) < 0 ||
-        make_environment(instance, environment, &variables, err) < 0 ||
-        make_argv(instance, &spec->ready.exec, &instance->check, err) < 0 ||
-        make_argv(instance, &spec->run.command, &argv, err) < 0)
+    if (choose_ports(instance, err) < 0 || environment_new(!run_spec_in_container(&spec->run), &environment, err) < 0 ||
+        service_make_environment(instance, environment, &variables, err) < 0 ||
+        service_make_argv(instance, &spec->ready.exec, &instance->check, err) < 0 ||
+        service_make_argv(instance, &spec->run.command, &argv, err) < 0)
         return -1;
     open_log(instance);
     int outcome = run(instance, argv, variables, err);
     instance->ran = outcome == 0;
-    free_texts(argv);
+    service_free_texts(argv);
     return outcome;
 }
 
@@ -418,7 +359,7 @@ void service_instance_start(struct service_instance *instance)
 static int take_over(struct service_instance *instance, struct err *err)
 {
     if (choose_ports(instance, err) < 0 ||
-        make_argv(instance, &instance->order->run.ready.exec, &instance->check, err) < 0)
+        service_make_argv(instance, &instance->order->run.ready.exec, &instance->check, err) < 0)
         return -1;
     open_log(instance);
     return runtime_adopt(instance->services->runtime, instance->identity, &running_events, instance,

@@ -25,7 +25,9 @@ void service_say(struct service_instance *instance)
         .epoch = instance->epoch,
         .state = instance->state,
         .object = instance->object[0] ? instance->object : NULL,
-        .host = instance->ports_json.length > 0 ? services->advertise : NULL,
+        .host = instance->ports_json.length == 0 ? NULL
+                : instance->host                 ? instance->host
+                                                 : services->advertise,
         .boundary = instance->boundary[0] ? instance->boundary : NULL,
         .error = text_or_null(&instance->error),
         .ports = text_or_null(&instance->ports_json),
@@ -111,6 +113,11 @@ static void note_why(struct service_instance *instance, const struct runtime_gon
         service_note_error(instance, "its worker could not renew its lease");
     else if (gone->reason == RUNTIME_STOPPED)
         service_note_error(instance, "ended by its worker, which had lost its lease");
+    else if (gone->reason == RUNTIME_LOST && gone->start_error.text[0])
+        service_note_error(instance, "it vanished: %s", gone->start_error.text);
+    else if (gone->exit.known && gone->exit.out_of_memory)
+        service_note_error(instance, "it ran out of memory, of which resources.memory gives it no more%s%s", colon,
+                           line);
     else if (!gone->exit.known)
         service_note_error(instance, "it vanished%s%s", colon, line);
     else if (gone->exit.signal)

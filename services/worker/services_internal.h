@@ -1,4 +1,5 @@
 // What the files of services.h share: services.c (orders, the table), service_instance.c (the life of one),
+// service_command.c (what it is started with),
 // service_observe.c (what is said of it).
 #pragma once
 
@@ -44,7 +45,9 @@ struct service_instance {
     struct runtime_instance *instance;
     struct runtime_port ports[SPEC_PORTS_MAX];
     size_t port_count;
-    char **check; // the command that sees whether it is ready; NULL: none
+    int reached[SPEC_PORTS_MAX]; // the same as others reach them
+    char *host, address[64];     // where, when it is not this worker's own; the same, numeric
+    char **check;                // the command that sees whether it is ready; NULL: none
     struct readiness *readiness;
     struct log_source *log;
     struct last_line last_line;
@@ -66,6 +69,16 @@ void service_instance_adopt(struct service_instance *instance); // it runs alrea
 void service_instance_stop(struct service_instance *instance);
 void service_instance_kill(struct service_instance *instance);
 void service_instance_look(struct service_instance *instance); // the second look at one that has ended
+
+// service_command.c
+struct environment;
+// A copy with ${PORT} and ${PORT_MAIN} replaced, ended by NULL; freed with service_free_texts().
+int service_make_argv(const struct service_instance *instance, const struct text_list *command, char ***out,
+                      struct err *err);
+// Fills in `environment`, which *out is a view of.
+int service_make_environment(const struct service_instance *instance, struct environment *environment,
+                             const char *const **out, struct err *err);
+void service_free_texts(char **texts); // takes NULL
 
 // service_observe.c
 void service_observe(struct service_instance *instance, int state); // changes the state and says so

@@ -23,6 +23,13 @@ static const struct config_setting settings[] = {
      "Directory of its own: working directories, bundles, and the records of what it has started."},
     {"secrets-dir", CONFIG_TEXT, FIELD(secrets_directory), NULL, 0, 0, false,
      "Directory with a file for each secret that jobs may name."},
+    {"engine", CONFIG_TEXT, FIELD(engine), NULL, 0, 0, false,
+     "Container engine for what has an image: unix:/var/run/docker.sock, or http://HOST:PORT. Without it, processes "
+     "only."},
+    {"engine-address", CONFIG_TEXT, FIELD(engine_address), NULL, 0, 0, false,
+     "Address of the engine's machine at which ports of containers are published, and reached; advertise otherwise."},
+    {"image-timeout", CONFIG_DURATION, FIELD(image_timeout_ms), "10m", 1000, 24 * HOUR_MS, false,
+     "How long the pull of an image may take."},
     {"shim", CONFIG_TEXT, FIELD(shim), NULL, 0, 0, false,
      "Path of curfew-shim; the one beside this program otherwise."},
     {"token", CONFIG_SECRET, FIELD(token), NULL, 0, 0, false, "Bearer token for the job manager."},

@@ -15,6 +15,9 @@ struct worker_settings {
     char *labels;
     char *state_directory;
     char *secrets_directory;
+    char *engine;         // NULL: none
+    char *engine_address; // NULL: advertise
+    int64_t image_timeout_ms;
     char *shim; // NULL: curfew-shim beside this program
     char *token;
     int64_t drain_timeout_ms;

@@ -1,5 +1,6 @@
 #include "services/worker/survivors.h"
 
+#include "services/common/base/cleanup.h"
 #include "services/common/base/id.h"
 #include "services/common/base/log.h"
 #include "services/common/base/macros.h"
@@ -12,7 +13,7 @@
 
 #define PARTS_MAX 5
 
-enum survivor_kind { SURVIVOR_SERVICE, SURVIVOR_TASK, SURVIVOR_OTHER };
+enum survivor_kind { SURVIVOR_OTHER, SURVIVOR_SERVICE, SURVIVOR_TASK };
 
 struct survivor {
     struct survivors *survivors;
@@ -79,6 +80,15 @@ static void read_identity(struct survivor *survivor)
     survivor->kind = count == 3 ? SURVIVOR_SERVICE : SURVIVOR_TASK;
     survivor->job = parts[0];
     survivor->service = parts[1];
+}
+
+bool survivors_tells(const char *identity)
+{
+    AUTO_FREE char *parts = strdup(identity);
+    struct survivor survivor = {.parts = parts};
+    if (parts)
+        read_identity(&survivor);
+    return survivor.kind != SURVIVOR_OTHER;
 }
 
 int survivors_add(struct survivors *survivors, const char *identity, struct err *err)

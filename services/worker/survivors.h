@@ -3,8 +3,7 @@
 //
 // Services that are still wanted wait for an order to take them over (service_order.adopts); all others are stopped.
 // Tasks are ended: what their slice had achieved was in the memory that is gone. Until a task is seen to be gone its
-// token is held, so that nobody else runs it meanwhile. Probes are ended with nothing said of them. Nothing is touched
-// before the answer, because a namesake may be alive, and these are its own. Single-threaded, on the loop.
+// token is held, so that nobody else runs it meanwhile. Single-threaded, on the loop.
 #pragma once
 
 #include "services/common/base/strbuf.h"
@@ -18,6 +17,8 @@ struct survivors;
 int survivors_new(struct runtime *runtime, void (*changed)(void *context), void *context, struct survivors **out,
                   struct err *err) WARN_UNUSED;
 void survivors_free(struct survivors *survivors); // takes NULL
+// Whether the manager has a name for it: services and tasks. Everything else is ended before there is anything to say.
+bool survivors_tells(const char *identity);
 // An identity as the runtime lists it (runtime.h).
 int survivors_add(struct survivors *survivors, const char *identity, struct err *err) WARN_UNUSED;
 size_t survivors_count(const struct survivors *survivors);

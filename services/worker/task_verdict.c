@@ -24,7 +24,10 @@ static void describe(struct task_verdict *out, const char *what, const struct la
 static void judge_exit(const struct runtime_exit *exit, const struct last_line *errors, struct task_verdict *out)
 {
     char what[80];
-    if (!exit->known) {
+    if (exit->known && exit->out_of_memory) {
+        fail(out, SLICE_RETRY_COUNTED, exit->code);
+        describe(out, "it ran out of memory, of which resources.memory gives it no more", errors);
+    } else if (!exit->known) {
         fail(out, SLICE_RETRY_COUNTED, -1);
         describe(out, "its end was not seen", errors);
     } else if (exit->signal != 0) {
@@ -74,6 +77,7 @@ static void judge_timeout(int64_t timeout_ms, const struct runtime_exit *exit, s
 void task_verdict(const struct runtime_gone *gone, const char *command, const struct last_line *errors,
                   int64_t timed_out_ms, bool cancelled, struct task_verdict *out)
 {
+    char what[320];
     *out = (struct task_verdict){.end = TASK_SUCCEEDED, .exit = -1};
     switch (gone->reason) {
     case RUNTIME_EXITED:
@@ -91,7 +95,9 @@ void task_verdict(const struct runtime_gone *gone, const char *command, const st
         break;
     case RUNTIME_LOST:
         fail(out, SLICE_RETRY_COUNTED, -1);
-        describe(out, "its end was not seen: its shim was killed", errors);
+        snprintf(what, sizeof what, "its end was not seen: %s",
+                 gone->start_error.text[0] ? gone->start_error.text : "its shim was killed");
+        describe(out, what, errors);
         break;
     }
     if (timed_out_ms > 0)

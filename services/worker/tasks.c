@@ -108,7 +108,7 @@ static int make_environment(struct tasks *tasks, struct slice_run *slice, struct
 {
     const struct slice_order *order = slice->order;
     AUTO_ENVIRONMENT struct environment *environment = NULL;
-    if (environment_new(&environment, err) < 0)
+    if (environment_new(!run_spec_in_container(&order->run.run), &environment, err) < 0)
         return -1;
     environment_add_variables(environment, &order->run.run.env);
     if (environment_add_secrets(environment, &order->run.run.secrets, tasks->secrets_directory, err) < 0)

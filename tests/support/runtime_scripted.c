@@ -118,8 +118,10 @@ static void instance_free(struct scripted_instance *instance)
     free(instance);
 }
 
-static int scripted_choose_ports(struct runtime *runtime, struct runtime_port *ports, size_t count, struct err *err)
+static int scripted_choose_ports(struct runtime *runtime, bool container, struct runtime_port *ports, size_t count,
+                                 struct err *err)
 {
+    UNUSED(container);
     UNUSED(err);
     for (size_t i = 0; i < count; i++)
         ports[i].number = scripted_of(runtime)->next_port++;

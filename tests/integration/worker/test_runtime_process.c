@@ -355,7 +355,7 @@ static void ports_are_free_and_differ(void **state)
     UNUSED(state);
     struct err err;
     struct runtime_port ports[100] = {0};
-    assert_ok(runtime_choose_ports(rig.runtime, ports, ARRAY_LEN(ports), &err), err);
+    assert_ok(runtime_choose_ports(rig.runtime, false, ports, ARRAY_LEN(ports), &err), err);
     for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
         assert_in_range(ports[i].number, 20000, 29999);
         for (size_t k = 0; k < i; k++)

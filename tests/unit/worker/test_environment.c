@@ -24,7 +24,7 @@ static struct environment *make(void)
 {
     struct environment *environment;
     struct err err;
-    assert_ok(environment_new(&environment, &err), err);
+    assert_ok(environment_new(true, &environment, &err), err);
     return environment;
 }
 

@@ -5,6 +5,8 @@
 #include "services/worker/recover.h"
 #include "tests/support/runtime_scripted.h"
 
+#define JOB "j0cnv6bv2mqe4m"
+
 struct seen {
     int calls;
     struct survivors *survivors;
@@ -101,8 +103,8 @@ static void what_survives_is_left_alone(void **state)
 {
     UNUSED(state);
     static const struct runtime_found found[] = {
-        {.identity = "j1/cache/1", .remaining = 1, .directory = "", .survives = true},
-        {.identity = "j1/main/4/9", .live = true, .remaining = 1, .directory = "", .survives = true},
+        {.identity = JOB "/cache/1", .remaining = 1, .directory = "", .survives = true},
+        {.identity = JOB "/main/4/9", .live = true, .remaining = 1, .directory = "", .survives = true},
     };
     struct runtime *runtime = runtime_scripted_new();
     struct seen seen;
@@ -111,7 +113,28 @@ static void what_survives_is_left_alone(void **state)
     assert_int_equal(seen.calls, 1);
     assert_int_equal(seen.ended, 0);
     assert_int_equal(survivors_count(seen.survivors), 1);
-    assert_false(runtime_scripted_saw(runtime, "adopt j1/cache/1"));
+    assert_false(runtime_scripted_saw(runtime, "adopt " JOB "/cache/1"));
+    survivors_free(seen.survivors);
+    runtime_free(runtime);
+}
+
+// The manager has no name for it, so it cannot say that it is held.
+static void what_nobody_can_ask_for_is_ended_first(void **state)
+{
+    UNUSED(state);
+    static const struct runtime_found found[] = {
+        {.identity = JOB "/main/stream/9-1", .remaining = 1, .directory = "", .survives = true},
+    };
+    struct runtime *runtime = runtime_scripted_new();
+    struct seen seen;
+    start(runtime, &seen);
+    runtime_scripted_listed(runtime, found, ARRAY_LEN(found));
+    assert_int_equal(seen.calls, 0);
+    assert_true(runtime_scripted_saw(runtime, "kill " JOB "/main/stream/9-1"));
+    runtime_scripted_gone(runtime_scripted_find(runtime, JOB "/main/stream/9-1"), RUNTIME_STOPPED);
+    assert_int_equal(seen.calls, 1);
+    assert_int_equal(seen.ended, 1);
+    assert_int_equal(survivors_count(seen.survivors), 0);
     survivors_free(seen.survivors);
     runtime_free(runtime);
 }
@@ -122,6 +145,7 @@ int main(void)
         cmocka_unit_test(nothing_left_is_told_at_once),
         cmocka_unit_test(everything_has_to_be_gone_first),
         cmocka_unit_test(what_survives_is_left_alone),
+        cmocka_unit_test(what_nobody_can_ask_for_is_ended_first),
         cmocka_unit_test(an_end_in_the_middle_calls_nothing_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
