@@ -233,7 +233,8 @@ struct instance_row {
     int32_t epoch;
     int16_t state;
     bool stop_requested, failed, changed;
-    bool adopt; // its worker has not said yet that it has taken it over
+    bool adopt;     // its worker has not said yet that it has taken it over
+    bool unbounded; // its worker has not said yet in what it runs
     int64_t worker;
     int incarnation;
     const char *object, *host, *ports, *boundary, *error, *signals;

@@ -42,6 +42,7 @@ enum instance_column {
     INSTANCE_COLUMN_WORKER,
     INSTANCE_COLUMN_INCARNATION,
     INSTANCE_COLUMN_ADOPT,
+    INSTANCE_COLUMN_UNBOUNDED,
 };
 
 static struct instance_row *find_row(const struct batch *batch, int64_t job, int service, int epoch)
@@ -75,6 +76,7 @@ static struct instance_row *row_of(struct batch *batch, const struct asked_insta
             .worker = result_i64_or(rows, row, INSTANCE_COLUMN_WORKER, 0),
             .incarnation = (int)result_i64_or(rows, row, INSTANCE_COLUMN_INCARNATION, 0),
             .adopt = result_bool(rows, row, INSTANCE_COLUMN_ADOPT),
+            .unbounded = result_bool(rows, row, INSTANCE_COLUMN_UNBOUNDED),
             .exit_code = -1,
             .exit_signal = -1,
             .grade = -1,
@@ -140,6 +142,21 @@ static void note_adoption(struct instance_row *row, const struct instance_observ
     take_over(row, said);
 }
 
+// A container has been created and started: only now the time runs in which it has to become ready.
+static void note_container(struct batch *batch, struct batch_job *job, struct instance_row *row,
+                           const struct instance_observation *said)
+{
+    bool runs = row->state == INSTANCE_STARTING && said->state == INSTANCE_STARTING && said->boundary &&
+                strcmp(said->boundary, "container") == 0;
+    if (!runs || !row->unbounded)
+        return;
+    row->unbounded = false;
+    row->changed = true;
+    take_over(row, said);
+    batch_settle(job);
+    wakes_add(batch->wakes, WAKE_JOB, job->id, 0);
+}
+
 // What a worker says of an instance counts when the instance is its own, of its present life.
 static int observe(struct batch *batch, const struct asked_instance *asked, struct result *rows, int at,
                    struct err *err)
@@ -157,6 +174,7 @@ static int observe(struct batch *batch, const struct asked_instance *asked, stru
     int next = observe_next(row->state, row->stop_requested, said->state);
     if (next < 0) {
         note_adoption(row, said);
+        note_container(batch, job, row, said);
         return 0;
     }
     row->failed |= observe_fails(row->state, row->stop_requested, next);

@@ -69,13 +69,16 @@ SELECT u.ordinal, i.demand, i.name
 
 -- name: hot_place
 -- Arrays: job, service, epoch, worker, incarnation, object. Pending is the lowest state; with "= 0" a plan that was made for
--- an empty table would go through all pending ones.
+-- an empty table would go through all pending ones. An image may have to be pulled: how long that may take is the worker's
+-- to say, and until it says that the container runs an hour is the end of all patience.
 UPDATE instance i
    SET state = 1, worker = u.worker, incarnation = u.incarnation, object = u.object,
        runtime = coalesce(nullif(d.runtime, ''), (SELECT r.name FROM unnest(w.runtimes) r (name) WHERE r.name <> 'pull' LIMIT 1)),
        engine = CASE WHEN coalesce(nullif(d.runtime, ''), (SELECT r.name FROM unnest(w.runtimes) r (name) WHERE r.name <> 'pull' LIMIT 1))
                           IN ('process', 'kubernetes') THEN NULL ELSE w.engine END,
-       placed_at = now.at, ready_by = now.at + s.ready_deadline_ms * interval '1 millisecond'
+       placed_at = now.at,
+       ready_by = now.at + s.ready_deadline_ms * interval '1 millisecond'
+                  + CASE WHEN d.runtime = 'docker' THEN interval '1 hour' ELSE interval '0' END
   FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[], $5::integer[], $6::text[])
        AS u (job, service, epoch, worker, incarnation, object)
   JOIN service s ON s.job = u.job AND s.service = u.service
@@ -86,7 +89,7 @@ UPDATE instance i
 
 -- name: hot_instances
 -- Arrays: job, name, epoch.
-SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker, i.incarnation, i.adopt
+SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker, i.incarnation, i.adopt, i.boundary IS NULL
   FROM unnest($1::bigint[], $2::text[], $3::integer[]) WITH ORDINALITY AS u (job, name, epoch, ordinal)
   JOIN service s ON s.job = u.job AND s.name = u.name
   JOIN instance i ON i.job = s.job AND i.service = s.service AND i.epoch = u.epoch
@@ -94,11 +97,15 @@ SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker,
 
 -- name: hot_instances_update
 -- Arrays: job, service, epoch, state, failed, object, host, ports, boundary, error, signals, exit code, exit signal, grade
--- (-1: not said). What is null stays as it was.
+-- (-1: not said). What is null stays as it was. When a container is first said to run, its time to become ready begins.
 UPDATE instance i
    SET state = u.state, failed = i.failed OR u.failed, adopt = false, object = coalesce(u.object, i.object),
        host = coalesce(u.host, i.host), ports = coalesce(u.ports, i.ports), boundary = coalesce(u.boundary, i.boundary),
        error = coalesce(u.error, i.error), signals = coalesce(u.signals, i.signals),
+       ready_by = CASE WHEN u.state = 2 AND u.boundary = 'container' AND i.boundary IS NULL
+                            THEN now.at + (SELECT s.ready_deadline_ms FROM service s WHERE s.job = i.job AND s.service = i.service)
+                                          * interval '1 millisecond'
+                       ELSE i.ready_by END,
        exit_code = coalesce(nullif(u.exit_code, -1), i.exit_code),
        exit_signal = coalesce(nullif(u.exit_signal, -1), i.exit_signal),
        grade = CASE WHEN u.grade >= 0 THEN u.grade WHEN u.state = 11 THEN coalesce(i.grade, 1) ELSE i.grade END,

@@ -286,6 +286,32 @@ static void a_pending_instance_of_a_stopped_job_is_not_placed(void **state)
     assert_int_equal(store_sql(lane.db, "SELECT (closed_at IS NOT NULL)::int FROM job"), 1);
 }
 
+// The pull of its image does not count: the time in which it has to become ready begins when its container runs.
+static void a_container_has_its_time_from_when_it_runs(void **state)
+{
+    UNUSED(state);
+    store_sql(lane.db, "UPDATE worker SET runtimes = '{process,docker}'");
+    int64_t job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'services': [{'name': 'cache', 'image': 'i', "
+                                         "'ready': {'exec': ['true'], 'deadline': '20s'}}]}");
+    struct work_operation poll = poll_services(worker, 5);
+    assert_int_equal(poll.start_count, 1);
+    work_operation_release(&poll);
+    observe(job, "cache", INSTANCE_STARTING);
+    assert_int_equal(of_instance("cache", "(ready_by > clock_timestamp() + interval '59 minutes')::int"), 1);
+    struct instance_observation runs = said(job, "cache", INSTANCE_STARTING);
+    runs.object = "0123";
+    runs.boundary = "container";
+    for (int i = 0; i < 2; i++) {
+        observe_all(worker, &runs, 1);
+        assert_int_equal(of_instance("cache", "(ready_by < clock_timestamp() + interval '20 s')::int"), 1);
+        assert_int_equal(store_sql(lane.db, "SELECT (attention_at = (SELECT ready_by FROM instance))::int FROM job"),
+                         1);
+    }
+    store_sql(lane.db, "UPDATE instance SET ready_by = ready_by - interval '1 minute'");
+    observe_all(worker, &runs, 1); // said again it does not begin anew
+    assert_int_equal(of_instance("cache", "(ready_by < clock_timestamp())::int"), 1);
+}
+
 #define test(function) cmocka_unit_test_setup_teardown(function, setup, hot_test_teardown)
 
 int main(void)
@@ -297,6 +323,7 @@ int main(void)
         test(only_its_own_worker_speaks_for_an_instance),
         test(who_cannot_stop_something_is_quarantined),
         test(instances_are_placed_where_there_is_room),
+        test(a_container_has_its_time_from_when_it_runs),
         test(a_pending_instance_of_a_stopped_job_is_not_placed),
     };
     return cmocka_run_group_tests(tests, hot_group_setup, hot_group_teardown);
