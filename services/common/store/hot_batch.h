@@ -259,7 +259,7 @@ struct demand_queue {
     int64_t wanted;
     int32_t limit;    // so many slices were asked for
     int16_t priority; // of where the look begins; HOT_PRIORITY_ALL: at the beginning
-    int64_t rank;
+    int64_t rank, job;
     size_t *heap; // indexes of candidates
     size_t count;
 };
@@ -309,7 +309,7 @@ struct hot_run {
 struct queue_head {
     int32_t demand; // 0: none is remembered here
     int16_t priority;
-    int64_t rank;
+    int64_t rank, job;
     int64_t until_ms; // CLOCK_BOOTTIME
 };
 #define HOT_HEADS 64 // by demand modulo this

@@ -95,6 +95,7 @@ static int ask_candidates(struct batch *batch, struct err *err)
     PARAM_I32_FIELD(params, &batch->queues, limit);
     PARAM_I16_FIELD(params, &batch->queues, priority);
     PARAM_I64_FIELD(params, &batch->queues, rank);
+    PARAM_I64_FIELD(params, &batch->queues, job);
     batch->at.candidates = batch_ask(batch, STATEMENT_HOT_CANDIDATES, err);
     return batch->at.candidates < 0 ? -1 : 0;
 }
@@ -163,6 +164,7 @@ static void remember_head(struct hot *hot, const struct candidate *first)
     *head_of(hot, first->demand) = (struct queue_head){.demand = first->demand,
                                                        .priority = first->priority,
                                                        .rank = first->rank,
+                                                       .job = first->job,
                                                        .until_ms = clock_boot_ms() + HEAD_MS};
 }
 
@@ -172,6 +174,7 @@ static void begin_at_head(struct hot *hot, struct demand_queue *queue)
     bool known = head->demand == queue->demand && clock_boot_ms() < head->until_ms;
     queue->priority = known ? head->priority : HOT_PRIORITY_ALL;
     queue->rank = known ? head->rank : 0;
+    queue->job = known ? head->job : 0;
 }
 
 struct found {

@@ -1,11 +1,11 @@
 -- Claims: services/common/store/hot_claim.c cuts what these read. A claim takes no lock of a job, only of ready slices.
 
 -- name: hot_candidates
--- Arrays: demand, how many slices at most, priority, rank. The heads of these queues: everything of a higher priority, then
--- what has this priority from this rank on. With a priority below all others that is all there is.
+-- Arrays: demand, how many slices at most, priority, rank, job. The heads of these queues: everything of a higher priority, then
+-- what has this priority from this rank and job on. With a priority below all others that is all there is.
 SELECT k.ordinal, s.job, s.stage, s.first, s.count, s.attempt, s.failures, s.priority, s.rank
-  FROM unnest($1::integer[], $2::integer[], $3::smallint[], $4::bigint[]) WITH ORDINALITY
-       AS k (demand, most, priority, rank, ordinal)
+  FROM unnest($1::integer[], $2::integer[], $3::smallint[], $4::bigint[], $5::bigint[]) WITH ORDINALITY
+       AS k (demand, most, priority, rank, job, ordinal)
  CROSS JOIN LATERAL (SELECT *
                        FROM (SELECT *
                                FROM slice r
@@ -17,7 +17,8 @@ SELECT k.ordinal, s.job, s.stage, s.first, s.count, s.attempt, s.failures, s.pri
                      SELECT *
                        FROM (SELECT *
                                FROM slice r
-                              WHERE r.state = 1 AND r.demand = k.demand AND r.priority = k.priority AND r.rank >= k.rank
+                              WHERE r.state = 1 AND r.demand = k.demand AND r.priority = k.priority
+                                AND (r.rank, r.job) >= (k.rank, k.job)
                               ORDER BY r.rank, r.job
                               LIMIT k.most
                                 FOR UPDATE SKIP LOCKED) same

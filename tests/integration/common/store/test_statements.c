@@ -127,7 +127,7 @@ static void claims_do_not_sort(void **state)
     struct err err = {0};
     fill();
     assert_ok(db_prepare_all(lane.own, &err), err);
-    AUTO_FREE char *plan = explain("hot_candidates", 4);
+    AUTO_FREE char *plan = explain("hot_candidates", 5);
     assert_null(strstr(plan, "Sort"));
     assert_non_null(strstr(plan, "Index Scan using slice_ready"));
     AUTO_FREE char *ranks = explain("hot_ranks", 2);
