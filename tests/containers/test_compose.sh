@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # compose.yaml as users have it, on a private engine with the images of `make images`: up, the demo, what is killed comes back,
-# everything is replaced under load without a failed submit, and down leaves nothing. Every command of docs/how-to/compose.md and
-# air-gapped.md is run on the way, where a user would.
+# everything is replaced under load without a failed submit, and down leaves nothing. Every command of docs/how-to/compose.md,
+# air-gapped.md and remote-engine.md is run on the way, where a user would.
 #
 # The bases are made outside of the engine's network, which ends at this machine. `docker compose` is that of Debian 13 where it is
 # installed, else docker-compose 1.29.
@@ -19,7 +19,7 @@ if [ "${1:-}" != --inside ]; then
 fi
 
 clone=$work/clone
-export COMPOSE_PROJECT_NAME=clone
+export COMPOSE_PROJECT_NAME=clone CURFEW_DRAIN_TIMEOUT=2s
 export CURFEW_SERVER=http://127.0.0.1:19001 CURFEW_TOKEN_FILE=$clone/secrets/token
 
 compose() {
@@ -62,11 +62,12 @@ kill_in() {
     docker exec "$(container "$1")" sh -c 'kill -KILL $(cat /proc/1/task/1/children)'
 }
 
+is_healthy() {
+    [ "$(docker inspect -f '{{.State.Health.Status}}' "$(container "$1")")" = healthy ]
+}
+
 all_healthy() {
-    local service
-    for service in postgres jobmanager worker-1 worker-2 reaper; do
-        [ "$(docker inspect -f '{{.State.Health.Status}}' "$(container $service)")" = healthy ] || return 1
-    done
+    is_healthy postgres && is_healthy jobmanager && is_healthy worker-1 && is_healthy worker-2 && is_healthy reaper
 }
 
 # A job with a service that every task asks, for about SECONDS on the four processors of both workers.
@@ -86,9 +87,22 @@ stages:
 JOB
 printf 'name: small\ncommand: ["true"]\n' >"$work/small.yaml"
 
+# tell_of JOB: fails, with what there is to know of a job that does not end well.
+tell_of() {
+    {
+        "$curfew" show "$1"
+        "$curfew" why "$1"
+        "$curfew" tasks --slices "$1"
+        "$curfew" workers
+        docker ps --all
+        compose logs --tail 40 worker-1 worker-2 worker-docker reaper reaper-docker
+    } >"$log" 2>&1
+    fail "job $1 does not end well"
+}
+
 # ends_well JOB: its outcome is success, and its services are gone.
 ends_well() {
-    timeout 90 "$curfew" wait "$1" >"$log" 2>&1 || fail "job $1 does not end well: $("$curfew" show "$1" 2>&1)"
+    timeout 90 "$curfew" wait "$1" >"$log" 2>&1 || tell_of "$1"
     "$curfew" -o json show "$1" | jq -e '.state == "succeeded" and (.cleanup == "clean" or .cleanup == "none")' >"$log" ||
         fail "job $1: $("$curfew" cleanup "$1")"
 }
@@ -198,14 +212,57 @@ test_rolling_replacement() {
     says_not '"service"'
 }
 
+# What the jobs of this deployment have at the engine.
+of_jobs() {
+    docker ps --all --quiet --filter label=io.curfew.deployment
+    docker network ls --quiet --filter label=io.curfew.deployment
+}
+
+nothing_of_jobs() {
+    [ -z "$(of_jobs)" ]
+}
+
+docker_is_healthy() {
+    all_healthy && is_healthy worker-docker && is_healthy reaper-docker
+}
+
+# A job with a service in a container, and tasks of all workers that ask it.
+sed -e 's/name: busy/name: contained/' -e 's/{name: main}/{name: main, container: 6379}/' \
+    -e 's/  - name: cache/&\n    image: redis:8/' -e 's/sleep 0.2/sleep 0.5/' "$work/busy.yaml" >"$work/contained.yaml"
+
+test_containers() {
+    section compose.md 'Jobs with containers'
+    says '"word":"license"' 'cleanup: clean' container verified
+    until_ 30 docker_is_healthy
+    nothing_of_jobs || fail "left: $(docker ps --all)"
+}
+
+# A service goes on: it has had one start, and the tasks of the killed worker find it again.
+test_killed_worker_of_containers() {
+    local job
+    job=$("$curfew" submit --detach "$work/contained.yaml")
+    until_ 20 job_is_running "$job"
+    kill_in worker-docker
+    ends_well "$job"
+    "$curfew" -o json cleanup "$job" >"$log"
+    jq -e '[.certificates[].epoch] == [1]' "$log" >/dev/null || fail "the service did not go on"
+    until_ 30 docker_is_healthy
+    nothing_of_jobs || fail "left: $(docker ps --all)"
+}
+
 test_down_leaves_nothing() {
-    local volumes
-    section compose.md End 1
+    local volumes job
+    job=$("$curfew" submit --detach "$work/contained.yaml")
+    until_ 20 job_is_running "$job"
+    COMPOSE_PROFILES=docker section compose.md End 1
     [ -z "$(docker ps --all --quiet)" ] || fail "containers: $(docker ps --all)"
     [ -z "$(docker network ls --quiet --filter type=custom)" ] || fail "networks: $(docker network ls)"
-    volumes=$(docker volume ls --quiet | grep -v worker-docker | sort | paste -sd ' ') # 1.29 makes it though nobody uses it
-    [ "$volumes" = 'clone_postgres clone_worker-1 clone_worker-2' ] || fail "volumes: $volumes"
-    # What it has left is taken up again, here by the file for development.
+    volumes=$(docker volume ls --quiet | sort | paste -sd ' ')
+    [ "$volumes" = 'clone_postgres clone_worker-1 clone_worker-2 clone_worker-docker' ] || fail "volumes: $volumes"
+}
+
+# What it has left is taken up again, here by the file for development.
+test_development() {
     section compose.md Develop
     until_ 30 all_healthy
     PGPASSWORD=$(cat "$clone/secrets/database-password") \
@@ -213,15 +270,66 @@ test_down_leaves_nothing() {
     says jobs
     docker logs "$(container jobmanager)" >"$log" 2>&1
     says '"event":"listening"'
+}
+
+# Nobody is left who would end them, and another deployment's are nobody's business.
+test_down_after_a_kill_leaves_nothing() {
+    local job
+    COMPOSE_PROFILES=docker compose up --detach >"$log" 2>&1 || fail "compose up"
+    until_ 30 docker_is_healthy
+    docker network create --label io.curfew.deployment=others others >/dev/null
+    docker run --detach --name others --network others --label io.curfew.deployment=others redis:8 >/dev/null
+    job=$("$curfew" submit --detach "$work/contained.yaml")
+    until_ 20 job_is_running "$job"
+    docker kill "$(container worker-docker)" >/dev/null
+    section compose.md End 4
+    [ "$(docker ps --all --format '{{.Names}}')" = others ] || fail "containers: $(docker ps --all)"
+    [ "$(docker network ls --filter type=custom --format '{{.Name}}')" = others ] || fail "networks: $(docker network ls)"
+    docker rm --force others >/dev/null
+    docker network rm others >/dev/null
     section compose.md End 2
+    section compose.md End 3
     rm "$clone/compose.override.yaml"
     [ -z "$(docker ps --all --quiet; docker network ls --quiet --filter type=custom; docker volume ls --quiet)" ] ||
         fail "left: $(docker ps --all; docker volume ls)"
 }
 
+# The whole page, with this engine behind an ssh server, and its machine under an address of its own.
+test_remote_engine() {
+    local address=192.0.2.7 sshd page=remote-engine.md
+    unset CURFEW_TOKEN_FILE CURFEW_SERVER
+    ip address add $address/32 dev lo
+    start_sshd $address
+    status 0 "$curfew" up --dir "$work/stack"
+    CURFEW_SERVER=$(tail -n 1 "$log")
+    export CURFEW_SERVER CURFEW_DATABASE_URL="postgresql:///curfew?host=$work/stack/run/pg&user=curfew"
+    commands $page >>"$work/ran"
+    commands $page | sed -e "s|/tmp/curfew-engine|$work/engine|g" -e "s|/var/run/docker.sock|${DOCKER_HOST#unix://}|g" \
+        -e "s/\bbuilder\b/$address/g" -e "s|^ssh |&-F $work/ssh/config |" >"$work/session"
+    (cd "$clone" && exec timeout 120 bash -e -v "$work/session") >"$log" 2>&1 </dev/null || fail $page
+    says OK 'cleanup=clean'
+    kill "$sshd"
+    status 0 "$curfew" down --dir "$work/stack"
+    nothing_of_jobs || fail "left: $(docker ps --all)"
+}
+
+# start_sshd ADDRESS: for root, with a key; sets $sshd.
+start_sshd() {
+    mkdir -p "$work/ssh" /run/sshd
+    ssh-keygen -q -t ed25519 -N '' -f "$work/ssh/key"
+    ssh-keygen -q -t ed25519 -N '' -f "$work/ssh/host"
+    printf '%s\n' "HostKey $work/ssh/host" "AuthorizedKeysFile $work/ssh/key.pub" "ListenAddress $1:2222" 'StrictModes no' \
+        'UsePAM no' 'PasswordAuthentication no' 'PidFile none' >"$work/ssh/sshd"
+    printf '%s\n' 'Port 2222' 'User root' "IdentityFile $work/ssh/key" 'IdentitiesOnly yes' 'StrictHostKeyChecking no' \
+        "UserKnownHostsFile $work/ssh/known" 'LogLevel ERROR' >"$work/ssh/config"
+    /usr/sbin/sshd -D -e -f "$work/ssh/sshd" 2>"$work/ssh/log" &
+    sshd=$!
+    until_ 10 ssh -F "$work/ssh/config" "$1" true
+}
+
 test_every_command_of_the_pages_was_run() {
     local page
-    for page in compose.md air-gapped.md; do commands $page; done | sort -u >"$work/commands"
+    for page in compose.md air-gapped.md remote-engine.md; do commands $page; done | sort -u >"$work/commands"
     sort -u "$work/ran" | comm -23 "$work/commands" - >"$log"
     [ -s "$work/commands" ] || fail "there are no commands"
     [ ! -s "$log" ] || fail "commands that nobody runs"
@@ -229,4 +337,6 @@ test_every_command_of_the_pages_was_run() {
 
 # One after the other, each stands on what the one before left.
 run_all test_images test_reproducible test_up_is_healthy_in_time test_demo test_killed_worker \
-    test_killed_manager_and_reaper test_rolling_replacement test_down_leaves_nothing test_every_command_of_the_pages_was_run
+    test_killed_manager_and_reaper test_rolling_replacement test_containers test_killed_worker_of_containers \
+    test_down_leaves_nothing test_development test_down_after_a_kill_leaves_nothing test_remote_engine \
+    test_every_command_of_the_pages_was_run
