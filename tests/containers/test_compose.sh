@@ -335,7 +335,7 @@ test_every_command_of_the_pages_was_run() {
     [ ! -s "$log" ] || fail "commands that nobody runs"
 }
 
-# One after the other, each stands on what the one before left.
+each_stands_on_the_one_before=true
 run_all test_images test_reproducible test_up_is_healthy_in_time test_demo test_killed_worker \
     test_killed_manager_and_reaper test_rolling_replacement test_containers test_killed_worker_of_containers \
     test_down_leaves_nothing test_development test_down_after_a_kill_leaves_nothing test_remote_engine \

@@ -71,7 +71,7 @@ free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# run_all [TEST...]: all tests, or these in this order.
+# run_all [TEST...]: all tests, or these in this order; with each_stands_on_the_one_before=true up to the first that fails.
 run_all() {
     local name passed=0 failed=0 started tests=("$@")
     [ $# -gt 0 ] || mapfile -t tests < <(declare -F | sed -n 's/^declare -f \(test_.*\)/\1/p')
@@ -83,6 +83,7 @@ run_all() {
         else
             printf 'FAIL  %s\n' "$name"
             failed=$((failed + 1))
+            [ -z "${each_stands_on_the_one_before:-}" ] || break
         fi
     done
     end_all
