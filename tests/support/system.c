@@ -258,6 +258,11 @@ struct pg *system_pg(struct system *system)
     return system->pg;
 }
 
+const char *system_conninfo(const struct system *system)
+{
+    return system->conninfo;
+}
+
 struct db *system_db(struct system *system)
 {
     struct err err;

@@ -39,6 +39,7 @@ DEFINE_CLEANUP(struct system *, system_free);
 #define AUTO_SYSTEM CLEANUP(cleanup_system_free)
 
 struct pg *system_pg(struct system *system);
+const char *system_conninfo(const struct system *system); // of its database
 // A connection of the harness; as superuser.
 struct db *system_db(struct system *system);
 int system_count(const struct system *system, enum system_part part);
