@@ -117,6 +117,7 @@ int cmd_list(struct cli *cli)
     add_filter(&listing, "state", cli_option(cli, "--state"));
     add_filter(&listing, "name", cli_option(cli, "--name"));
     add_filter(&listing, "label", cli_option(cli, "--label"));
+    add_filter(&listing, "namespace", cli_option(cli, "--namespace"));
     return show(cli, &listing);
 }
 
@@ -191,10 +192,10 @@ int cmd_leaks(struct cli *cli)
 
 int cmd_token_list(struct cli *cli)
 {
-    static const struct column columns[] = {{"TOKEN", "id", NULL},           {"NAME", "name", NULL},
-                                            {"ROLE", "role", NULL},          {"STATE", "state", NULL},
-                                            {"CREATED", "created_at", NULL}, {"BY", "created_by", NULL},
-                                            {"EXPIRES", "expires_at", NULL}};
+    static const struct column columns[] = {
+        {"TOKEN", "id", NULL},      {"NAME", "name", NULL},           {"ROLE", "role", NULL},
+        {"STATE", "state", NULL},   {"NAMESPACE", "namespace", NULL}, {"CREATED", "created_at", NULL},
+        {"BY", "created_by", NULL}, {"EXPIRES", "expires_at", NULL}};
     struct listing listing = {
         .member = "tokens", .columns = columns, .column_count = ARRAY_LEN(columns), .paged = true};
     strbuf_add_text(&listing.path, "/v1/tokens?");

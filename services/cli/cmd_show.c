@@ -59,6 +59,7 @@ static void print_job(struct json_object *job)
     struct json_object *reason = api_member(job, "reason");
     print_line("job", api_text(job, "id"));
     print_line("name", api_text(job, "name"));
+    print_line("namespace", api_text(job, "namespace"));
     print_line("state", api_text(job, "state"));
     print_line("cleanup", api_text(job, "cleanup"));
     print_line("reason", api_text(reason, "message"));

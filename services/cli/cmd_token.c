@@ -13,7 +13,7 @@ static int make(struct cli *cli)
     AUTO_JSON_DOCUMENT struct json_document answer = JSON_DOCUMENT_INIT;
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     const char *name = cli_option(cli, "--name"), *role = cli_option(cli, "--role");
-    const char *expires_in = cli_option(cli, "--expires-in");
+    const char *expires_in = cli_option(cli, "--expires-in"), *space = cli_option(cli, "--namespace");
     int64_t lifetime_ms;
     struct err err;
     if (!name || !role)
@@ -26,6 +26,10 @@ static int make(struct cli *cli)
     strbuf_add_json(&body, role, strlen(role));
     if (expires_in)
         strbuf_add_format(&body, ",\"expires_in\":\"%s\"", expires_in);
+    if (space) {
+        strbuf_add_text(&body, ",\"namespace\":");
+        strbuf_add_json(&body, space, strlen(space));
+    }
     strbuf_add_char(&body, '}');
     if (strbuf_ok(&body, &err) < 0 ||
         api_call(cli, "POST", "/v1/tokens", strbuf_text(&body), NULL, 0, &answer, NULL, &err) < 0)

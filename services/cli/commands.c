@@ -69,6 +69,7 @@ const struct command commands[] = {
      {{"--state", NULL, "STATE", "only jobs that are queued, starting, running, paused, or have this outcome"},
       {"--name", NULL, "NAME", "only jobs of this name"},
       {"--label", NULL, "NAME[=VALUE]", "only jobs with this label"},
+      {"--namespace", NULL, "NAMESPACE", "only jobs in it"},
       {"--limit", NULL, "N", "most entries; 50 unless given"}}},
     {"show", "JOB", "show a job", NULL, false, cmd_show, {{0}}},
     {"wait",
@@ -163,6 +164,7 @@ const struct command commands[] = {
      {{"--name", NULL, "NAME", "create: whose it is; shown in lists, logs and histories"},
       {"--role", NULL, "ROLE", "create: viewer, submitter, worker or admin"},
       {"--expires-in", NULL, "DURATION", "create: after that it is not valid any more, such as 90d"},
+      {"--namespace", NULL, "NAMESPACE", "create: a viewer's or submitter's sees and changes only the jobs in it"},
       {"--id", NULL, "TOKEN", "revoke: which one, as `curfew token list` names it"}}},
 };
 const size_t command_count = ARRAY_LEN(commands);

@@ -36,6 +36,7 @@ static const struct api_doc docs[] = {
      {{"state", API_TEXT, "queued, starting, running, paused, or an outcome"},
       {"label", API_TEXT, "`name=value`, or `name` alone"},
       {"name", API_TEXT, "the job's name"},
+      {"namespace", API_TEXT, "where it was submitted; a token of a namespace sees no other"},
       {"since", API_TEXT, "created then or later, RFC 3339 in UTC"},
       A_PAGE},
      {{200, JSON, "`{jobs: [...], next}`"}}},
@@ -205,9 +206,11 @@ static const struct api_doc docs[] = {
      "be "
      "valid at a time. While none of role `admin` is, only such a one can be made.",
      JSON,
-     "`{name, role, expires_in}`; without `expires_in` it is valid until it is revoked",
+     "`{name, role, expires_in, namespace}`; without `expires_in` it is valid until it is revoked; a viewer or a "
+     "submitter "
+     "with a `namespace` sees and changes only the jobs in it, all others are of all",
      {{0}},
-     {{201, JSON, "the token: `{id, token, name, role, state, created_at, created_by, expires_at, ...}`"},
+     {{201, JSON, "the token: `{id, token, name, role, namespace, state, created_at, created_by, expires_at, ...}`"},
       CONFLICT("there is no token of role admin yet; or too many tokens are valid")}},
     {"GET",
      "/v1/tokens",

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#define API_QUERY_MAX 6
+#define API_QUERY_MAX 8
 #define API_REPLIES_MAX 6
 
 enum api_type { API_TEXT, API_INTEGER, API_BOOLEAN };

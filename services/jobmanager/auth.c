@@ -6,6 +6,7 @@
 #include "services/jobmanager/app.h"
 #include "services/jobmanager/keyring.h"
 #include "services/jobmanager/refusals.h"
+#include "services/jobmanager/space.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -84,6 +85,19 @@ static int role_check(const struct key *key, enum role needs, enum refusal *refu
                    strbuf_text(&roles), key->name, role_name((int)key->role));
 }
 
+// Not being told the namespace of a token must not make it one of all.
+static int space_enter(const struct key *key, struct http_request *request, enum refusal *refusal, struct err *err)
+{
+    if (!*key->space)
+        return 0;
+    *refusal = REFUSAL_FORBIDDEN;
+    if (space_has_route(http_request_route(request)))
+        return http_request_set_scope(request, key->space, err);
+    return err_set(err, ERR_FORBIDDEN,
+                   "this call is not about jobs of a namespace, and token '%s' is of namespace '%s'", key->name,
+                   key->space);
+}
+
 static int token_check(struct app *app, struct http_request *request, enum role needs, enum refusal *refusal,
                        struct err *err)
 {
@@ -97,7 +111,9 @@ static int token_check(struct app *app, struct http_request *request, enum role 
         http_request_set_principal(request, key.name, key.id, (int)key.role);
     if (verdict < 0 || refused((enum key_verdict)verdict, refusal, err) < 0)
         return -1;
-    return role_check(&key, needs, refusal, err);
+    if (role_check(&key, needs, refusal, err) < 0)
+        return -1;
+    return space_enter(&key, request, refusal, err);
 }
 
 bool auth_check(void *context, struct http_request *request, struct http_reply *reply)
@@ -114,7 +130,7 @@ bool auth_check(void *context, struct http_request *request, struct http_reply *
         return true;
     refusals_note(app->refusals, refusal, request);
     answer_error(request, reply, &err, NULL);
-    if (refusal == REFUSAL_FORBIDDEN) {
+    if (err.code == ERR_FORBIDDEN && refusal == REFUSAL_FORBIDDEN) {
         char challenge[96];
         snprintf(challenge, sizeof(challenge), "Bearer realm=\"curfew\", error=\"insufficient_scope\", scope=\"%s\"",
                  role_name((int)needs));

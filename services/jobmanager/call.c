@@ -3,6 +3,7 @@
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
 #include "services/jobmanager/answer.h"
+#include "services/jobmanager/space.h"
 
 void call_free(void *context)
 {
@@ -36,7 +37,7 @@ static int run_in_time(struct call *call, struct db *db, struct http_reply *repl
 {
     if (clock_boot_ms() - call->queued_ms > call->app->settings->queue_wait_ms)
         return err_set(err, ERR_UNAVAILABLE, "waited too long for the database");
-    return call->run(call, db, reply, err);
+    return space_check(call->request, db, err) < 0 ? -1 : call->run(call, db, reply, err);
 }
 
 static void call_run(struct pool_task *task, struct db *db)

@@ -257,6 +257,7 @@ static enum key_verdict look_up(const struct keyring *keyring, const unsigned ch
     out->id = entry->id;
     out->role = entry->role;
     memcpy(out->name, entry->name, sizeof(out->name));
+    memcpy(out->space, entry->space, sizeof(out->space));
     return verdict_of(ring, entry);
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "services/common/base/err.h"
+#include "services/common/model/namespace.h"
 #include "services/common/model/role.h"
 #include "services/common/model/token_text.h"
 
@@ -40,6 +41,7 @@ struct key {
     int64_t id; // 0: the token of the settings
     char name[TOKEN_NAME_SIZE];
     enum role role;
+    char space[NAMESPACE_SIZE]; // the only namespace that it sees; "": all
 };
 #define KEY_OF_SETTINGS "token-file" // its name
 

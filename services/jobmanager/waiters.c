@@ -8,6 +8,7 @@
 #include "services/jobmanager/api/job_reply.h"
 #include "services/jobmanager/app.h"
 #include "services/jobmanager/auth.h"
+#include "services/jobmanager/space.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -85,7 +86,7 @@ static void look(struct waiter *waiter, struct db *db, const struct job_progress
     struct err err;
     int64_t now_ms = clock_boot_ms();
     bool reached = waiter->closed ? progress->closed : progress->outcome != OUTCOME_NONE;
-    if (auth_still(app, waiter->request, &err) < 0) {
+    if (auth_still(app, waiter->request, &err) < 0 || space_check_job(waiter->request, progress, &err) < 0) {
         complete(waiter, db, &err);
         return;
     }

@@ -76,6 +76,9 @@ alice  submitter  valid
 "by":"alice"
 needs a token of role admin, and token 'alice' is of role submitter
 exit status 7
+shown this once
+theirs
+theirs
 is revoked
 this token was revoked
 exit status 7

@@ -351,3 +351,14 @@ int http_request_role(const struct http_request *request)
 {
     return request->role;
 }
+
+int http_request_set_scope(struct http_request *request, const char *scope, struct err *err)
+{
+    request->scope = http_request_copy(request, scope, strlen(scope));
+    return request->scope ? 0 : err_set(err, ERR_NO_MEMORY, "no memory for a request");
+}
+
+const char *http_request_scope(const struct http_request *request)
+{
+    return request->scope;
+}

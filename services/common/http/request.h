@@ -48,6 +48,9 @@ void http_request_set_principal(struct http_request *request, const char *name, 
 const char *http_request_principal(const struct http_request *request); // the name; NULL: nobody set one
 int64_t http_request_principal_id(const struct http_request *request);  // 0 unless set
 int http_request_role(const struct http_request *request);              // 0 unless set
+// What of all that there is the principal sees, in the program's own meaning; copied. ERR_NO_MEMORY.
+int http_request_set_scope(struct http_request *request, const char *scope, struct err *err) WARN_UNUSED;
+const char *http_request_scope(const struct http_request *request); // NULL: nobody set one
 
 enum http_cancel {
     HTTP_CANCEL_GONE,     // the client has gone; the reply will be discarded

@@ -86,6 +86,7 @@ struct http_request {
     void (*destroy_context)(void *context);
     const char *principal;
     int64_t principal_id;
+    const char *scope;
     int role;
 
     struct MHD_Connection *mhd; // of a parked request; the connection object may be gone when its owner completes it

@@ -24,6 +24,7 @@ struct submit_operation {
     const struct job_spec *spec; // borrowed
     const char *idempotency_key; // NULL: none
     const char *fingerprint;     // of the body, hexadecimal
+    const char *space;           // its namespace; NULL: the default
     const char *by;              // the name of the token that submits it; NULL: nobody needed one
     int64_t job;                 // in: a fresh id_new(); out: the job's id (an earlier one's when the key was known)
     // out

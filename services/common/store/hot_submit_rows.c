@@ -2,6 +2,7 @@
 // transaction, which releases what may be released and starts its services.
 #include "services/common/base/macros.h"
 #include "services/common/base/strbuf.h"
+#include "services/common/model/namespace.h"
 #include "services/common/model/states.h"
 #include "services/common/store/change.h"
 #include "services/common/store/hot_items.h"
@@ -18,6 +19,7 @@ struct job_row {
     int64_t linger_ms, keep_on_failure_ms, timeout_ms, max_lifetime_ms;
     int16_t services, phase;
     int32_t events;
+    const char *space;
 };
 
 static void fill_job(const struct batch_submit *submit, struct job_row *row)
@@ -41,6 +43,7 @@ static void fill_job(const struct batch_submit *submit, struct job_row *row)
         .services = (int16_t)spec->service_count,
         .phase = submit->plain ? PHASE_RELEASED : PHASE_WAITING,
         .events = submit->events,
+        .space = operation->space ? operation->space : NAMESPACE_DEFAULT,
     };
 }
 
@@ -87,6 +90,7 @@ int hot_submit_insert(struct batch *batch, struct err *err)
     PARAM_I16_FIELD(params, &jobs, services);
     PARAM_I16_FIELD(params, &jobs, phase);
     PARAM_I32_FIELD(params, &jobs, events);
+    PARAM_TEXT_FIELD(params, &jobs, space);
     batch->at.jobs_insert = batch_ask(batch, STATEMENT_HOT_JOBS_INSERT, err);
     return batch->at.jobs_insert < 0 ? -1 : 0;
 }

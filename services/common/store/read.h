@@ -10,6 +10,7 @@
 
 #include "services/common/base/err.h"
 #include "services/common/base/strbuf.h"
+#include "services/common/model/namespace.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +31,7 @@ struct job_progress {
     bool closed;     // ended, and nothing of it is left; a kept job is not closed
     int event_count; // grows with every change of the job that users hear of
     int64_t log_bytes;
+    char space[NAMESPACE_SIZE]; // its namespace
 };
 
 // out[i] is about jobs[i]; one that does not exist has `found` false. One statement for all.
@@ -45,6 +47,7 @@ struct job_filter {
     int state;                 // enum job_state; -1: any
     const char *name;          // NULL: any
     const char *label, *value; // NULL: any
+    const char *space;         // namespace; NULL: all
     int64_t since_us;          // created at or after; 0: any
     const char *cursor;        // NULL: from the newest
     int limit;                 // 1..READ_LIMIT_MAX

@@ -2,6 +2,7 @@
 #include "services/common/model/states.h"
 #include "services/common/store/read_job_view.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int read_progress(struct db *db, const int64_t *jobs, size_t count, struct job_progress *out, struct err *err)
@@ -26,6 +27,7 @@ int read_progress(struct db *db, const int64_t *jobs, size_t count, struct job_p
             .event_count = result_i32(&rows, row, 4),
             .log_bytes = result_i64(&rows, row, 5),
         };
+        snprintf(out[index].space, sizeof(out[index].space), "%s", result_text(&rows, row, 6));
     }
     return result_ok(&rows, err);
 }

@@ -3,6 +3,8 @@
 #include "services/common/base/parse.h"
 #include "services/common/model/states.h"
 
+#include <stdio.h>
+
 #define AUTOSTOP_ALWAYS_BITS 15
 
 enum job_column {
@@ -28,6 +30,7 @@ enum job_column {
     EVENT_COUNT,
     LOG_BYTES,
     DELETE_REQUESTED,
+    NAMESPACE,
 };
 
 enum stage_column {
@@ -123,6 +126,7 @@ static void fill_progress(struct result *jobs, int row, struct job_progress *pro
         .event_count = result_i32(jobs, row, EVENT_COUNT),
         .log_bytes = result_i64(jobs, row, LOG_BYTES),
     };
+    snprintf(progress->space, sizeof(progress->space), "%s", result_text(jobs, row, NAMESPACE));
 }
 
 // ---- writing
@@ -214,6 +218,7 @@ static void write_job(struct strbuf *out, struct result *jobs, int row, int stat
 {
     row_job(out, "id", result_i64(jobs, row, ID));
     row_text(out, "name", jobs, row, NAME);
+    row_text(out, "namespace", jobs, row, NAMESPACE);
     row_raw(out, "labels", jobs, row, LABELS, "{}");
     row_i64(out, "priority", jobs, row, PRIORITY);
     write_autostop(out, jobs, row);

@@ -43,6 +43,7 @@ static int load_page(struct db *db, const struct jobs_read *read, struct result 
     else
         params_null(&params);
     params_i64(&params, filter->limit);
+    params_text(&params, filter->space);
     return db_query(db, open ? STATEMENT_READ_PAGE_OPEN : STATEMENT_READ_PAGE, &params, RESULT_BINARY, ids, err);
 }
 

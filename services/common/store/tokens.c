@@ -21,6 +21,7 @@ int token_add(struct db *db, const struct token_addition *token, struct err *err
     else
         params_null(&params);
     params_i64(&params, TOKENS_VALID_MAX);
+    params_text(&params, token->space);
     if (db_query(db, STATEMENT_TOKEN_ADD, &params, RESULT_BINARY, &row, err) < 0)
         return -1;
     if (result_rows(&row) == 0)
@@ -61,6 +62,7 @@ static void write_token(struct strbuf *out, struct result *rows, int row, const 
         json_text(out, "token", text);
     row_text(out, "name", rows, row, 1);
     row_text(out, "role", rows, row, 2);
+    row_text(out, "namespace", rows, row, 9);
     row_text(out, "state", rows, row, 3);
     row_when(out, "created_at", rows, row, 4);
     row_text(out, "created_by", rows, row, 5);
@@ -130,7 +132,9 @@ static void read_entry(struct result *rows, int row, struct token_entry *out)
     };
     if (length == SHA256_SIZE)
         memcpy(out->digest, digest, SHA256_SIZE);
+    const char *space = result_text_or_null(rows, row, 6);
     snprintf(out->name, sizeof(out->name), "%s", result_text(rows, row, 2));
+    snprintf(out->space, sizeof(out->space), "%s", space ? space : "");
 }
 
 int tokens_load(struct db *db, struct token_entry **out, struct err *err)

@@ -4,6 +4,7 @@
 #include "services/common/base/err.h"
 #include "services/common/base/sha256.h"
 #include "services/common/base/strbuf.h"
+#include "services/common/model/namespace.h"
 #include "services/common/model/role.h"
 #include "services/common/model/token_text.h"
 
@@ -21,6 +22,7 @@ struct token_addition {
     const unsigned char *digest;
     const char *name; // as token_name_is_valid() has it
     enum role role;
+    const char *space;   // the only namespace that it sees; NULL: all
     const char *by;      // NULL: nobody needed a token
     int64_t lifetime_ms; // 0: it does not expire
 };
@@ -41,6 +43,7 @@ struct token_entry {
     unsigned char digest[SHA256_SIZE];
     char name[TOKEN_NAME_SIZE];
     enum role role;
+    char space[NAMESPACE_SIZE]; // the only namespace that it sees; "": all
     bool revoked;
     int64_t expires_in_ms; // from when it was loaded; INT64_MAX: never
 };

@@ -45,9 +45,19 @@ static int label_read(struct list_call *list, const char *text, struct err *err)
     return 0;
 }
 
+// A token of a namespace lists no other.
+static int space_read(const struct http_request *request, struct job_filter *filter, struct err *err)
+{
+    const char *own = http_request_scope(request), *asked = http_request_query(request, "namespace");
+    filter->space = own ? own : asked;
+    if (own && asked && strcmp(own, asked) != 0)
+        return err_set(err, ERR_FORBIDDEN, "this token is of namespace '%s'", own);
+    return 0;
+}
+
 static int filter_read(struct list_call *list, const struct http_request *request, struct err *err)
 {
-    static const char *const allowed[] = {"state", "label", "name", "since", "limit", "cursor", NULL};
+    static const char *const allowed[] = {"state", "label", "name", "since", "limit", "cursor", "namespace", NULL};
     struct job_filter *filter = &list->filter;
     const char *state = http_request_query(request, "state");
     int64_t limit = 50;
@@ -60,6 +70,8 @@ static int filter_read(struct list_call *list, const struct http_request *reques
         query_i64(request, "limit", 1, READ_LIMIT_MAX, &limit, err) < 0)
         return -1;
     filter->limit = (int)limit;
+    if (space_read(request, filter, err) < 0)
+        return -1;
     if (state && filter->state < 0)
         return err_set(err, ERR_INVALID, "state '%.40s' is not a state of jobs", state);
     return 0;

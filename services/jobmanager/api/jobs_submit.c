@@ -5,10 +5,12 @@
 #include "services/common/base/id.h"
 #include "services/common/base/sha256.h"
 #include "services/common/model/job_spec.h"
+#include "services/common/model/namespace.h"
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/api/job_reply.h"
 #include "services/jobmanager/app.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,7 @@ struct submit {
     struct submit_operation operation;
     struct job_spec spec;
     char fingerprint[SHA256_HEX_SIZE];
+    char key[NAMESPACE_SIZE + KEY_BYTES_MAX + 2];
 };
 
 static void submit_free(void *context)
@@ -96,6 +99,13 @@ static int key_check(const char *key, struct err *err)
     return 0;
 }
 
+// Keys of one namespace are none of another's.
+static const char *submit_key(struct submit *submit, const char *key)
+{
+    snprintf(submit->key, sizeof(submit->key), "%s %s", submit->operation.space, key);
+    return submit->key;
+}
+
 enum http_handled jobs_submit(void *app, struct http_request *request, struct http_reply *reply)
 {
     struct err err;
@@ -109,7 +119,8 @@ enum http_handled jobs_submit(void *app, struct http_request *request, struct ht
         return answer_error(request, reply, &err, NULL);
     }
     *submit = (struct submit){.app = app, .request = request, .task.run = submit_run_on_pool};
-    submit->operation.idempotency_key = key;
+    submit->operation.space = http_request_scope(request);
+    submit->operation.idempotency_key = key && submit->operation.space ? submit_key(submit, key) : key;
     submit->operation.by = http_request_principal(request);
     http_request_set_context(request, submit, submit_free);
     http_request_park(request, NULL, NULL);

@@ -23,6 +23,7 @@ struct token_call {
     int64_t limit;
     // create
     char name[TOKEN_NAME_SIZE];
+    char space[NAMESPACE_SIZE]; // "": all
     enum role role;
     int64_t lifetime_ms;
 };
@@ -50,6 +51,7 @@ static int make(struct call *call, struct db *db, char text[static TOKEN_TEXT_SI
         .digest = digest,
         .name = token->name,
         .role = token->role,
+        .space = *token->space ? token->space : NULL,
         .by = http_request_principal(call->request),
         .lifetime_ms = token->lifetime_ms,
     };
@@ -78,13 +80,26 @@ static int create_run(struct call *call, struct db *db, struct http_reply *reply
 }
 
 struct token_body {
-    const char *name, *role, *expires_in;
+    const char *name, *role, *expires_in, *space;
 };
 static const struct wire_field token_fields[] = {
     {"name", WIRE_TEXT, true, offsetof(struct token_body, name), 0, TOKEN_NAME_SIZE - 1, NULL},
     {"role", WIRE_TEXT, true, offsetof(struct token_body, role), 0, 16, NULL},
     {"expires_in", WIRE_TEXT, false, offsetof(struct token_body, expires_in), 0, 64, NULL},
+    {"namespace", WIRE_TEXT, false, offsetof(struct token_body, space), 0, NAMESPACE_SIZE - 1, NULL},
 };
+
+static void check_space(const struct token_body *body, struct token_call *token, struct faults *faults)
+{
+    if (!body->space)
+        return;
+    if (!namespace_is_valid(body->space))
+        faults_add(faults, FAULT_FORMAT, "/namespace", "must be 1 to %d lower-case letters, digits or dashes",
+                   NAMESPACE_SIZE - 1);
+    else if (token->role != ROLE_VIEWER && token->role != ROLE_SUBMITTER)
+        faults_add(faults, FAULT_CONFLICT, "/namespace", "only viewers and submitters are of a namespace");
+    snprintf(token->space, sizeof(token->space), "%s", body->space);
+}
 
 static void check_body(const struct token_body *body, struct token_call *token, struct faults *faults)
 {
@@ -101,6 +116,7 @@ static void check_body(const struct token_body *body, struct token_call *token, 
         faults_add(faults, FAULT_FORMAT, "/expires_in", "%s", err.text);
     else if (body->expires_in && token->lifetime_ms == 0)
         faults_add(faults, FAULT_RANGE, "/expires_in", "must be longer than that");
+    check_space(body, token, faults);
     snprintf(token->name, sizeof(token->name), "%s", body->name);
 }
 

@@ -1,14 +1,14 @@
 -- Jobs as users see them: services/common/store/read_job*.c.
 
 -- name: read_progress
-SELECT u.ordinal, j.outcome, j.cleanup, j.closed_at IS NOT NULL, j.event_count, j.log_bytes
+SELECT u.ordinal, j.outcome, j.cleanup, j.closed_at IS NOT NULL, j.event_count, j.log_bytes, j.namespace
   FROM unnest($1::bigint[]) WITH ORDINALITY AS u (id, ordinal)
   JOIN job j ON j.id = u.id
 
 -- name: read_jobs
 SELECT id, name, labels::text, priority, autostop_on, linger_ms, keep_on_failure_ms, bundle, paused, outcome, cleanup,
        reason_code, reason_message, created_at, started_at, finished_at, closed_at, stop_requested_at, keep_until,
-       event_count, log_bytes, delete_requested
+       event_count, log_bytes, delete_requested, namespace
   FROM job
  WHERE id = ANY ($1::bigint[])
  ORDER BY id DESC
@@ -39,11 +39,12 @@ SELECT s.job, s.name, i.epoch, i.runtime, i.state, i.host, i.ports, i.placed_at 
  ORDER BY s.job DESC, s.service
 
 -- name: read_page
--- Newest first behind id $1; then name, labels that it has, created at or after (microseconds), outcome: null is any.
+-- Newest first behind id $1; then name, labels that it has, created at or after (microseconds), outcome; $7 namespace: null is any.
 SELECT id
   FROM job
  WHERE id < $1 AND ($2::text IS NULL OR name = $2) AND ($3::jsonb IS NULL OR labels @> $3)
    AND created_at >= time_of($4) AND ($5::smallint IS NULL OR outcome = $5)
+   AND ($7::text IS NULL OR namespace = $7)
  ORDER BY id DESC
  LIMIT $6::bigint
 
@@ -53,6 +54,7 @@ SELECT id
   FROM job
  WHERE id < $1 AND ($2::text IS NULL OR name = $2) AND ($3::jsonb IS NULL OR labels @> $3)
    AND created_at >= time_of($4) AND closed_at IS NULL AND outcome IS NULL AND paused = $5
+   AND ($7::text IS NULL OR namespace = $7)
  ORDER BY id DESC
  LIMIT $6::bigint
 

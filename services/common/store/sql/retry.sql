@@ -43,9 +43,10 @@ WITH event AS (
     INSERT INTO event (job, seq, at, kind, data) VALUES ($2, 1, clock_timestamp(), 'job.submitted', $4)
 )
 INSERT INTO job (id, name, labels, priority, spec, bundle, idempotency_key, fingerprint, autostop_on, linger_ms,
-                 keep_on_failure_ms, timeout_ms, max_lifetime_ms, services, phase, cleanup, created_at, event_count)
+                 keep_on_failure_ms, timeout_ms, max_lifetime_ms, services, phase, cleanup, created_at, event_count,
+                 namespace)
 SELECT $2, name, labels, priority, spec, bundle, $3, fingerprint, autostop_on, linger_ms, keep_on_failure_ms, timeout_ms,
-       max_lifetime_ms, services, 0, 0, clock_timestamp(), 1
+       max_lifetime_ms, services, 0, 0, clock_timestamp(), 1, namespace
   FROM job
  WHERE id = $1
 

@@ -257,7 +257,9 @@ static void test_the_history_says_who_asked(void **state)
     assert_int_equal(control_stop(db, job, "late", &wakes, &err), CONTROL_UNCHANGED);
     assert_history(job, "job.retried {\"tasks\":1,\"by\":\"ci\"}; job.paused {\"by\":\"ci\"}; "
                         "job.stop_requested {\"by\":\"ops\"}");
+    store_sql(db, "UPDATE job SET namespace = 'red' WHERE id = %lld", (long long)job);
     assert_int_equal(control_retry(db, job, id_new(), "ci", &retried, &wakes, &err), CONTROL_CREATED);
+    assert_int_equal(store_sql(db, "SELECT count(*) FROM job WHERE namespace = 'red'"), 2);
     AUTO_FREE char *first =
         store_sql_text(db, "SELECT data FROM event WHERE job = %lld AND seq = 1", (long long)retried);
     assert_non_null(strstr(first, "{\"retry_of\":\"j"));

@@ -24,6 +24,7 @@ static void made_loaded_and_revoked(void **state)
     unsigned char one[SHA256_SIZE] = {1}, two[SHA256_SIZE] = {2};
     struct token_addition viewer = addition(one, "dash", ROLE_VIEWER, 0);
     struct token_addition worker = addition(two, "w", ROLE_WORKER, 3600000);
+    viewer.space = "team-a";
     struct token_entry *entries = NULL;
     assert_int_equal(tokens_load(db, &entries, &err), 0);
     free(entries);
@@ -36,6 +37,8 @@ static void made_loaded_and_revoked(void **state)
     assert_int_equal(entries[0].role, ROLE_WORKER);
     assert_true(entries[0].expires_in_ms > 3500000 && entries[0].expires_in_ms <= 3600000);
     assert_true(entries[1].expires_in_ms == INT64_MAX && !entries[1].revoked);
+    assert_string_equal(entries[0].space, "");
+    assert_string_equal(entries[1].space, "team-a");
     free(entries);
     assert_int_equal(token_revoke(db, worker.id, "boss", &err), 1);
     assert_int_equal(token_revoke(db, worker.id, "other", &err), 0);
@@ -74,8 +77,9 @@ static void listed_in_pages(void **state)
     assert_non_null(strstr(strbuf_text(&second), "\"next\":null"));
     assert_error(tokens_read(db, "zz", 2, &all, &err), err, ERR_INVALID, "is not one of ours");
     assert_ok(token_read(db, ids[0], "curfew_text", &one, &err), err);
-    assert_non_null(strstr(strbuf_text(&one), "\"token\":\"curfew_text\",\"name\":\"ci\",\"role\":\"submitter\","
-                                              "\"state\":\"valid\""));
+    assert_non_null(strstr(strbuf_text(&one),
+                           "\"token\":\"curfew_text\",\"name\":\"ci\",\"role\":\"submitter\",\"namespace\":null,"
+                           "\"state\":\"valid\""));
     assert_error(token_read(db, 5, NULL, &one, &err), err, ERR_NOT_FOUND, "does not exist");
     db_close(db);
 }
