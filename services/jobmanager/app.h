@@ -17,6 +17,7 @@
 
 struct http_server;
 struct keyring;
+struct rates;
 struct refusals;
 
 struct app {
@@ -31,6 +32,7 @@ struct app {
     struct meters *meters;
     struct keyring *keyring;
     struct refusals *refusals;
+    struct rates *rates;
     struct told told;
     _Atomic(struct http_server *) server; // NULL until it has started
     _Atomic bool draining;

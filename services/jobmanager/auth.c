@@ -1,10 +1,13 @@
 #include "services/jobmanager/auth.h"
 
+#include "services/common/base/clock.h"
 #include "services/common/base/strbuf.h"
 #include "services/common/model/role.h"
 #include "services/jobmanager/answer.h"
+#include "services/jobmanager/api/handlers.h"
 #include "services/jobmanager/app.h"
 #include "services/jobmanager/keyring.h"
+#include "services/jobmanager/rates.h"
 #include "services/jobmanager/refusals.h"
 #include "services/jobmanager/space.h"
 
@@ -98,6 +101,18 @@ static int space_enter(const struct key *key, struct http_request *request, enum
                    key->space);
 }
 
+// The token of the settings is the operator's own.
+static int rate_check(const struct app *app, const struct key *key, const struct http_request *request,
+                      enum refusal *refusal, struct err *err)
+{
+    if (http_request_route(request)->handler != jobs_submit || key->id == 0 ||
+        rates_take(app->rates, key->id, clock_boot_us()) == 0)
+        return 0;
+    *refusal = REFUSAL_LIMITED;
+    return err_set(err, ERR_LIMIT, "token '%s' may submit %lld jobs a second at this manager (submit-rate)", key->name,
+                   (long long)app->settings->submit_rate);
+}
+
 static int token_check(struct app *app, struct http_request *request, enum role needs, enum refusal *refusal,
                        struct err *err)
 {
@@ -113,7 +128,9 @@ static int token_check(struct app *app, struct http_request *request, enum role 
         return -1;
     if (role_check(&key, needs, refusal, err) < 0)
         return -1;
-    return space_enter(&key, request, refusal, err);
+    if (space_enter(&key, request, refusal, err) < 0)
+        return -1;
+    return rate_check(app, &key, request, refusal, err);
 }
 
 bool auth_check(void *context, struct http_request *request, struct http_reply *reply)

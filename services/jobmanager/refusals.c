@@ -10,9 +10,9 @@
 #define LOG_INTERVAL_MS 1000
 
 static const char *const names[REFUSAL_COUNT] = {
-    [REFUSAL_MISSING] = "missing",     [REFUSAL_UNKNOWN] = "unknown",     [REFUSAL_EXPIRED] = "expired",
-    [REFUSAL_REVOKED] = "revoked",     [REFUSAL_FORBIDDEN] = "forbidden", [REFUSAL_UNCHECKED] = "unchecked",
-    [REFUSAL_FOREIGN] = "foreign_page"};
+    [REFUSAL_MISSING] = "missing", [REFUSAL_UNKNOWN] = "unknown",     [REFUSAL_EXPIRED] = "expired",
+    [REFUSAL_REVOKED] = "revoked", [REFUSAL_FORBIDDEN] = "forbidden", [REFUSAL_UNCHECKED] = "unchecked",
+    [REFUSAL_LIMITED] = "limited", [REFUSAL_FOREIGN] = "foreign_page"};
 
 struct refusals {
     _Atomic int64_t counts[REFUSAL_COUNT];

@@ -12,6 +12,7 @@ enum refusal {
     REFUSAL_EXPIRED,
     REFUSAL_REVOKED,
     REFUSAL_FORBIDDEN, // a valid one of another role
+    REFUSAL_LIMITED,   // a valid one, too often
     REFUSAL_UNCHECKED, // the database could not be asked
     REFUSAL_FOREIGN,   // without tokens: a web page of others
 };

@@ -13,6 +13,7 @@
 #include "services/jobmanager/audit.h"
 #include "services/jobmanager/auth.h"
 #include "services/jobmanager/keyring.h"
+#include "services/jobmanager/rates.h"
 #include "services/jobmanager/refusals.h"
 #include "services/jobmanager/routes.h"
 
@@ -109,9 +110,9 @@ static int app_start(struct app *app, struct err *err)
         .database_url = settings->database_url, .token = settings->token, .required = !settings->loopback};
     struct pool_settings pool = {settings->database_url, (int)settings->pool_threads, (size_t)settings->queue_limit};
     if (keyring_start(&keyring, &app->keyring, err) < 0 || exposure_check(app, err) < 0 ||
-        refusals_new(&app->refusals, err) < 0 || meters_new(&routes_table, &app->meters, err) < 0 ||
-        polls_new(&app->polls, err) < 0 || watches_new(&app->watches, err) < 0 ||
-        waiters_new(app, &app->waiters, err) < 0 ||
+        refusals_new(&app->refusals, err) < 0 || rates_new(settings->submit_rate, &app->rates, err) < 0 ||
+        meters_new(&routes_table, &app->meters, err) < 0 || polls_new(&app->polls, err) < 0 ||
+        watches_new(&app->watches, err) < 0 || waiters_new(app, &app->waiters, err) < 0 ||
         wakeup_start(settings->database_url, app->polls, app->watches, &app->wakeup, err) < 0 ||
         pool_start(&pool, &app->pool, err) < 0)
         return -1;
@@ -128,6 +129,7 @@ static void app_stop(struct app *app)
     watches_free(app->watches);
     polls_free(app->polls);
     meters_free(app->meters);
+    rates_free(app->rates);
     refusals_free(app->refusals);
     keyring_stop(app->keyring);
 }

@@ -41,6 +41,8 @@ static const struct config_setting settings[] = {
     {"log-limit", CONFIG_SIZE, AT(log_limit_bytes), "64Mi", 1024, INT64_MAX / 2, false,
      "Bytes of log that are kept for a job; what comes after is dropped, and it says so."},
     {"event-limit", CONFIG_INTEGER, AT(event_limit), "10000", 100, 1000000, false, "Events that are kept for a job."},
+    {"submit-rate", CONFIG_INTEGER, AT(submit_rate), "0", 0, 1000000, false,
+     "Jobs a second that one token may submit here, and as many at once; above it 429 with Retry-After. 0: no limit."},
     {"submit-limit", CONFIG_SIZE, AT(submit_body_bytes), "16Mi", 1024, 16777216, false, "Bytes of a submitted job."},
     {"bundle-limit", CONFIG_SIZE, AT(bundle_bytes), "64Mi", 1024, 67108864, false, "Bytes of a bundle."},
     {"max-connections", CONFIG_INTEGER, AT(max_connections), "16384", 8, 1000000, false,

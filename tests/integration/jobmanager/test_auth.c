@@ -434,27 +434,33 @@ static void who_waits_or_listens_is_sent_away(void **state)
     end_while_waiting(world, json_text_at(job, "/id"), "?wait=closed&timeout=60s", "", "is not valid any more");
 }
 
-// ---- without a token
+// ---- limits
 
-static void the_first_one_is_an_admins_and_closes_the_door(void **state)
+static void a_token_that_submits_too_often_waits(void **state)
 {
-    UNUSED(state);
-    AUTO_MANAGER struct manager *manager = manager_start(pg_database_new(test_pg), NULL);
-    AUTO_JSON_OBJECT struct json_object *problem = NULL, *token = NULL;
-    assert_int_equal(manager_call(manager, "GET", "/v1/jobs", NULL, NULL), 200);
-    assert_int_equal(manager_call(manager, "POST", "/v1/tokens", "{\"name\":\"a\",\"role\":\"viewer\"}", &problem),
-                     409);
-    assert_non_null(strstr(json_text_at(problem, "/detail"), "no token of role admin yet"));
-    assert_int_equal(manager_call(manager, "GET", "/v1/jobs", NULL, NULL), 200);
-    assert_int_equal(manager_call(manager, "POST", "/v1/tokens", "{\"name\":\"a\",\"role\":\"admin\"}", &token), 201);
-    assert_string_equal(json_text_at(token, "/created_by"), "");
-    assert_int_equal(manager_call(manager, "GET", "/v1/jobs", NULL, NULL), 401);
-    assert_int_equal(manager_call(manager, "GET", "/livez", NULL, NULL), 200);
-    char header[128];
-    snprintf(header, sizeof(header), "Bearer %s", json_text_at(token, "/token"));
-    struct http_client *client = manager_client(manager);
-    assert_becomes(client, header, 200);
-    http_client_free(client);
+    const struct world *world = *state;
+    static const char spec[] = "{\"name\":\"often\",\"command\":[\"true\"]}";
+    const char *const settings[] = {"--token-file", world->file, "--submit-rate", "3", NULL};
+    AUTO_MANAGER struct manager *manager = manager_start(world->database, settings);
+    AUTO_JSON_OBJECT struct json_object *problem = NULL;
+    struct world limited = *world;
+    limited.client = manager_client(manager);
+    int taken = 0, status = 0;
+    while (taken < 1000 && (status = call(&limited, world->headers[SUBMITTER], "POST", "/v1/jobs", spec, NULL)) == 201)
+        taken++;
+    assert_int_equal(status, 429);
+    assert_true(taken >= 3);
+    while ((status = call(&limited, world->headers[SUBMITTER], "POST", "/v1/jobs", spec, &problem)) == 201)
+        ;
+    assert_string_equal(json_text_at(problem, "/code"), "limit");
+    assert_non_null(
+        strstr(json_text_at(problem, "/detail"), "may submit 3 jobs a second at this manager (submit-rate)"));
+    // Others, and other calls, are not held up.
+    assert_int_equal(call(&limited, world->headers[ADMIN], "POST", "/v1/jobs", spec, NULL), 201);
+    assert_int_equal(call(&limited, world->headers[SUBMITTER], "GET", "/v1/jobs", NULL, NULL), 200);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(call(&limited, world->headers[SETTINGS], "POST", "/v1/jobs", spec, NULL), 201);
+    http_client_free(limited.client);
 }
 
 int main(void)
@@ -471,7 +477,7 @@ int main(void)
         cmocka_unit_test(a_new_one_takes_over_before_the_old_one_goes),
         cmocka_unit_test(another_manager_knows_it_soon),
         cmocka_unit_test(who_waits_or_listens_is_sent_away),
-        cmocka_unit_test(the_first_one_is_an_admins_and_closes_the_door),
+        cmocka_unit_test(a_token_that_submits_too_often_waits),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -119,6 +119,28 @@ static void without_a_token_foreign_pages_are_refused(void **state)
     http_client_free(client);
 }
 
+static void the_first_token_is_an_admins_and_closes_the_door(void **state)
+{
+    UNUSED(state);
+    AUTO_MANAGER struct manager *manager = manager_start(pg_database_new(test_pg), NULL);
+    AUTO_JSON_OBJECT struct json_object *problem = NULL, *token = NULL;
+    assert_int_equal(manager_call(manager, "GET", "/v1/jobs", NULL, NULL), 200);
+    assert_int_equal(manager_call(manager, "POST", "/v1/tokens", "{\"name\":\"a\",\"role\":\"viewer\"}", &problem),
+                     409);
+    assert_non_null(strstr(json_text_at(problem, "/detail"), "no token of role admin yet"));
+    assert_int_equal(manager_call(manager, "GET", "/v1/jobs", NULL, NULL), 200);
+    assert_int_equal(manager_call(manager, "POST", "/v1/tokens", "{\"name\":\"a\",\"role\":\"admin\"}", &token), 201);
+    assert_string_equal(json_text_at(token, "/created_by"), "");
+    assert_int_equal(manager_call(manager, "GET", "/v1/jobs", NULL, NULL), 401);
+    assert_int_equal(manager_call(manager, "GET", "/livez", NULL, NULL), 200);
+    char header[128];
+    snprintf(header, sizeof(header), "Bearer %s", json_text_at(token, "/token"));
+    struct http_client *client = manager_client(manager);
+    struct http_header authorization = {"Authorization", header};
+    assert_int_equal(client_call(client, "GET", "/v1/jobs", &authorization, 1, NULL, NULL), 200);
+    http_client_free(client);
+}
+
 static void health_asks_the_running_one(void **state)
 {
     UNUSED(state);
@@ -192,6 +214,7 @@ int main(void)
         cmocka_unit_test(lost_durability_is_said_loudly),
         cmocka_unit_test(a_token_guards_all_but_the_health_checks),
         cmocka_unit_test(without_a_token_foreign_pages_are_refused),
+        cmocka_unit_test(the_first_token_is_an_admins_and_closes_the_door),
         cmocka_unit_test(health_asks_the_running_one),
         cmocka_unit_test(sigterm_answers_who_waits_and_ends),
     };
