@@ -1,0 +1,158 @@
+// What a reaper makes of an engine that answers as no real one can be made to answer; tests/containers has the real
+// one.
+#include "services/reaper/engine_watch.h"
+
+#include "services/common/db/db.h"
+#include "services/common/http/server.h"
+#include "services/common/model/engine_labels.h"
+#include "services/common/store/wakes.h"
+#include "tests/support/pg.h"
+#include "tests/support/store_db.h"
+#include "tests/support/test.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT 3
+
+// Containers "c0" to "c2", which have ended and are nobody's.
+static struct {
+    char deployment[64];
+    atomic_bool removed[COUNT];
+    atomic_bool refuses; // to remove c0
+} engine;
+
+static enum http_handled json(struct http_reply *reply, const char *text)
+{
+    return http_reply_text(reply, 200, "application/json", text);
+}
+
+static enum http_handled get_version(void *app, struct http_request *request, struct http_reply *reply)
+{
+    UNUSED(app);
+    UNUSED(request);
+    return json(reply, "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}");
+}
+
+static enum http_handled get_info(void *app, struct http_request *request, struct http_reply *reply)
+{
+    UNUSED(app);
+    UNUSED(request);
+    return json(reply, "{\"ID\":\"scripted\"}");
+}
+
+static enum http_handled get_networks(void *app, struct http_request *request, struct http_reply *reply)
+{
+    UNUSED(app);
+    UNUSED(request);
+    return json(reply, "[]");
+}
+
+static void write_labels(struct strbuf *out)
+{
+    strbuf_add_format(out,
+                      "\"Labels\":{\"" ENGINE_LABEL_DEPLOYMENT "\":\"%s\",\"" ENGINE_LABEL_IDENTITY
+                      "\":\"j0cnv6bv2mqe4m/cache/1\"}",
+                      engine.deployment);
+}
+
+static enum http_handled get_containers(void *app, struct http_request *request, struct http_reply *reply)
+{
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    UNUSED(app);
+    UNUSED(request);
+    for (int i = 0; i < COUNT; i++) {
+        if (atomic_load(&engine.removed[i]))
+            continue;
+        strbuf_add_format(&text, "%s{\"Id\":\"c%d\",\"State\":\"exited\",", text.length > 0 ? "," : "[", i);
+        write_labels(&text);
+        strbuf_add_char(&text, '}');
+    }
+    strbuf_add_text(&text, text.length > 0 ? "]" : "[]");
+    return json(reply, strbuf_text(&text));
+}
+
+static enum http_handled get_container(void *app, struct http_request *request, struct http_reply *reply)
+{
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    UNUSED(app);
+    strbuf_add_format(&text, "{\"Id\":\"%s\",\"State\":{\"Status\":\"exited\",\"ExitCode\":0},\"Config\":{",
+                      http_request_param(request, "id"));
+    write_labels(&text);
+    strbuf_add_text(&text, "}}");
+    return json(reply, strbuf_text(&text));
+}
+
+static enum http_handled delete_container(void *app, struct http_request *request, struct http_reply *reply)
+{
+    UNUSED(app);
+    int index = atoi(http_request_param(request, "id") + 1);
+    if (index == 0 && atomic_load(&engine.refuses))
+        return http_reply_text(reply, 500, "application/json", "{\"message\":\"device or resource busy\"}");
+    atomic_store(&engine.removed[index], true);
+    return http_reply_empty(reply, 204);
+}
+
+static const struct http_route routes[] = {
+    {"GET", "/version", get_version, 0, "", 0, 0, 0},
+    {"GET", "/v1.41/info", get_info, 0, "", 0, 0, 0},
+    {"GET", "/v1.41/networks", get_networks, 0, "", 0, 0, 0},
+    {"GET", "/v1.41/containers/json", get_containers, 0, "", 0, 0, 0},
+    {"GET", "/v1.41/containers/{id}/json", get_container, 0, "", 0, 0, 0},
+    {"DELETE", "/v1.41/containers/{id}", delete_container, 0, "", 0, 0, 0},
+};
+
+static int setup(void **state)
+{
+    *state = pg_start(0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    pg_stop(*state);
+    return 0;
+}
+
+static int look(struct engine_watch *watch, struct err *err)
+{
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    return engine_watch_round(watch, &wakes, err);
+}
+
+static void what_cannot_be_removed_holds_up_no_others(void **state)
+{
+    AUTO_DB struct db *db = store_db_new(*state);
+    AUTO_FREE char *deployment = store_sql_text(db, "SELECT value FROM setting WHERE name = 'deployment'");
+    struct http_server *server = NULL;
+    struct engine_watch *watch = NULL;
+    struct err err = {0};
+    char url[64];
+    snprintf(engine.deployment, sizeof engine.deployment, "%s", deployment);
+    atomic_store(&engine.refuses, true);
+    const struct http_server_settings serving = {
+        .address = "127.0.0.1", .routes = {routes, ARRAY_LEN(routes)}, .threads = 1};
+    assert_ok(http_server_start(&serving, &server, &err), err);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", http_server_port(server));
+    const struct engine_watch_settings settings = {.url = url, .term_ms = 60000, .limit = 100};
+    assert_ok(engine_watch_new(&settings, db, &watch, &err), err);
+    assert_error(look(watch, &err), err, ERR_IO, "removing: the engine at http://127.0.0.1");
+    assert_false(engine.removed[0]);
+    assert_true(engine.removed[1] && engine.removed[2]);
+    assert_int_equal(store_sql(db, "SELECT containers FROM engine WHERE id = 'scripted'"),
+                     COUNT); // the round was whole
+    atomic_store(&engine.refuses, false);
+    assert_int_equal(look(watch, &err), 1);
+    assert_int_equal(look(watch, &err), 0);
+    assert_true(engine.removed[0]);
+    engine_watch_free(watch);
+    http_server_free(server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_cannot_be_removed_holds_up_no_others)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
