@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # compose.yaml, its profiles and compose.override.example.yaml as compose understands them: what starts, what it may do, what of it is
 # reached from outside. Needs compose, but no engine.
-# deadline: 60
+# deadline: 180
 set -euo pipefail
 # shellcheck source=tests/support/cli.sh
 source tests/support/cli.sh
