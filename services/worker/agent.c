@@ -69,6 +69,11 @@ void agent_attach(struct agent *agent, struct runtime *runtime, struct tasks *ta
     agent->logs = logs;
 }
 
+void agent_tell_survivors(struct agent *agent, struct survivors *survivors)
+{
+    agent->survivors = survivors;
+}
+
 void agent_begin(struct agent *agent, struct survivors *survivors)
 {
     agent->survivors = survivors;
@@ -132,9 +137,9 @@ static void on_fence(void *context)
     if (!agent->tasks)
         return;
     if (tasks_running(agent->tasks) > 0 || services_running(agent->services) > 0)
-        log_event(LOG_ERROR, "lease is over, ending everything", NULL);
+        log_event(LOG_ERROR, "lease is over, ending what may not outlive it", NULL);
     tasks_abandon(agent->tasks);
-    services_abandon(agent->services);
+    services_fence(agent->services);
 }
 
 void agent_end_incarnation(struct agent *agent, const char *why)

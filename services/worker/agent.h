@@ -63,6 +63,8 @@ void agent_attach(struct agent *agent, struct runtime *runtime, struct tasks *ta
                   struct logs *logs);
 // Registers. `survivors` is what is left of an earlier life, borrowed; NULL: nothing.
 void agent_begin(struct agent *agent, struct survivors *survivors);
+// What later registrations tell of, borrowed.
+void agent_tell_survivors(struct agent *agent, struct survivors *survivors);
 void agent_holds_less(struct agent *agent); // a survivor's token is not held any more: the next poll says so
 
 // What the parts have to tell. They return at once.

@@ -35,7 +35,8 @@
 #define LOG_TOTAL_BYTES (32 << 20)
 // After the drain timeout: what was asked to stop has its own grace; this is the end of all patience.
 #define LAST_PATIENCE_MS 60000
-#define ENGINE_AGAIN_MS 5000
+#define ENGINE_AGAIN_MS 1000
+#define ENGINE_PATIENCE_MS 60000
 
 struct worker {
     struct worker_settings settings;
@@ -48,6 +49,7 @@ struct worker {
     struct http_async *http;
     struct docker_engine *engine;    // NULL: there is to be none
     struct loop_timer *engine_timer; // asks it again
+    int64_t engine_until_ms;         // so long it is waited for, when a former life had it: its containers are there
     bool engine_works;
     char trouble[256]; // why it does not
     struct runtime *runtime;
@@ -110,6 +112,20 @@ static int add_containers(struct worker *worker, struct err *err)
     return 0;
 }
 
+static void on_survivor_gone(void *context)
+{
+    agent_holds_less(((struct worker *)context)->agent);
+}
+
+// A container of a service that this incarnation may not speak for any more.
+static void on_left(void *context, const char *identity)
+{
+    struct worker *worker = context;
+    struct err err;
+    if (!worker->survivors || survivors_add(worker->survivors, identity, &err) < 0)
+        log_event(LOG_ERROR, "a container was lost sight of", "identity", identity, NULL);
+}
+
 static int make_runtime(struct worker *worker, struct err *err)
 {
     const struct runtime_process_settings settings = {
@@ -155,7 +171,7 @@ static int make_services(struct worker *worker, struct err *err)
         .stuck_after_ms = worker->settings.stuck_after_ms,
         .most = (int)worker->settings.max_services,
     };
-    const struct services_events events = {.on_observation = on_observation};
+    const struct services_events events = {.on_observation = on_observation, .on_left = on_left};
     return services_new(worker->loop, worker->runtime, worker->workspaces, worker->logs, worker->http, &settings,
                         &events, worker, &worker->services, err);
 }
@@ -170,6 +186,9 @@ static int make_parts(struct worker *worker, const char *deployment, struct err 
         return -1;
     if (!worker->runtime && make_runtime(worker, err) < 0)
         return -1;
+    if (!worker->survivors && survivors_new(worker->runtime, on_survivor_gone, worker, &worker->survivors, err) < 0)
+        return -1;
+    agent_tell_survivors(worker->agent, worker->survivors);
     if (make_logs(worker, err) < 0 || make_tasks(worker, err) < 0 || make_services(worker, err) < 0)
         return -1;
     agent_attach(worker->agent, worker->runtime, worker->tasks, worker->services, worker->logs);
@@ -182,7 +201,8 @@ static int on_registered(void *context, const struct agent_registered *registere
     if (worker->state.deployment && strcmp(worker->state.deployment, registered->deployment) != 0)
         return err_set(err, ERR_CONFLICT, "state-dir belongs to deployment '%.60s', the manager is of '%.60s'",
                        worker->state.deployment, registered->deployment);
-    if (state_keep_registration(&worker->state, registered->worker, registered->incarnation, err) < 0 ||
+    if (state_keep_registration(&worker->state, registered->worker, registered->incarnation,
+                                worker->engine_works ? docker_engine_id(worker->engine) : NULL, err) < 0 ||
         make_parts(worker, registered->deployment, err) < 0)
         return -1;
     if (worker->survivors)
@@ -205,11 +225,6 @@ static void fail(struct worker *worker, const struct err *err)
 static void on_failed(void *context, const struct err *err)
 {
     fail(context, err);
-}
-
-static void on_survivor_gone(void *context)
-{
-    agent_holds_less(((struct worker *)context)->agent);
 }
 
 static void on_recovered(void *context, size_t ended, const struct err *err)
@@ -366,7 +381,7 @@ static int begin(struct worker *worker, struct err *err)
     return 0;
 }
 
-// It has not worked, and does now: this worker begins anew, with containers, as soon as it has nothing to lose.
+// It works now, and did not: this worker begins anew as soon as it has nothing to lose.
 static void on_engine_again(void *context, const struct err *error)
 {
     struct worker *worker = context;
@@ -378,24 +393,29 @@ static void on_engine_again(void *context, const struct err *error)
     loop_timer_arm(worker->engine_timer, clock_boot_ms() + ENGINE_AGAIN_MS);
 }
 
-static void on_engine_timer(void *context)
-{
-    struct worker *worker = context;
-    docker_engine_hello(worker->engine, on_engine_again, worker);
-}
-
 static void on_engine(void *context, const struct err *error)
 {
     struct worker *worker = context;
     struct err err = {0};
     worker->engine_works = !error;
+    if (error)
+        loop_timer_arm(worker->engine_timer, clock_boot_ms() + ENGINE_AGAIN_MS);
+    if (error && worker->state.had_engine && clock_boot_ms() < worker->engine_until_ms) {
+        log_event(LOG_WARN, "waiting for the container engine", "error", error->text, NULL);
+        return;
+    }
     if (error) {
         snprintf(worker->trouble, sizeof worker->trouble, "docker: %.240s", error->text);
         log_event(LOG_ERROR, "no containers can be run", "error", error->text, NULL);
-        loop_timer_arm(worker->engine_timer, clock_boot_ms() + ENGINE_AGAIN_MS);
     }
     if (begin(worker, &err) < 0)
         fail(worker, &err);
+}
+
+static void on_engine_timer(void *context)
+{
+    struct worker *worker = context;
+    docker_engine_hello(worker->engine, worker->agent ? on_engine_again : on_engine, worker);
 }
 
 static int begin_with_engine(struct worker *worker, struct err *err)
@@ -403,6 +423,7 @@ static int begin_with_engine(struct worker *worker, struct err *err)
     if (docker_engine_new(worker->loop, worker->settings.engine, &worker->engine, err) < 0 ||
         loop_timer_add(worker->loop, on_engine_timer, worker, &worker->engine_timer, err) < 0)
         return -1;
+    worker->engine_until_ms = clock_boot_ms() + ENGINE_PATIENCE_MS;
     docker_engine_hello(worker->engine, on_engine, worker);
     return 0;
 }
@@ -416,9 +437,7 @@ static int worker_run(struct worker *worker, struct err *err)
         (worker->settings.engine ? begin_with_engine(worker, err) : begin(worker, err)) < 0 ||
         loop_run(worker->loop, err) < 0)
         return -1;
-    if (worker->failed)
-        *err = worker->failure;
-    return worker->failed ? -1 : 0;
+    return worker->failed ? err_set(err, worker->failure.code, "%s", worker->failure.text) : 0;
 }
 
 static void worker_release(struct worker *worker)

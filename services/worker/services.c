@@ -168,9 +168,29 @@ void services_stop_all(struct services *services)
             service_instance_stop(instance);
 }
 
-void services_abandon(struct services *services)
+// It is a container that was started and is still wanted: neither the lease nor the worker's life is its own.
+static bool lives_on(const struct service_instance *instance)
+{
+    return instance->instance && instance->address[0] && !instance->stop_asked && instance_is_up(instance->state);
+}
+
+void services_fence(struct services *services)
 {
     for (struct service_instance *instance = services->last; instance; instance = instance->previous)
-        if (!instance_is_over(instance->state))
+        if (!instance_is_over(instance->state) && !lives_on(instance))
             service_instance_kill(instance);
+}
+
+void services_abandon(struct services *services)
+{
+    struct service_instance *previous;
+    services_fence(services);
+    for (struct service_instance *instance = services->last; instance; instance = previous) {
+        previous = instance->previous;
+        if (!lives_on(instance))
+            continue;
+        if (services->events.on_left)
+            services->events.on_left(services->context, instance->identity);
+        service_instance_free(instance);
+    }
 }

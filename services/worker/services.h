@@ -26,6 +26,8 @@ struct services_settings {
 struct services_events {
     // `observation` is valid during the call.
     void (*on_observation)(void *context, const struct observation *observation);
+    // services_abandon() has let go of a container that lives on. May be NULL.
+    void (*on_left)(void *context, const char *identity);
 };
 
 int services_new(struct loop *loop, struct runtime *runtime, struct workspaces *workspaces, struct logs *logs,
@@ -48,4 +50,8 @@ bool services_know(const struct services *services, const char *job, const char 
 int services_room(const struct services *services); // how many more it takes
 size_t services_running(const struct services *services);
 void services_stop_all(struct services *services); // for the worker's own end: in reverse order of starting
-void services_abandon(struct services *services);  // kills everything at once; observations still come
+// The lease is over: kills everything at once, but for containers, which may outlive it. Observations still come.
+void services_fence(struct services *services);
+// The incarnation is over: the same, and what lives on is told (on_left) and forgotten. The next incarnation is asked
+// for it.
+void services_abandon(struct services *services);

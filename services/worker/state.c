@@ -24,12 +24,14 @@ static void read_registration(struct state *state)
     char path[PATH_MAX];
     AUTO_FREE char *text = NULL;
     size_t length;
+    char engine[8] = "";
     long long id;
     int incarnation;
     if (state_path(state, "registration", path, NULL) < 0 || file_read(path, TEXT_BYTES_MAX, &text, &length, NULL) < 0)
         return;
-    if (sscanf(text, "%lld %d", &id, &incarnation) != 2 || id < 1 || incarnation < 1)
+    if (sscanf(text, "%lld %d %7s", &id, &incarnation, engine) < 2 || id < 1 || incarnation < 1)
         return;
+    state->had_engine = engine[0] != '\0';
     state->former_worker = id;
     state->former_incarnation = incarnation;
 }
@@ -100,10 +102,10 @@ int state_keep_deployment(struct state *state, const char *deployment, struct er
     return state->deployment ? 0 : err_set(err, ERR_NO_MEMORY, "no memory for the deployment's name");
 }
 
-int state_keep_registration(struct state *state, int64_t worker, int incarnation, struct err *err)
+int state_keep_registration(struct state *state, int64_t worker, int incarnation, const char *engine, struct err *err)
 {
-    char path[PATH_MAX], text[64];
-    int length = snprintf(text, sizeof text, "%lld %d\n", (long long)worker, incarnation);
+    char path[PATH_MAX], text[TEXT_BYTES_MAX];
+    int length = snprintf(text, sizeof text, "%lld %d %.150s\n", (long long)worker, incarnation, engine ? engine : "");
     if (state_path(state, "registration", path, err) < 0)
         return -1;
     return file_replace(path, text, (size_t)length, 0600, err);

@@ -4,6 +4,7 @@
 #include "services/common/base/err.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define STATE_OWNER_SIZE 17
@@ -13,6 +14,7 @@ struct state {
     char *deployment;      // NULL until it is known: from here, or from the first registration
     int64_t former_worker; // 0: there was none here
     int former_incarnation;
+    bool had_engine;              // it was registered with a container engine
     char owner[STATE_OWNER_SIZE]; // of containers: a random name, as old as the directory
 };
 
@@ -25,4 +27,6 @@ int state_path(const struct state *state, const char *name, char out[static PATH
 // On disk when they return.
 int state_keep_deployment(struct state *state, const char *deployment, struct err *err) WARN_UNUSED;
 // What the next life has to prove that it has looked for; before anything is run under it.
-int state_keep_registration(struct state *state, int64_t worker, int incarnation, struct err *err) WARN_UNUSED;
+// `engine` is the id of its container engine; NULL: none.
+int state_keep_registration(struct state *state, int64_t worker, int incarnation, const char *engine,
+                            struct err *err) WARN_UNUSED;

@@ -398,7 +398,7 @@ const char *runtime_scripted_stdin(struct runtime_instance *instance)
     return strbuf_text(&instance_of(instance)->stdin_text);
 }
 
-void runtime_scripted_started(struct runtime_instance *base, pid_t pid)
+static void tell_started(struct runtime_instance *base, pid_t pid, const char *address)
 {
     struct scripted_instance *instance = instance_of(base);
     struct runtime_started started = {.pid = pid,
@@ -406,9 +406,21 @@ void runtime_scripted_started(struct runtime_instance *base, pid_t pid)
                                       .object = "scripted",
                                       .boundary = "scripted",
                                       .limited = true,
+                                      .host = address,
+                                      .address = address,
                                       .port_numbers = instance->ports};
     if (instance->events.started)
         instance->events.started(instance->context, base, &started);
+}
+
+void runtime_scripted_started(struct runtime_instance *base, pid_t pid)
+{
+    tell_started(base, pid, NULL);
+}
+
+void runtime_scripted_started_at(struct runtime_instance *base, const char *address)
+{
+    tell_started(base, 0, address);
 }
 
 void runtime_scripted_output(struct runtime_instance *base, enum runtime_stream stream, const char *text)

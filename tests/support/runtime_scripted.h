@@ -34,6 +34,7 @@ runtime_scripted_stdin(struct runtime_instance *instance); // stdin_bytes and ev
 
 // Callbacks, right now.
 void runtime_scripted_started(struct runtime_instance *base, pid_t pid);
+void runtime_scripted_started_at(struct runtime_instance *base, const char *address); // as a container says it
 void runtime_scripted_output(struct runtime_instance *base, enum runtime_stream stream, const char *text);
 void runtime_scripted_writable(struct runtime_instance *base);
 void runtime_scripted_exited(struct runtime_instance *base, int code, int signal_number);

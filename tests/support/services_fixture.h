@@ -36,7 +36,8 @@ struct services_rig {
     int state;          // of the latest observation
     int grade, exit_code, exit_signal;
     char ports[256], signals[1024], error[512], host[64], object[128], boundary[32];
-    int count; // observations
+    int count;     // observations
+    char left[64]; // the last that was let go of, and lives on
 };
 
 static inline void services_rig_copy(char *out, size_t size, const char *text)
@@ -67,6 +68,12 @@ static inline void services_rig_on_observation(void *context, const struct obser
     services_rig_copy(rig->boundary, sizeof rig->boundary, observation->boundary);
 }
 
+static inline void services_rig_on_left(void *context, const char *identity)
+{
+    struct services_rig *rig = context;
+    services_rig_copy(rig->left, sizeof rig->left, identity);
+}
+
 // The rig lives as long as its callbacks: in place.
 static inline void services_rig_open(struct services_rig *rig, struct loop *loop, struct runtime *runtime)
 {
@@ -75,7 +82,8 @@ static inline void services_rig_open(struct services_rig *rig, struct loop *loop
     const struct logs_settings logs = {.head_bytes = 1 << 20, .tail_bytes = 65536, .total_bytes = 32 << 20};
     const struct services_settings settings = {
         .advertise = "127.0.0.1", .deployment = "test", .stuck_after_ms = 100, .most = 4};
-    const struct services_events events = {.on_observation = services_rig_on_observation};
+    const struct services_events events = {.on_observation = services_rig_on_observation,
+                                           .on_left = services_rig_on_left};
     *rig = (struct services_rig){.loop = loop, .runtime = runtime, .directory = temp_dir_new(), .state = -1};
     if (workspaces_new(loop, NULL, rig->directory, &rig->workspaces, &err) < 0 ||
         logs_new(&logs, &rig->logs, &err) < 0 || http_async_new(loop, &http, 0, &rig->http, &err) < 0 ||

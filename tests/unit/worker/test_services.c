@@ -369,6 +369,36 @@ static void take_over(int epoch, bool was_ready, const char *run)
     services_rig_settle(&rig);
 }
 
+static void a_container_outlives_lease_and_incarnation(void **state)
+{
+    UNUSED(state);
+    services_start(rig.services, services_rig_order("j1", "cache", 1, SERVE, NULL));
+    services_rig_settle(&rig);
+    runtime_scripted_started_at(instance_of(1), "10.0.0.1");
+    assert_string_equal(rig.host, "10.0.0.1");
+    services_fence(rig.services);
+    assert_false(runtime_scripted_saw(rig.runtime, "kill j1/cache/1"));
+    assert_true(services_know(rig.services, "j1", "cache", 1));
+    services_abandon(rig.services);
+    assert_string_equal(rig.left, "j1/cache/1");
+    assert_false(runtime_scripted_saw(rig.runtime, "kill j1/cache/1"));
+    assert_false(services_know(rig.services, "j1", "cache", 1));
+    assert_int_equal(services_running(rig.services), 0);
+    take_over(1, true, SERVE);
+    assert_true(runtime_scripted_saw(rig.runtime, "adopt j1/cache/1"));
+}
+
+static void one_that_was_to_stop_is_killed_with_the_lease(void **state)
+{
+    UNUSED(state);
+    services_start(rig.services, services_rig_order("j1", "cache", 1, SERVE, NULL));
+    services_rig_settle(&rig);
+    runtime_scripted_started_at(instance_of(1), "10.0.0.1");
+    services_stop(rig.services, "j1", "cache", 1);
+    services_fence(rig.services);
+    assert_true(runtime_scripted_saw(rig.runtime, "kill j1/cache/1"));
+}
+
 static void one_of_a_former_life_is_taken_over(void **state)
 {
     UNUSED(state);
@@ -431,6 +461,8 @@ int main(void)
         TEST(everything_that_is_not_over_is_told_again),
         TEST(all_are_stopped_the_latest_first),
         TEST(what_is_abandoned_is_killed_and_seen_to_go),
+        TEST(a_container_outlives_lease_and_incarnation),
+        TEST(one_that_was_to_stop_is_killed_with_the_lease),
         TEST(one_of_a_former_life_is_taken_over),
         TEST(one_that_has_ended_meanwhile_has_failed),
         TEST(what_still_runs_is_cut_at_the_end),

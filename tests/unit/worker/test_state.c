@@ -28,12 +28,19 @@ static void what_is_kept_is_there_again(void **state)
     struct err err;
     struct state first = open_state(state);
     assert_ok(state_keep_deployment(&first, "d1", &err), err);
-    assert_ok(state_keep_registration(&first, 7, 3, &err), err);
+    assert_false(first.had_engine);
+    assert_ok(state_keep_registration(&first, 7, 3, "ABCD:EF", &err), err);
     struct state next = open_state(state);
+    assert_true(next.had_engine);
     assert_string_equal(next.deployment, "d1");
     assert_int_equal(next.former_worker, 7);
     assert_int_equal(next.former_incarnation, 3);
     assert_string_equal(next.owner, first.owner);
+    assert_ok(state_keep_registration(&next, 7, 4, NULL, &err), err);
+    struct state last = open_state(state);
+    assert_int_equal(last.former_incarnation, 4);
+    assert_false(last.had_engine);
+    state_release(&last);
     state_release(&first);
     state_release(&next);
 }
