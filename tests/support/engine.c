@@ -105,6 +105,7 @@ struct engine *engine_start(const struct engine_options *options)
     engine->guard = engine_guard_start(&(struct engine_guard_plan){
         .directory = engine->directory,
         .cgroup = engine->cgroup + 1,
+        .data = engine->texts[5],
         .argv = engine->argv,
         .memory_below = options->on_disk ? NULL : engine->texts[5],
     });

@@ -22,6 +22,10 @@ struct engine;
 #define ENGINE_IMAGE "curfew-test:1"
 #define ENGINE_IMAGE_UNHEALTHY "curfew-test:unhealthy" // with a HEALTHCHECK that never passes
 
+// Of this machine: where its containers publish ports. Those of the loopback address go through a process of dockerd's
+// and end with it; these do not.
+#define ENGINE_ADDRESS "172.17.0.1"
+
 struct engine_options {
     const char *const *arguments; // more of them for dockerd, ended by NULL; may be NULL
     bool on_disk;                 // its data; else they are in memory, which is for small images

@@ -2,6 +2,7 @@
 
 #include "services/common/base/fd.h"
 #include "tests/support/die.h"
+#include "tests/support/engine_mend.h"
 #include "tests/support/process.h"
 
 #include <errno.h>
@@ -110,6 +111,7 @@ static char obey(const struct engine_guard_plan *plan, char command)
     case LAUNCH:
         if (dockerd)
             return 'n';
+        engine_mend_networks(plan->data);
         dockerd = launch(plan);
         return dockerd > 0 ? 'y' : 'n';
     case KILL_DOCKERD:

@@ -20,6 +20,7 @@ struct engine_guard {
 struct engine_guard_plan {
     const char *directory;    // removed at the end
     const char *cgroup;       // the name of the control group that all containers get
+    const char *data;         // its data root
     const char *const *argv;  // dockerd's; its output goes to DIRECTORY/log
     const char *memory_below; // a directory that is in memory instead of on disk, or NULL
 };

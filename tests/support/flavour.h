@@ -19,3 +19,4 @@ struct flavour {
 };
 
 extern const struct flavour flavour_processes;
+extern const struct flavour flavour_containers; // with a private engine (engine.h)

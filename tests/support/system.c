@@ -4,6 +4,7 @@
 #include "services/common/db/db.h"
 #include "services/common/store/embedded.h"
 #include "tests/support/die.h"
+#include "tests/support/engine.h"
 #include "tests/support/oracle.h"
 #include "tests/support/pg.h"
 #include "tests/support/process.h"
@@ -94,18 +95,24 @@ static void plan_worker(struct system *system, const struct system_plan *plan, i
     add(member, "--slots=%d", plan->slots ? plan->slots : 8);
     add(member, "--labels=name=%s", member->name);
     add(member, "--max-services=64");
+    if (plan->engine) {
+        add(member, "--engine=%s", engine_host(plan->engine));
+        add(member, "--engine-address=" ENGINE_ADDRESS);
+    }
     for (const char *const *more = plan->worker_settings; more && *more; more++)
         add(member, "%s", *more);
 }
 
-static void plan_reaper(struct system *system, int index)
+static void plan_reaper(struct system *system, const struct system_plan *plan, int index)
 {
     struct member *member = &system->members[SYSTEM_REAPER][index];
     add_program(system, SYSTEM_REAPER, index);
     add(member, "--database-url=%s", system->conninfo);
-    add(member, "--term=1s");
+    add(member, "--term=%s", plan->engine ? "5s" : "1s"); // an engine may be away for longer than a second
     add(member, "--skew=800ms");
     add(member, "--patience=1s");
+    if (plan->engine)
+        add(member, "--engine=%s", engine_host(plan->engine));
 }
 
 // ---- their lives
@@ -210,7 +217,7 @@ struct system *system_start(const struct system_plan *plan)
     read_marker(system);
     start_managers(system);
     for (int i = 0; i < system->count[SYSTEM_REAPER]; i++) {
-        plan_reaper(system, i);
+        plan_reaper(system, plan, i);
         launch(&system->members[SYSTEM_REAPER][i]);
     }
     for (int i = 0; i < system->count[SYSTEM_WORKER]; i++) {

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 struct db;
+struct engine;
 struct pg;
 struct system;
 
@@ -28,6 +29,7 @@ struct system_plan {
     int slots;                          // of each worker; 0: 8
     unsigned pg_flags;                  // enum pg_flag
     const char *const *worker_settings; // more of them, ended by NULL; may be NULL
+    struct engine *engine;              // that workers and reapers use (tests/support/engine.h); may be NULL
 };
 
 // Returns when the managers answer and the workers are registered.
