@@ -164,9 +164,9 @@ coverage: deps-ci ## run all tests and print the line coverage; the report is bu
 	$(Q)gcovr --root . --object-directory $(BUILD)/coverage --filter services/ --print-summary --html-details $(BUILD)/coverage/index.html
 
 ROUNDS ?= 100
-faults: deps ## kill everything at random moments under load, ROUNDS times each (100), and look for damage
+faults: deps ## kill everything at random moments under load, ROUNDS times each (100), and look for damage; CONTAINERS=1: with an engine
 	$(SUBMAKE) all tests
-	$(Q)$(BUILD)/tests/faults/faults --rounds=$(ROUNDS) $(if $(SEED),--seed=$(SEED))
+	$(Q)$(BUILD)/tests/faults/faults $(if $(CONTAINERS),--containers) --rounds=$(ROUNDS) $(if $(SEED),--seed=$(SEED))
 
 bench: deps ## measure what a manager carries: RUNS runs (5), ONLY=name,name or all; ONLY=list lists
 	$(SUBMAKE) all tests

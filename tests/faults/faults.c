@@ -1,11 +1,14 @@
-// kill -9 of everything at random moments of a running mixed load: faults [--rounds=N] [--seed=N]
+// kill -9 of everything at random moments of a running mixed load: faults [--containers] [--rounds=N] [--seed=N]
 //
-// Each kind of victim is killed N times, in random order. What must hold: every job succeeds and closes, with every
+// Each kind of victim is killed N times, in random order. With --containers services and tasks run in containers of a
+// private engine, which is killed as well. What must hold: every job succeeds and closes, with every
 // result exactly once and a certificate for each instance; the slices of every stage partition it; nothing of any job
 // is left running; processes that are not Curfew's are not touched. Ends with 1 when anything of that does not.
 #include "services/common/base/clock.h"
+#include "tests/faults/containers.h"
 #include "tests/faults/jobs.h"
 #include "tests/faults/victims.h"
+#include "tests/support/containers.h"
 #include "tests/support/die.h"
 #include "tests/support/oracle.h"
 #include "tests/support/pg.h"
@@ -28,6 +31,9 @@
 struct run {
     int rounds;
     unsigned seed;
+    struct victims victims;
+    struct engine *engine; // with --containers
+    struct strangers *strangers;
     struct system *system;
     struct jobs jobs;
     struct process *bystander; // looks like a service of ours, and is none
@@ -50,12 +56,18 @@ static void shuffle(struct run *run, enum victim *list, unsigned count)
     }
 }
 
-// Services and shims come and go: one that is not there now is waited for.
+static bool kill_now(struct run *run, enum victim victim)
+{
+    unsigned choice = random_below(run, 1u << 30);
+    return victim_kill(run->system, run->engine, victim, choice, (int)random_below(run, PAUSE_MS_MAX));
+}
+
+// Services and shims come and go: one that is not there now is waited for. So is a containerd, for ten seconds.
 static void kill_one(struct run *run, enum victim victim)
 {
     int64_t until_ms = clock_boot_ms() + NOBODY_MS;
     poll(NULL, 0, (int)random_below(run, MOMENT_MS_MAX)); // the random moment
-    while (!victim_kill(run->system, victim, random_below(run, 1u << 30), (int)random_below(run, PAUSE_MS_MAX))) {
+    while (!kill_now(run, victim)) {
         if (clock_boot_ms() > until_ms) {
             run->absent[victim]++;
             return;
@@ -101,16 +113,18 @@ static void check_everything(struct run *run)
         fprintf(stderr, "faults: a process that is not ours was ended\n");
         run->jobs.violations++;
     }
+    if (run->engine)
+        run->jobs.violations += strangers_check(run->strangers);
 }
 
 static void kill_all(struct run *run)
 {
-    unsigned count = (unsigned)run->rounds * VICTIM_COUNT;
+    unsigned count = (unsigned)run->rounds * run->victims.count;
     enum victim *list = calloc(count, sizeof *list);
     if (!list)
         die("faults: no memory");
     for (unsigned i = 0; i < count; i++)
-        list[i] = (enum victim)(i % VICTIM_COUNT);
+        list[i] = run->victims.list[i % run->victims.count];
     shuffle(run, list, count);
     for (unsigned i = 0; i < count; i++) {
         jobs_fill(&run->jobs);
@@ -128,8 +142,10 @@ static void kill_all(struct run *run)
 static int print_summary(const struct run *run, unsigned seed, int64_t took_ms)
 {
     printf("\n%-10s %8s %8s\n", "victim", "killed", "absent");
-    for (int i = 0; i < VICTIM_COUNT; i++)
-        printf("%-10s %8d %8d\n", victim_name((enum victim)i), run->killed[i], run->absent[i]);
+    for (unsigned i = 0; i < run->victims.count; i++) {
+        enum victim victim = run->victims.list[i];
+        printf("%-10s %8d %8d\n", victim_name(victim), run->killed[victim], run->absent[victim]);
+    }
     printf("seed %u, %lld s, %u jobs closed, %d violations\n", seed, (long long)took_ms / 1000, run->jobs.closed,
            run->jobs.violations);
     return run->jobs.violations == 0 ? 0 : 1;
@@ -139,16 +155,54 @@ static void read_arguments(struct run *run, int argc, char **argv)
 {
     run->rounds = 10;
     run->seed = (unsigned)time(NULL);
+    run->victims = victims_of_processes;
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "--rounds=", 9) == 0)
             run->rounds = atoi(argv[i] + 9);
         else if (strncmp(argv[i], "--seed=", 7) == 0)
             run->seed = (unsigned)strtoul(argv[i] + 7, NULL, 10);
+        else if (strcmp(argv[i], "--containers") == 0)
+            run->victims = victims_of_containers;
         else
-            die("usage: faults [--rounds=N] [--seed=N]");
+            die("usage: faults [--containers] [--rounds=N] [--seed=N]");
     }
     if (run->rounds < 1 || run->rounds > 100000)
         die("faults: --rounds is 1 to 100000");
+}
+
+static void start(struct run *run)
+{
+    struct system_plan plan = {.managers = 2, .workers = 2, .reapers = 2, .pg_flags = PG_FSYNC};
+    if (run->victims.list == victims_of_containers.list) {
+        run->engine = plan.engine = containers_engine_start();
+        run->strangers = strangers_start(run->engine);
+    }
+    run->system = system_start(&plan);
+    bystander_start(run);
+    jobs_init(&run->jobs, run->system, run->engine);
+}
+
+static void check_end(struct run *run)
+{
+    check_everything(run);
+    system_wait_ready(run->system, system_count(run->system, SYSTEM_WORKER));
+    jobs_check_certificates(&run->jobs, FINISH_MS);
+    if (oracle_find(system_marker(run->system), NULL, 0) > 0) {
+        oracle_print(system_marker(run->system));
+        run->jobs.violations++;
+    }
+    if (run->engine)
+        run->jobs.violations += containers_check_end(run->engine, run->system);
+}
+
+static void end(struct run *run)
+{
+    bystander_end(run);
+    system_free(run->system);
+    if (!run->engine)
+        return;
+    strangers_free(run->strangers);
+    engine_stop(run->engine);
 }
 
 int main(int argc, char **argv)
@@ -157,22 +211,12 @@ int main(int argc, char **argv)
     read_arguments(&run, argc, argv);
     unsigned seed = run.seed;
     int64_t began_ms = clock_boot_ms();
-    const struct system_plan plan = {.managers = 2, .workers = 2, .reapers = 2, .pg_flags = PG_FSYNC};
     printf("faults: %d rounds of each kind, --seed=%u\n", run.rounds, seed);
     fflush(stdout);
-    run.system = system_start(&plan);
-    bystander_start(&run);
-    jobs_init(&run.jobs, run.system);
+    start(&run);
     kill_all(&run);
     jobs_finish(&run.jobs, FINISH_MS);
-    check_everything(&run);
-    system_wait_ready(run.system, system_count(run.system, SYSTEM_WORKER));
-    jobs_check_certificates(&run.jobs, FINISH_MS);
-    if (oracle_find(system_marker(run.system), NULL, 0) > 0) {
-        oracle_print(system_marker(run.system));
-        run.jobs.violations++;
-    }
-    bystander_end(&run);
-    system_free(run.system);
+    check_end(&run);
+    end(&run);
     return print_summary(&run, seed, clock_boot_ms() - began_ms);
 }

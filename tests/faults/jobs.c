@@ -3,6 +3,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/id.h"
 #include "services/common/model/states.h"
+#include "tests/faults/containers.h"
 #include "tests/support/oracle.h"
 #include "tests/support/process.h"
 
@@ -10,49 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define RETRIES "'retries':{'max':100,'backoff':'20ms','backoff_max':'200ms'}"
-#define LIFE "'timeout':'30m','max_lifetime':'1h'"
-#define SERVICE                                                                                                     \
-    "{'name':'store','command':['NASTY-PROGRAM','tree'],'ports':[{'name':'main'}],'env':{'PORT':'${PORT}'},"        \
-    "'ready':{'tcp':'main'},'stop':{'grace':'300ms'},'on_failure':{'restart':{'max':1000,'window':'2s','backoff':'" \
-    "20ms'}}}"
-#define SECOND                                                                                                   \
-    "{'name':'front','command':['NASTY-PROGRAM','ignore-term'],'depends_on':['store'],'stop':{'grace':'100ms'}," \
-    "'on_failure':{'restart':{'max':1000,'window':'2s','backoff':'20ms'}}}"
-#define OUTPUT "echo $CURFEW_TASK >$CURFEW_OUTPUT"
-#define STREAM                                                                  \
-    "import json,sys\\nfor line in sys.stdin:\\n t=json.loads(line)['task']\\n" \
-    " print(json.dumps({'task':t,'ok':True,'outputs':[t]}),flush=True)"
-
-static const struct kind {
-    const char *name, *spec;
-    int64_t results;
-} kinds[] = {
-    {"services",
-     "{'name':'services'," LIFE ",'services':[" SERVICE "," SECOND "],'stages':[{'name':'main'," RETRIES
-     ",'tasks':{'count':20},'command':['sh','-c','sleep 0.05; " OUTPUT "']}]}",
-     20},
-    {"chain",
-     "{'name':'chain'," LIFE ",'stages':[{'name':'source'," RETRIES
-     ",'tasks':{'count':30},'command':['sh','-c','" OUTPUT "']},{'name':'sink','from':'source'," RETRIES
-     ",'command':['sh','-c','cat >$CURFEW_OUTPUT']}]}",
-     30},
-    {"flaky",
-     "{'name':'flaky'," LIFE ",'stages':[{'name':'main'," RETRIES
-     ",'tasks':{'count':20},'command':['sh','-c','[ $CURFEW_ATTEMPT -gt 1 ] || exit 7; " OUTPUT "']}]}",
-     20},
-    {"stream",
-     "{'name':'stream'," LIFE ",'stages':[{'name':'main','mode':'stream'," RETRIES
-     ",'tasks':{'count':60},'command':['python3','-c',"
-     "'STREAM-PROGRAM']}]}",
-     60},
-    {"after",
-     "{'name':'after'," LIFE ",'services':[" SERVICE "],'stages':[{'name':'first','max_parallel':2," RETRIES
-     ",'tasks':{'count':6},'command':['sh','-c','sleep 0.1']},{'name':'last','after':'first'," RETRIES
-     ",'command':['sh','-c','" OUTPUT "']}]}",
-     1},
-};
 
 // Replaces every `place` in the spec, which is freed, by `text`, whose quotes stay as they are.
 static char *put(char *spec, const char *place, const char *text)
@@ -67,11 +25,17 @@ static char *put(char *spec, const char *place, const char *text)
     return spec;
 }
 
-void jobs_init(struct jobs *jobs, struct system *system)
+void jobs_init(struct jobs *jobs, struct system *system, struct engine *engine)
 {
-    *jobs = (struct jobs){.system = system};
+    *jobs =
+        (struct jobs){.system = system, .engine = engine, .kinds = engine ? &kinds_of_containers : &kinds_of_processes};
     for (int i = 0; i < JOBS_OPEN; i++)
         jobs->open[i].kind = -1;
+}
+
+static const char *kind_name(const struct jobs *jobs, const struct open_job *job)
+{
+    return jobs->kinds->list[job->kind].name;
 }
 
 void jobs_fill(struct jobs *jobs)
@@ -80,9 +44,10 @@ void jobs_fill(struct jobs *jobs)
         struct open_job *job = &jobs->open[i];
         if (job->kind >= 0)
             continue;
-        job->kind = (int)(jobs->submitted++ % ARRAY_LEN(kinds));
-        job->results = kinds[job->kind].results;
-        char *spec = put(quoted("%s", kinds[job->kind].spec), "STREAM-PROGRAM", STREAM);
+        job->kind = (int)(jobs->submitted++ % jobs->kinds->count);
+        const struct job_kind *kind = &jobs->kinds->list[job->kind];
+        job->results = kind->results;
+        char *spec = put(quoted("%s", kind->spec), "STREAM-PROGRAM", jobs->kinds->stream_program);
         spec = put(spec, "NASTY-PROGRAM", fixture_path("nasty"));
         system_submit_text(jobs->system, spec, job->id);
         free(spec);
@@ -128,20 +93,20 @@ static int check_results(struct jobs *jobs, const struct open_job *job)
     if (lines == job->results && doubles == 0)
         return 0;
     fprintf(stderr, "faults: job %s (%s) has %lld results, %lld of them twice; expected %lld\n", job->id,
-            kinds[job->kind].name, (long long)lines, (long long)doubles, (long long)job->results);
+            kind_name(jobs, job), (long long)lines, (long long)doubles, (long long)job->results);
     return 1;
 }
 
 // Nothing of a closed job runs, now.
-static int check_processes(const struct open_job *job)
+static int check_processes(const struct jobs *jobs, const struct open_job *job)
 {
     char marker[SYSTEM_ID_SIZE + sizeof "CURFEW_JOB="];
     snprintf(marker, sizeof marker, "CURFEW_JOB=%s", job->id);
     int64_t left = oracle_find(marker, NULL, 0);
     if (left == 0)
         return 0;
-    fprintf(stderr, "faults: job %s (%s) is closed, and %lld processes of it are left\n", job->id,
-            kinds[job->kind].name, (long long)left);
+    fprintf(stderr, "faults: job %s (%s) is closed, and %lld processes of it are left\n", job->id, kind_name(jobs, job),
+            (long long)left);
     oracle_print(marker);
     return 1;
 }
@@ -156,9 +121,11 @@ static void remember(struct jobs *jobs, const char *id)
 
 static void check_closed(struct jobs *jobs, struct open_job *job, struct json_object *shown)
 {
-    int wrong = check_processes(job) + check_results(jobs, job);
+    int wrong = check_processes(jobs, job) + check_results(jobs, job);
+    if (jobs->engine)
+        wrong += containers_check_closed(jobs->engine, jobs->system, job->id);
     if (strcmp(json_text_at(shown, "/outcome"), "succeeded") != 0) {
-        fprintf(stderr, "faults: job %s (%s) has outcome %s\n", job->id, kinds[job->kind].name,
+        fprintf(stderr, "faults: job %s (%s) has outcome %s\n", job->id, kind_name(jobs, job),
                 json_text_at(shown, "/outcome"));
         wrong++;
     }
@@ -199,7 +166,7 @@ void jobs_finish(struct jobs *jobs, int64_t timeout_ms)
     for (int i = 0; i < JOBS_OPEN; i++) {
         if (jobs->open[i].kind < 0)
             continue;
-        fprintf(stderr, "faults: job %s (%s) does not close\n", jobs->open[i].id, kinds[jobs->open[i].kind].name);
+        fprintf(stderr, "faults: job %s (%s) does not close\n", jobs->open[i].id, kind_name(jobs, &jobs->open[i]));
         system_explain(jobs->system, jobs->open[i].id);
         jobs->violations++;
     }

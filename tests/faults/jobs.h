@@ -2,12 +2,17 @@
 // fail at first. Each is meant to succeed whatever dies meanwhile, with every result exactly once.
 #pragma once
 
+#include "tests/faults/kinds.h"
 #include "tests/support/system_calls.h"
+
+struct engine;
 
 #define JOBS_OPEN 5 // at a time
 
 struct jobs {
     struct system *system;
+    struct engine *engine; // where they are containers; NULL: processes
+    const struct job_kinds *kinds;
     struct open_job {
         char id[SYSTEM_ID_SIZE];
         int kind; // -1: none
@@ -18,7 +23,7 @@ struct jobs {
     int violations;
 };
 
-void jobs_init(struct jobs *jobs, struct system *system);
+void jobs_init(struct jobs *jobs, struct system *system, struct engine *engine /* may be NULL */);
 // Submits until JOBS_OPEN are open.
 void jobs_fill(struct jobs *jobs);
 // Looks at the open ones; what is closed is checked and forgotten. Never waits.

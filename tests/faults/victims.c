@@ -13,9 +13,18 @@
 #define PIDS_MAX 1024
 
 static const char *const names[VICTIM_COUNT] = {
-    [VICTIM_WORKER] = "worker",     [VICTIM_MANAGER] = "manager", [VICTIM_REAPER] = "reaper",
-    [VICTIM_POSTGRES] = "postgres", [VICTIM_SHIM] = "shim",       [VICTIM_SERVICE] = "service",
+    [VICTIM_WORKER] = "worker",   [VICTIM_MANAGER] = "manager",
+    [VICTIM_REAPER] = "reaper",   [VICTIM_POSTGRES] = "postgres",
+    [VICTIM_SHIM] = "shim",       [VICTIM_SERVICE] = "service",
+    [VICTIM_DOCKERD] = "dockerd", [VICTIM_CONTAINERD] = "containerd",
 };
+
+static const enum victim of_processes[] = {VICTIM_WORKER,   VICTIM_MANAGER, VICTIM_REAPER,
+                                           VICTIM_POSTGRES, VICTIM_SHIM,    VICTIM_SERVICE};
+static const enum victim of_containers[] = {VICTIM_WORKER, VICTIM_MANAGER, VICTIM_REAPER, VICTIM_DOCKERD,
+                                            VICTIM_CONTAINERD};
+const struct victims victims_of_processes = {of_processes, ARRAY_LEN(of_processes)};
+const struct victims victims_of_containers = {of_containers, ARRAY_LEN(of_containers)};
 
 const char *victim_name(enum victim victim)
 {
@@ -70,7 +79,7 @@ static bool kill_marked(struct system *system, const char *command, bool main_of
     return count > 0 && kill(fitting[choice % count], SIGKILL) == 0;
 }
 
-bool victim_kill(struct system *system, enum victim victim, unsigned choice, int pause_ms)
+bool victim_kill(struct system *system, struct engine *engine, enum victim victim, unsigned choice, int pause_ms)
 {
     switch (victim) {
     case VICTIM_WORKER:
@@ -88,6 +97,14 @@ bool victim_kill(struct system *system, enum victim victim, unsigned choice, int
         return kill_marked(system, "curfew-shim", false, choice);
     case VICTIM_SERVICE:
         return kill_marked(system, "nasty", true, choice);
+    case VICTIM_DOCKERD:
+        if (!engine_kill(engine, ENGINE_DOCKERD))
+            return false;
+        poll(NULL, 0, pause_ms);
+        engine_restart(engine);
+        return true;
+    case VICTIM_CONTAINERD: // dockerd starts it again
+        return engine_kill(engine, ENGINE_CONTAINERD);
     }
     return false;
 }
