@@ -19,6 +19,7 @@ struct http_server;
 struct keyring;
 struct rates;
 struct refusals;
+struct stops;
 
 struct app {
     const struct settings *settings;
@@ -33,6 +34,7 @@ struct app {
     struct keyring *keyring;
     struct refusals *refusals;
     struct rates *rates;
+    struct stops *stops;
     struct told told;
     _Atomic(struct http_server *) server; // NULL until it has started
     _Atomic bool draining;

@@ -16,6 +16,7 @@
 #include "services/jobmanager/rates.h"
 #include "services/jobmanager/refusals.h"
 #include "services/jobmanager/routes.h"
+#include "services/jobmanager/stops.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -95,7 +96,9 @@ static int lanes_of_app(struct app *app, struct err *err)
         .patience_ms = PATIENCE_MS,
         .hot = {.worker_lease_ms = settings->worker_lease_ms,
                 .log_limit_bytes = settings->log_limit_bytes,
-                .event_limit = settings->event_limit},
+                .event_limit = settings->event_limit,
+                .stopped = stops_note,
+                .stopped_context = app->stops},
         .mark = mark,
         .deliver = deliver,
         .context = app,
@@ -111,8 +114,9 @@ static int app_start(struct app *app, struct err *err)
     struct pool_settings pool = {settings->database_url, (int)settings->pool_threads, (size_t)settings->queue_limit};
     if (keyring_start(&keyring, &app->keyring, err) < 0 || exposure_check(app, err) < 0 ||
         refusals_new(&app->refusals, err) < 0 || rates_new(settings->submit_rate, &app->rates, err) < 0 ||
-        meters_new(&routes_table, &app->meters, err) < 0 || polls_new(&app->polls, err) < 0 ||
-        watches_new(&app->watches, err) < 0 || waiters_new(app, &app->waiters, err) < 0 ||
+        stops_new(&app->stops, err) < 0 || meters_new(&routes_table, &app->meters, err) < 0 ||
+        polls_new(&app->polls, err) < 0 || watches_new(&app->watches, err) < 0 ||
+        waiters_new(app, &app->waiters, err) < 0 ||
         wakeup_start(settings->database_url, app->polls, app->watches, &app->wakeup, err) < 0 ||
         pool_start(&pool, &app->pool, err) < 0)
         return -1;
@@ -129,6 +133,7 @@ static void app_stop(struct app *app)
     watches_free(app->watches);
     polls_free(app->polls);
     meters_free(app->meters);
+    stops_free(app->stops);
     rates_free(app->rates);
     refusals_free(app->refusals);
     keyring_stop(app->keyring);

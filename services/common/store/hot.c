@@ -199,7 +199,10 @@ static int run_attempt(struct pipeline *pipeline, void *context, struct err *err
 static void finish(struct batch *batch)
 {
     struct err err = {0};
+    const struct hot_settings *settings = &batch->hot->settings;
     hot_submit_remember(batch);
+    for (size_t i = 0; settings->stopped && i < batch->stops_ms.count; i++)
+        settings->stopped(settings->stopped_context, batch->stops_ms.items[i]);
     if (hot_claim_finish(batch, &err) >= 0 && hot_grant_finish(batch, &err) >= 0 && hot_orders_finish(batch, &err) >= 0)
         return;
     // The work is recorded, the answers are not there: as if the replies had been lost.

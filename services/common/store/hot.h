@@ -162,6 +162,10 @@ struct hot_settings {
     int64_t worker_lease_ms; // 30,000
     int64_t log_limit_bytes; // per job; above it chunks are dropped and a marker is stored once
     int64_t event_limit;     // per job
+    // Of each instance that was asked to stop and whose worker says that it has: how long it took. After the commit, on
+    // the lane's thread. May be NULL.
+    void (*stopped)(void *stopped_context, int64_t milliseconds);
+    void *stopped_context;
 };
 
 int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out, struct err *err) WARN_UNUSED;

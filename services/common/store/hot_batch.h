@@ -233,8 +233,9 @@ struct instance_row {
     int32_t epoch;
     int16_t state;
     bool stop_requested, failed, changed;
-    bool adopt;     // its worker has not said yet that it has taken it over
-    bool unbounded; // its worker has not said yet in what it runs
+    bool adopt;          // its worker has not said yet that it has taken it over
+    int64_t stop_age_ms; // since when it is asked to stop; -1: it is not
+    bool unbounded;      // its worker has not said yet in what it runs
     int64_t worker;
     int incarnation;
     const char *object, *host, *ports, *boundary, *error, *signals;
@@ -365,7 +366,8 @@ struct batch {
     LIST(struct task_error_row) errors;
     LIST(struct result_row) results;
     LIST(struct log_row) logs;
-    LIST(int64_t) settles; // jobs
+    LIST(int64_t) settles;  // jobs
+    LIST(int64_t) stops_ms; // of instances that have stopped when asked: how long it took
 
     // what is given out
     LIST(struct demand_queue) queues;

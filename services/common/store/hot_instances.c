@@ -43,6 +43,7 @@ enum instance_column {
     INSTANCE_COLUMN_INCARNATION,
     INSTANCE_COLUMN_ADOPT,
     INSTANCE_COLUMN_UNBOUNDED,
+    INSTANCE_COLUMN_STOP_AGE,
 };
 
 static struct instance_row *find_row(const struct batch *batch, int64_t job, int service, int epoch)
@@ -77,6 +78,7 @@ static struct instance_row *row_of(struct batch *batch, const struct asked_insta
             .incarnation = (int)result_i64_or(rows, row, INSTANCE_COLUMN_INCARNATION, 0),
             .adopt = result_bool(rows, row, INSTANCE_COLUMN_ADOPT),
             .unbounded = result_bool(rows, row, INSTANCE_COLUMN_UNBOUNDED),
+            .stop_age_ms = result_i64_or(rows, row, INSTANCE_COLUMN_STOP_AGE, -1),
             .exit_code = -1,
             .exit_signal = -1,
             .grade = -1,
@@ -157,6 +159,23 @@ static void note_container(struct batch *batch, struct batch_job *job, struct in
     wakes_add(batch->wakes, WAKE_JOB, job->id, 0);
 }
 
+static bool has_ended(int state)
+{
+    return state == INSTANCE_STOPPED || state == INSTANCE_FAILED || state == INSTANCE_VERIFIED;
+}
+
+// How long it took counts when it is committed.
+static int note_stop(struct batch *batch, const struct instance_row *row, int next, struct err *err)
+{
+    if (row->stop_age_ms < 0 || has_ended(row->state) || !has_ended(next))
+        return 0;
+    int64_t *age_ms = LIST_ADD(batch->arena, &batch->stops_ms);
+    if (!age_ms)
+        return batch_no_memory(err);
+    *age_ms = row->stop_age_ms;
+    return 0;
+}
+
 // What a worker says of an instance counts when the instance is its own, of its present life.
 static int observe(struct batch *batch, const struct asked_instance *asked, struct result *rows, int at,
                    struct err *err)
@@ -177,6 +196,8 @@ static int observe(struct batch *batch, const struct asked_instance *asked, stru
         note_container(batch, job, row, said);
         return 0;
     }
+    if (note_stop(batch, row, next, err) < 0)
+        return -1;
     row->failed |= observe_fails(row->state, row->stop_requested, next);
     row->changed = true;
     row->state = (int16_t)next;

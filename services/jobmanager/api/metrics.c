@@ -9,6 +9,7 @@
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/call.h"
 #include "services/jobmanager/refusals.h"
+#include "services/jobmanager/stops.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -119,6 +120,7 @@ static int metrics_run(struct call *call, struct db *db, struct http_reply *repl
     if (known)
         write_store(&body, &metrics);
     write_process(&body, call->app);
+    stops_write(call->app->stops, &body);
     refusals_write(call->app->refusals, &body);
     meters_write(call->app->meters, &body);
     if (strbuf_ok(&body, err) < 0)

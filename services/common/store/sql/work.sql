@@ -89,7 +89,8 @@ UPDATE instance i
 
 -- name: hot_instances
 -- Arrays: job, name, epoch.
-SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker, i.incarnation, i.adopt, i.boundary IS NULL
+SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker, i.incarnation, i.adopt, i.boundary IS NULL,
+       (extract(epoch FROM clock_timestamp() - i.stop_requested_at) * 1000)::bigint
   FROM unnest($1::bigint[], $2::text[], $3::integer[]) WITH ORDINALITY AS u (job, name, epoch, ordinal)
   JOIN service s ON s.job = u.job AND s.name = u.name
   JOIN instance i ON i.job = s.job AND i.service = s.service AND i.epoch = u.epoch

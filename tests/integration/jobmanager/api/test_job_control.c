@@ -118,6 +118,28 @@ static void stop_while_stopping(void **state)
     fake_worker_release(&worker);
 }
 
+static int64_t measured_stops(struct manager *manager)
+{
+    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+    struct http_client *client = manager_client(manager);
+    assert_int_equal(http_get(client, "/metrics", &response, NULL), 0);
+    http_client_free(client);
+    const char *count = strstr(strbuf_text(&response.body), "\ncurfew_stop_latency_seconds_count ");
+    assert_non_null(count);
+    return atoll(strchr(count, ' '));
+}
+
+static void each_stop_is_measured_once(void **state)
+{
+    struct fake_worker worker = {0};
+    fake_worker_init(&worker, *state, "measured");
+    int64_t before = measured_stops(*state);
+    AUTO_FREE char *id = manager_submit(*state, SERVED);
+    assert_true(fake_worker_until(&worker, *state, id, NULL, "clean", 10000));
+    assert_int_equal(measured_stops(*state), before + 1);
+    fake_worker_release(&worker);
+}
+
 static void orders_that_are_known_do_not_make_a_worker_spin(void **state)
 {
     struct fake_worker worker = {.holds_tasks = true};
@@ -286,6 +308,7 @@ int main(void)
         cmocka_unit_test(stop_while_starting),
         cmocka_unit_test(stop_while_running),
         cmocka_unit_test(stop_while_stopping),
+        cmocka_unit_test(each_stop_is_measured_once),
         cmocka_unit_test(orders_that_are_known_do_not_make_a_worker_spin),
         cmocka_unit_test(pause_and_resume),
         cmocka_unit_test(retry_makes_a_new_job_of_what_failed),
