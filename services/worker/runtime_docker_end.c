@@ -120,6 +120,7 @@ static int streams_begin(struct docker_instance *instance, struct err *err)
         loop_timer_arm(instance->timer, MAX(instance->streams_until_ms, now_ms + LAST_OUTPUT_MS / 10));
         return 0;
     }
+    instance->interrupted |= instance->attach != NULL; // it has not come to its end
     docker_streams_close(instance);
     bool missing = (instance->interrupted || !instance->attached) && !instance->replayed && !instance->vanished;
     if (!missing) {
@@ -180,8 +181,10 @@ static void fetch_answered(struct docker_instance *instance, struct http_respons
                docker_archive_take_file(strbuf_text(&response->body), response->body.length, instance->output, &err) <
                    0 &&
                err.code != ERR_NOT_FOUND) {
-        docker_again(instance, &err);
-        return;
+        instance->vanished = true;
+        instance->error = err;
+        err_prefix(&instance->error, "its output file");
+        unlink(instance->output);
     }
     docker_go(instance, DOCKER_REMOVE);
 }

@@ -83,7 +83,7 @@ struct docker_instance {
     struct loop_timer *timer; // the step is begun again, or has taken too long
     struct backoff backoff;
     int64_t give_up_at_ms; // before the start: the end of patience with an engine that is away; 0: not yet
-    bool pulled;
+    bool pulled, create_sent;
     struct strbuf progress; // of a pull: the line that is incomplete
     char pull_error[200];
     int64_t pull_said_at_ms;
@@ -145,6 +145,7 @@ struct docker_instance *docker_instance_find(struct docker_runtime *runtime, con
 void docker_go(struct docker_instance *instance, enum docker_step step);      // on to this step, at once
 void docker_again(struct docker_instance *instance, const struct err *why);   // this step once more, after a while
 void docker_give_up(struct docker_instance *instance, const struct err *why); // it will not be started: it is removed
+void docker_withdraw(struct docker_instance *instance);                       // the same, without a reason
 int docker_ask(struct docker_instance *instance, const char *method, const char *format, ...) PRINTF_LIKE(3, 4);
 int docker_ask_with(struct docker_instance *instance, const char *method, const struct strbuf *body, const char *format,
                     ...) PRINTF_LIKE(4, 5);

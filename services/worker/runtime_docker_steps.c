@@ -63,8 +63,12 @@ void docker_go(struct docker_instance *instance, enum docker_step step)
         return;
     if (instance->step == DOCKER_NETWORK && step != DOCKER_NETWORK)
         docker_network_unask(instance);
-    bool unwanted = step <= DOCKER_START && (instance->asked || instance->fenced);
-    instance->step = unwanted ? DOCKER_ABSENT : step; // it may be there after all
+    if (step <= DOCKER_START && (instance->asked || instance->fenced)) {
+        docker_withdraw(instance);
+        return;
+    }
+    instance->step = step;
+    instance->create_sent |= step == DOCKER_CREATE;
     log_event(LOG_DEBUG, "container", "identity", instance->identity, "step", steps[instance->step].name, NULL);
     loop_timer_disarm(instance->timer);
     backoff_reset(&instance->backoff);
@@ -84,7 +88,7 @@ void docker_again(struct docker_instance *instance, const struct err *why)
             return;
         }
         if (instance->asked || instance->fenced) {
-            docker_go(instance, DOCKER_ABSENT);
+            docker_withdraw(instance);
             return;
         }
     }
@@ -99,7 +103,23 @@ void docker_give_up(struct docker_instance *instance, const struct err *why)
               instance->create.image ? instance->create.image : "", "error", why->text, NULL);
     instance->error = *why;
     instance->not_started = true;
-    docker_go(instance, DOCKER_ABSENT);
+    docker_withdraw(instance);
+}
+
+// Without a create there is nothing to look for, and no engine is needed for the end. The network of a job whose engine
+// is away is the reaper's business.
+void docker_withdraw(struct docker_instance *instance)
+{
+    bool engine_answers = instance->backoff.failures == 0;
+    if (instance->create_sent || instance->adopted) {
+        docker_go(instance, DOCKER_ABSENT);
+    } else if (instance->in_network && engine_answers) {
+        docker_go(instance, DOCKER_LEAVE);
+    } else {
+        docker_network_abandon(instance);
+        instance->step = DOCKER_OVER;
+        loop_timer_arm(instance->timer, clock_boot_ms()); // told when the caller has returned
+    }
 }
 
 // ---- calls
@@ -122,6 +142,8 @@ static void on_answer(void *context, struct http_response *response, const struc
     } else {
         instance->interrupted = true;
         instance->disturbed_until_ms = clock_boot_ms() + DISTURBED_MS;
+        if (instance->step == DOCKER_WAIT && !instance->attach)
+            loop_timer_arm(instance->streams, clock_boot_ms());
         err = *failure;
         err_prefix(&err, "the container engine does not answer");
         docker_again(instance, &err);

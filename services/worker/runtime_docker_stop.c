@@ -105,7 +105,7 @@ static void turn_back(struct docker_instance *instance)
     http_async_cancel(instance->call);
     instance->call = NULL;
     docker_streams_close(instance);
-    docker_go(instance, DOCKER_ABSENT);
+    docker_withdraw(instance);
 }
 
 void docker_stop_now(struct docker_instance *instance)

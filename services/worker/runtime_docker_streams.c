@@ -131,6 +131,9 @@ void docker_streams_again(void *context)
     struct err err;
     if (instance->attach || instance->step != DOCKER_WAIT)
         return;
+    // As long as the engine answers the streams have ended because the command has closed them: its end will be told.
+    if (!instance->interrupted && !docker_runtime_disturbed(&instance->base))
+        return;
     instance->interrupted = true;
     if (is_cut(instance) && !instance->asked) {
         instance->vanished = true;
