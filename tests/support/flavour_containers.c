@@ -28,8 +28,8 @@ static void end_system(struct system *system)
 // What is told in times of processes takes longer: dozens of containers are started at once, and that one has ended is
 // known some time after its port has gone.
 static const char *const replacements[][2] = {
-    {"\"timeout\":\"4s\"", "\"timeout\":\"30s\""},
-    {"\"max_lifetime\":\"4s\"", "\"max_lifetime\":\"30s\""},
+    {"\"timeout\":\"4s\"", "\"timeout\":\"1m\""},
+    {"\"max_lifetime\":\"4s\"", "\"max_lifetime\":\"1m\""},
     {"\"ready\":{\"tcp\":\"main\"}", "\"ready\":{\"tcp\":\"main\",\"failures\":200}"},
     {"[\"sleep\",\"1\"]", "[\"sleep\",\"6\"]"},
     {"\"deadline\":\"600ms\"", "\"deadline\":\"8s\""},
