@@ -19,8 +19,13 @@ struct shape {
     bool items;
 };
 
-// All of the jobs' tasks. Returns tasks a second.
-static double drain(struct pg *pg, const struct shape *shape)
+struct drained {
+    double rate;                    // tasks a second
+    double manager_us, postgres_us; // of a core, for each task: what others do on the machine is not in it
+};
+
+// All of the jobs' tasks.
+static struct drained drain_measured(struct pg *pg, const struct shape *shape)
 {
     AUTO_WORLD struct world world = {0};
     struct crew crew;
@@ -28,27 +33,46 @@ static double drain(struct pg *pg, const struct shape *shape)
     crew_open(&crew, &world, shape->workers, shape->width, shape->tasks);
     (shape->items ? submit_items : submit_counted)(&world, shape->jobs, shape->tasks);
     crew.todo = shape->tasks * shape->jobs;
+    double manager = world_manager_seconds(&world), postgres = world_postgres_seconds(&world);
     double seconds = crew_run(&crew, &world, LIMIT_MS);
+    manager = world_manager_seconds(&world) - manager;
+    postgres = world_postgres_seconds(&world) - postgres;
     world_assert_done(&world, shape->jobs, crew.ledger.tasks);
-    double rate = (double)crew.done / seconds;
+    double done = (double)crew.done;
     crew_close(&crew);
-    return rate;
+    return (struct drained){done / seconds, manager * 1e6 / done, postgres * 1e6 / done};
+}
+
+static double drain(struct pg *pg, const struct shape *shape)
+{
+    return drain_measured(pg, shape).rate;
+}
+
+// With the time that one manager and PostgreSQL spend.
+static void drain_noted(struct pg *pg, const char *name, const struct shape *shape)
+{
+    char part[96];
+    struct drained drained = drain_measured(pg, shape);
+    note(name, "tasks/s", drained.rate);
+    snprintf(part, sizeof part, "%s: manager", name);
+    note(part, "us/task", drained.manager_us);
+    snprintf(part, sizeof part, "%s: PostgreSQL", name);
+    note(part, "us/task", drained.postgres_us);
 }
 
 void scenario_slices(struct pg *pg)
 {
-    note("slices of 100, items of 32 bytes, 16 workers", "tasks/s",
-         drain(pg, &(struct shape){
-                       .managers = 1, .workers = 16, .width = 100, .jobs = 15, .tasks = ITEM_JOB, .items = true}));
-    note("slices of 100, no items, 16 workers", "tasks/s",
-         drain(pg, &(struct shape){.managers = 1, .workers = 16, .width = 100, .jobs = 1, .tasks = 2000000}));
+    drain_noted(
+        pg, "slices of 100, items of 32 bytes, 16 workers",
+        &(struct shape){.managers = 1, .workers = 16, .width = 100, .jobs = 15, .tasks = ITEM_JOB, .items = true});
+    drain_noted(pg, "slices of 100, no items, 16 workers",
+                &(struct shape){.managers = 1, .workers = 16, .width = 100, .jobs = 1, .tasks = 2000000});
 }
 
 void scenario_singles(struct pg *pg)
 {
-    note(
-        "one task per claim, 64 workers", "tasks/s",
-        drain(pg, &(struct shape){.managers = 1, .workers = 64, .width = 1, .jobs = 1, .tasks = 60000, .items = true}));
+    drain_noted(pg, "one task per claim, 64 workers",
+                &(struct shape){.managers = 1, .workers = 64, .width = 1, .jobs = 1, .tasks = 60000, .items = true});
 }
 
 // A point of a curve: for a while, of more tasks than can be done.
