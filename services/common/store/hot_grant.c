@@ -172,17 +172,18 @@ static int find_item_row(struct result *rows, size_t ordinal, int64_t task)
     return -1;
 }
 
-static bool chunk_of(struct batch *batch, const struct batch_grant *grant, int64_t task, struct hot_chunk *out)
+// The chunk with the item of a task, remembered or in `fresh`; NULL when there is none.
+static struct hot_chunk *chunk_of(struct batch *batch, const struct batch_grant *grant, int64_t task,
+                                  struct hot_chunk *fresh)
 {
-    if (grant->items_at == 0) {
-        const struct hot_chunk *known = hot_chunk_find(batch->hot, grant->job, grant->stage, task);
-        *out = known ? *known : (struct hot_chunk){0};
-        return known != NULL;
-    }
+    if (grant->items_at == 0)
+        return hot_chunk_find(batch->hot, grant->job, grant->stage, task);
     struct result *rows = pipeline_result(batch->pipeline, batch->at.items);
     int row = find_item_row(rows, grant->items_at, task);
-    *out = row < 0 ? (struct hot_chunk){0} : read_chunk(rows, row);
-    return row >= 0;
+    if (row < 0)
+        return NULL;
+    *fresh = read_chunk(rows, row);
+    return fresh;
 }
 
 // Lines as the elements of an array: each newline becomes a comma.
@@ -198,12 +199,13 @@ static void add_lines(struct strbuf *out, const char *begin, const char *end)
 // False when there are no items.
 static bool write_items(struct batch *batch, const struct batch_grant *grant, struct strbuf *out)
 {
-    struct hot_chunk chunk;
+    struct hot_chunk fresh, *chunk;
     int64_t task = grant->first;
     strbuf_add_char(out, '[');
-    while (task < grant->end && chunk_of(batch, grant, task, &chunk)) {
-        int64_t to = MIN(chunk.first + chunk.count, grant->end);
-        add_lines(out, hot_chunk_line(&chunk, task), hot_chunk_line(&chunk, to));
+    while (task < grant->end && (chunk = chunk_of(batch, grant, task, &fresh))) {
+        int64_t to = MIN(chunk->first + chunk->count, grant->end);
+        const char *begin = hot_chunk_line(chunk, task);
+        add_lines(out, begin, hot_chunk_line(chunk, to));
         task = to;
     }
     if (out->length > 1 && !out->failed)

@@ -64,10 +64,10 @@ static bool chunk_has_task(const void *value, const void *context)
     return chunk->first <= *task && *task < chunk->first + chunk->count;
 }
 
-const struct hot_chunk *hot_chunk_find(struct hot *hot, int64_t job, int stage, int64_t task)
+struct hot_chunk *hot_chunk_find(struct hot *hot, int64_t job, int stage, int64_t task)
 {
     int64_t block = task / BLOCK_TASKS;
-    const struct hot_chunk *chunk = hot_cache_find(&hot->items, chunk_key(job, stage, block), chunk_has_task, &task);
+    struct hot_chunk *chunk = hot_cache_find(&hot->items, chunk_key(job, stage, block), chunk_has_task, &task);
     if (!chunk && block > 0)
         chunk = hot_cache_find(&hot->items, chunk_key(job, stage, block - 1), chunk_has_task, &task);
     return chunk;
@@ -88,12 +88,19 @@ void hot_chunk_remember(struct hot *hot, int64_t job, int stage, const struct ho
     hot_cache_put(&hot->items, chunk_key(job, stage, chunk->first / BLOCK_TASKS), kept, bytes);
 }
 
-const char *hot_chunk_line(const struct hot_chunk *chunk, int64_t task)
+const char *hot_chunk_line(struct hot_chunk *chunk, int64_t task)
 {
-    const char *line = chunk->lines, *end = chunk->lines + chunk->length;
-    for (int64_t i = chunk->first; i < task && line; i++) {
+    const char *end = chunk->lines + chunk->length;
+    if (task < chunk->first + chunk->passed)
+        chunk->passed = 0;
+    const char *line = chunk->lines + (chunk->passed ? chunk->passed_bytes : 0);
+    for (int64_t i = chunk->first + chunk->passed; i < task; i++) {
         line = memchr(line, '\n', (size_t)(end - line));
-        line = line ? line + 1 : NULL;
+        if (!line)
+            return end;
+        line++;
     }
-    return line ? line : end;
+    chunk->passed = MAX(task - chunk->first, (int64_t)0);
+    chunk->passed_bytes = (size_t)(line - chunk->lines);
+    return line;
 }

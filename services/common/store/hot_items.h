@@ -15,10 +15,13 @@ struct hot_chunk {
     int64_t first, count;
     size_t length;
     const char *lines;
+    // How far hot_chunk_line() was asked to go last: claims ask for one task after the other. 0 at first.
+    int64_t passed;
+    size_t passed_bytes;
 };
 
 // The chunk that holds a task's item, or NULL. Valid until something is remembered.
-const struct hot_chunk *hot_chunk_find(struct hot *hot, int64_t job, int stage, int64_t task);
+struct hot_chunk *hot_chunk_find(struct hot *hot, int64_t job, int stage, int64_t task);
 void hot_chunk_remember(struct hot *hot, int64_t job, int stage, const struct hot_chunk *chunk); // copies
 // Where the line of a task begins; behind the last one for the task after the last.
-const char *hot_chunk_line(const struct hot_chunk *chunk, int64_t task);
+const char *hot_chunk_line(struct hot_chunk *chunk, int64_t task);

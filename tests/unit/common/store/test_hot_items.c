@@ -70,11 +70,17 @@ static void lines_are_found_by_task(void **state)
 {
     UNUSED(state);
     remember(10, 3, "1\n\"two\"\n[3]\n");
-    const struct hot_chunk *chunk = hot_chunk_find(&hot, 1, 0, 11);
+    struct hot_chunk *chunk = hot_chunk_find(&hot, 1, 0, 11);
     assert_ptr_equal(hot_chunk_line(chunk, 10), chunk->lines);
     assert_memory_equal(hot_chunk_line(chunk, 11), "\"two\"\n", 6);
     assert_string_equal(hot_chunk_line(chunk, 12), "[3]\n");
     assert_string_equal(hot_chunk_line(chunk, 13), "");
+    // In any order, and beyond the end again and again.
+    assert_memory_equal(hot_chunk_line(chunk, 11), "\"two\"\n", 6);
+    assert_string_equal(hot_chunk_line(chunk, 14), "");
+    assert_string_equal(hot_chunk_line(chunk, 14), "");
+    assert_ptr_equal(hot_chunk_line(chunk, 10), chunk->lines);
+    assert_string_equal(hot_chunk_line(chunk, 12), "[3]\n");
 }
 
 int main(void)
