@@ -47,9 +47,9 @@ void role_list(enum role needs, struct strbuf *out)
 {
     size_t left = 0;
     for (int role = ROLE_VIEWER; role < ROLE_COUNT; role++)
-        left += role_may(role, needs);
+        left += role_may((enum role)role, needs);
     for (int role = ROLE_VIEWER; role < ROLE_COUNT; role++) {
-        if (!role_may(role, needs))
+        if (!role_may((enum role)role, needs))
             continue;
         strbuf_add_text(out, roles[role].name);
         left--;
