@@ -161,6 +161,7 @@ int docker_ask_call(struct docker_instance *instance, struct http_call *call)
     return 0;
 }
 
+PRINTF_LIKE(4, 0)
 static int ask(struct docker_instance *instance, const char *method, const struct strbuf *body, const char *format,
                va_list arguments)
 {
