@@ -182,6 +182,7 @@ static void test_not_permitted(void **state)
     UNUSED(state);
     at(&worker, "forbidden");
     int listener AUTO_CLOSE = listen_at(worker.socket);
+    assert_true(listener >= 0);
     UNUSED(listener);
     assert_int_equal(chmod(worker.socket, geteuid() == 0 ? 0600 : 0), 0);
     check(&worker, "this user may not use the container engine");
