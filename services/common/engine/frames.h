@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum engine_stream { ENGINE_STDOUT = 1, ENGINE_STDERR = 2 };
+enum engine_stream { ENGINE_NO_STREAM, ENGINE_STDOUT, ENGINE_STDERR };
 
 // Where in the frames the bytes have got to. Zeroed: at the beginning.
 struct engine_frames {

@@ -17,7 +17,7 @@ static void feed(const char *bytes, size_t length, size_t part, struct strbuf *o
     struct engine_frames frames = {0};
     struct engine_piece piece;
     struct err err;
-    enum engine_stream last = 0;
+    enum engine_stream last = ENGINE_NO_STREAM;
     for (size_t at = 0; at < length;) {
         size_t given = MIN(part, length - at);
         ssize_t used = engine_frames_next(&frames, bytes + at, given, &piece, &err);
