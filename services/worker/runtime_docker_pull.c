@@ -62,9 +62,17 @@ static int pull_begin(struct docker_instance *instance, struct err *err)
     return docker_ask_call(instance, &call);
 }
 
+// `response` is NULL when it took too long.
 static void pull_answered(struct docker_instance *instance, struct http_response *response)
 {
     struct err err = {0}, refusal = {0};
+    if (!response) {
+        err_set(&err, ERR_INVALID,
+                "the engine has no image %.80s, and pulling it took longer than image-timeout, %lld s",
+                instance->create.image, (long long)instance->runtime->image_timeout_ms / 1000);
+        docker_give_up(instance, &err);
+        return;
+    }
     if (response->status == 200 && !instance->pull_error[0]) {
         instance->pulled = true;
         docker_go(instance, DOCKER_CREATE);

@@ -139,6 +139,8 @@ static void on_answer(void *context, struct http_response *response, const struc
         docker_again(instance, &err);
     } else if (instance->step == DOCKER_FETCH && failure->code == ERR_TOO_LARGE) {
         docker_fetch.answered(instance, NULL);
+    } else if (instance->step == DOCKER_PULL && failure->code == ERR_TIMEOUT) {
+        docker_pull.answered(instance, NULL);
     } else {
         instance->interrupted = true;
         instance->disturbed_until_ms = clock_boot_ms() + DISTURBED_MS;

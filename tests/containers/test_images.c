@@ -1,6 +1,8 @@
 // Images and names that are trouble: what becomes of the job, what it says, and that nothing is left.
+#include "services/common/base/fd.h"
 #include "tests/support/containers.h"
 #include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/test.h"
 
 #include <arpa/inet.h>
@@ -23,6 +25,7 @@
 static struct engine *engine;
 static struct system *curfew;
 static char deployment[64];
+static char *registry_directory;
 
 static struct json_object *closed(const char *id, const char *outcome)
 {
@@ -74,6 +77,69 @@ static void test_missing_image_of_a_task(void **state)
     AUTO_JSON_OBJECT struct json_object *job = closed(id, "failed");
     assert_string_equal(json_text_at(job, "/reason/code"), "task_failed");
     expect_task_error(id, NO_IMAGE);
+}
+
+// A registry of our own. At loopback addresses an engine asks for no TLS.
+static struct process *start_registry(int port)
+{
+    static char config[128];
+    char text[512];
+    struct err err;
+    snprintf(config, sizeof config, "%s/config.yml", registry_directory);
+    snprintf(text, sizeof text,
+             "version: 0.1\nlog: {level: warn}\nstorage: {filesystem: {rootdirectory: %s/data}}\n"
+             "http: {addr: '127.0.0.1:%d'}\n",
+             registry_directory, port);
+    assert_ok(file_replace(config, text, strlen(text), 0600, &err), err);
+    return process_start((const char *const[]){"docker-registry", "serve", config, NULL}, NULL);
+}
+
+static bool is_pushed(void *context)
+{
+    char *said = engine_docker(engine, "push", context, NULL); // until the registry listens
+    free(said);
+    return said != NULL;
+}
+
+static void test_an_image_is_pulled(void **state)
+{
+    char id[SYSTEM_ID_SIZE], image[64];
+    int port = free_port();
+    UNUSED(state);
+    registry_directory = temp_dir_new();
+    AUTO_PROCESS struct process *registry = start_registry(port);
+    snprintf(image, sizeof image, "127.0.0.1:%d/pulled:1", port);
+    free(engine_docker_ok(engine, "tag", ENGINE_IMAGE, image, NULL));
+    assert_true(wait_until(is_pushed, image, WAIT_MS));
+    free(engine_docker_ok(engine, "rmi", image, NULL));
+    system_submit(curfew, id,
+                  "{'name':'pulled','services':[{'name':'store','image':'%s','command':['nasty','well-behaved'],"
+                  "'ports':[{'name':'main'}],'env':{'PORT':'${PORT}'}," TCP "}],'image':'%s','command':['true']}",
+                  image, image);
+    json_object_put(closed(id, "succeeded"));
+    assert_non_null(strstr(system_log(curfew, SYSTEM_WORKER, 0), "pulling an image"));
+    free(engine_docker_ok(engine, "rmi", image, NULL)); // it was there
+    temp_dir_free(registry_directory);
+}
+
+// Somebody listens where the registry should be, and says nothing.
+static void test_a_pull_that_does_not_end(void **state)
+{
+    char id[SYSTEM_ID_SIZE];
+    int port = free_port(), listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    UNUSED(state);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 16), 0);
+    system_submit(curfew, id,
+                  "{'name':'silent','services':[{'name':'store','image':'127.0.0.1:%d/silent:1','command':['true']}],"
+                  "'command':['true']}",
+                  port);
+    AUTO_JSON_OBJECT struct json_object *job = closed(id, "failed");
+    assert_string_equal(json_text_at(job, "/reason/code"), "service_failed");
+    expect_part(job, "/reason/message", "took longer than image-timeout, 15 s");
+    close(listener);
 }
 
 static void test_no_such_command(void **state)
@@ -208,7 +274,8 @@ static int set_up(void **state)
 {
     UNUSED(state);
     engine = containers_engine_start();
-    curfew = system_start(&(struct system_plan){.engine = engine, .slots = 20});
+    static const char *const settings[] = {"--image-timeout=15s", NULL};
+    curfew = system_start(&(struct system_plan){.engine = engine, .slots = 20, .worker_settings = settings});
     snprintf(deployment, sizeof deployment, "%s", strchr(system_marker(curfew), '=') + 1);
     return 0;
 }
@@ -227,6 +294,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_missing_image_of_a_service),
         cmocka_unit_test(test_missing_image_of_a_task),
+        cmocka_unit_test(test_an_image_is_pulled),
+        cmocka_unit_test(test_a_pull_that_does_not_end),
         cmocka_unit_test(test_no_such_command),
         cmocka_unit_test(test_healthcheck_that_never_passes),
         cmocka_unit_test(test_writes_a_lot),

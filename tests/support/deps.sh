@@ -14,7 +14,7 @@ packages=(
 )
 ci_packages=(
     clang clang-format-19 clang-tidy-19 cppcheck shellcheck valgrind libc6-dbg gcovr git
-    docker.io docker-compose mmdebstrap iptables iproute2 openssh-client openssh-server busybox-static prometheus libclang-rt-dev
+    docker.io docker-compose docker-registry mmdebstrap iptables iproute2 openssh-client openssh-server busybox-static prometheus libclang-rt-dev
 )
 # From Debian 13 on the client of docker.io is a package of its own.
 # shellcheck source=/dev/null
@@ -83,7 +83,7 @@ apt update
 had_postgresql=$(is_installed postgresql-common && echo yes || echo no)
 # The services that packages bring: unit, then package.
 services=(
-    redis-server:redis-server docker.service:docker.io docker.socket:docker.io containerd:containerd prometheus:prometheus ssh:openssh-server
+    redis-server:redis-server docker.service:docker.io docker.socket:docker.io docker-registry:docker-registry containerd:containerd prometheus:prometheus ssh:openssh-server
 )
 new_services=()
 for service in "${services[@]}"; do
