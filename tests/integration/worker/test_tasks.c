@@ -168,9 +168,10 @@ static void a_stream_process_that_misbehaves_harms_its_own_tasks_only(void **sta
 static void a_thousand_quick_tasks(void **state)
 {
     UNUSED(state);
-    int64_t start_ms = clock_boot_ms();
+    int64_t start_ms = clock_boot_ms(), moved_ms = start_ms;
     int next = 0, done = 0;
     while (done < 1000) {
+        int before = done;
         int want = (int)tasks_want(rig.tasks);
         if (want > 1000 - next)
             want = 1000 - next;
@@ -179,14 +180,18 @@ static void a_thousand_quick_tasks(void **state)
         next += want;
         loop_for(rig.loop, 1);
         for (const char *at = strstr(strbuf_text(&rig.seen), " ok "); at; at = strstr(at + 1, " ok ")) {
-            int from, to;
-            assert_int_equal(sscanf(at, " ok %d-%d", &from, &to), 2);
-            done += to - from;
+            int from, to, used;
+            for (const char *range = at + strlen(" ok "); sscanf(range, "%d-%d%n", &from, &to, &used) == 2;) {
+                done += to - from;
+                range += used + (range[used] == ',');
+            }
         }
-        if (strstr(strbuf_text(&rig.seen), "failed"))
+        if (strstr(strbuf_text(&rig.seen), "counted)")) // any that did not succeed, and why
             fail_msg("%s", strbuf_text(&rig.seen));
         forget();
-        assert_true(clock_boot_ms() - start_ms < 120000);
+        moved_ms = done > before ? clock_boot_ms() : moved_ms;
+        if (clock_boot_ms() - moved_ms > TASKS_PATIENCE_MS) // however slow the machine is, it goes on
+            fail_msg("%d of 1000 are done, %d were accepted, and nothing moves", done, next);
     }
     rig.done_count = 0;
     print_message("%lld tasks a second\n", (long long)(1000 * 1000 / (clock_boot_ms() - start_ms + 1)));
