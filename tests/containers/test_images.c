@@ -268,6 +268,59 @@ static void test_the_same_port_twice(void **state)
         json_object_put(closed(ids[i], "succeeded"));
 }
 
+// ---- what the engine gives
+
+static bool volumes_are(void *context)
+{
+    return engine_count(engine, NULL).volumes == *(const int *)context;
+}
+
+// An image that wants a volume gets one without a name or label, which goes with its container.
+static void test_anonymous_volumes(void **state)
+{
+    char id[SYSTEM_ID_SIZE];
+    UNUSED(state);
+    free(engine_docker_ok(engine, "create", "--name=volume", ENGINE_IMAGE, "true", NULL));
+    free(engine_docker_ok(engine, "commit", "--change=VOLUME /data", "volume", "curfew-test:volume", NULL));
+    free(engine_docker_ok(engine, "rm", "-v", "volume", NULL));
+    int before = engine_count(engine, NULL).volumes;
+    system_submit(curfew, id,
+                  "{'name':'volume','services':[{'name':'store','image':'curfew-test:volume','command':['nasty',"
+                  "'well-behaved'],'ports':[{'name':'main'}],'env':{'PORT':'${PORT}'}," TCP "}],"
+                  "'image':'curfew-test:volume','command':['sh','-c','echo x >/data/x && sleep 600']}");
+    int during = before + 2;
+    assert_true(wait_until(volumes_are, &during, WAIT_MS)); // they are there
+    system_stop(curfew, id);
+    json_object_put(closed(id, "stopped"));
+    assert_true(wait_until(volumes_are, &before, WAIT_MS));
+}
+
+#define NETWORKS_MAX 64
+
+// Every network takes one of the engine's address ranges: about thirty, where nobody has given it more.
+static void test_no_addresses_left(void **state)
+{
+    char id[SYSTEM_ID_SIZE], name[24];
+    int count = 0;
+    bool made = true;
+    UNUSED(state);
+    while (made && count < NETWORKS_MAX) {
+        snprintf(name, sizeof name, "filler-%d", count);
+        char *said = engine_docker(engine, "network", "create", "--label=filler=1", name, NULL);
+        made = said != NULL;
+        count += made;
+        free(said);
+    }
+    assert_in_range(count, 1, NETWORKS_MAX - 1);
+    system_submit(curfew, id,
+                  "{'name':'full','services':[" SERVICE("store", ENGINE_IMAGE, "'true'", TCP) "],"
+                                                                                              "'command':['true']}");
+    AUTO_JSON_OBJECT struct json_object *job = closed(id, "failed");
+    expect_part(job, "/reason/message", "no addresses left for another network");
+    expect_part(job, "/reason/message", "docker network prune");
+    free(engine_docker_ok(engine, "network", "prune", "--force", "--filter=label=filler=1", NULL));
+}
+
 // ---- the whole
 
 static int set_up(void **state)
@@ -302,6 +355,8 @@ int main(void)
         cmocka_unit_test(test_name_taken_by_a_stranger),
         cmocka_unit_test(test_ports_taken),
         cmocka_unit_test(test_the_same_port_twice),
+        cmocka_unit_test(test_anonymous_volumes),
+        cmocka_unit_test(test_no_addresses_left),
     };
     return cmocka_run_group_tests_name("images", tests, set_up, tear_down);
 }
