@@ -65,7 +65,7 @@ static void everything_at_once(void **state)
         id, id);
     assert_non_null(strstr(out.data, expected));
     assert_non_null(strstr(out.data, "\"items\":null,\"run\":null,\"services\":[],\"bundle\":null"));
-    snprintf(expected, sizeof(expected), "\"object\":\"curfew-abc-%s-cache-3\"", id);
+    snprintf(expected, sizeof(expected), "\"object\":\"curfew-abc-%s.cache.3\"", id);
     assert_non_null(strstr(out.data, expected));
     snprintf(expected, sizeof(expected), "\"cancel\":[{\"slice\":\"%s/2/4\",\"token\":9}],\"drain\":true}", id);
     assert_non_null(strstr(out.data, expected));
