@@ -119,6 +119,7 @@ static void test_an_image_is_pulled(void **state)
     json_object_put(closed(id, "succeeded"));
     assert_non_null(strstr(system_log(curfew, SYSTEM_WORKER, 0), "pulling an image"));
     free(engine_docker_ok(engine, "rmi", image, NULL)); // it was there
+    assert_true(process_is_running(registry));
     temp_dir_free(registry_directory);
 }
 
