@@ -152,6 +152,16 @@ static int start_begin(struct docker_instance *instance, struct err *err)
     return docker_ask(instance, "POST", "/containers/%s/start", instance->container);
 }
 
+// What runs containers for the engine has just died, or is not up yet: the same start will do later.
+static bool is_engine_trouble(const struct http_response *response)
+{
+    static const char *const signs[] = {"connection error", "transport", "ttrpc", "context canceled", "shutting down"};
+    for (size_t i = 0; response->status >= 500 && i < ARRAY_LEN(signs); i++)
+        if (strstr(strbuf_text(&response->body), signs[i]))
+            return true;
+    return false;
+}
+
 static void start_answered(struct docker_instance *instance, struct http_response *response)
 {
     struct err err = {0};
@@ -161,6 +171,10 @@ static void start_answered(struct docker_instance *instance, struct http_respons
         return;
     }
     docker_engine_refused(response, "starting the container", &err);
+    if (is_engine_trouble(response)) {
+        docker_again(instance, &err);
+        return;
+    }
     bool lost_network = response->status == 404 && strstr(text, "network ") != NULL;
     if (lost_network && instance->network_tries++ < NETWORK_TRIES_MAX) { // another's last container took it along
         docker_network_lost(instance);
