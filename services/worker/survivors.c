@@ -86,8 +86,9 @@ bool survivors_tells(const char *identity)
 {
     AUTO_FREE char *parts = strdup(identity);
     struct survivor survivor = {.parts = parts};
-    if (parts)
-        read_identity(&survivor);
+    if (!parts) // nothing is ended for want of memory: survivors_add() says so
+        return true;
+    read_identity(&survivor);
     return survivor.kind != SURVIVOR_OTHER;
 }
 
