@@ -99,7 +99,7 @@ SCENARIOS_SRC := $(call find_c,tests/bench/scenarios)
 TOOL_SRC := $(filter-out $(SCENARIOS_SRC),$(call find_c,tests/bench tests/docs tests/fixtures))
 STATIC_NASTY := $(BUILD)/tests/fixtures/static/nasty
 TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC) $(TOOL_SRC)) $(BUILD)/tests/faults/faults $(BUILD)/tests/bench/scenarios/scenarios $(STATIC_NASTY)
-lib_of = $(if $(findstring /fuzz/,$(1)),$(BUILD)/lib/libjobmanager.a)$(if $(findstring worker/shim,$(1)),$(BUILD)/lib/libshim.a,$(foreach p,$(PROGRAMS),$(if $(findstring /$(p)/,$(1)),$(BUILD)/lib/lib$(p).a)))
+lib_of = $(if $(findstring /fuzz/,$(1)),$(BUILD)/lib/libjobmanager.a $(BUILD)/lib/libworker.a)$(if $(findstring worker/shim,$(1)),$(BUILD)/lib/libshim.a,$(foreach p,$(PROGRAMS),$(if $(findstring /$(p)/,$(1)),$(BUILD)/lib/lib$(p).a)))
 .SECONDEXPANSION:
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call lib_of,$$@) $(BUILD)/lib/libsupport.a $(BUILD)/lib/libcommon.a
 	$(LINK) -lcmocka $(LIBS)
