@@ -112,22 +112,30 @@ static const struct api_doc docs[] = {
      {{200, NDJSON, "`{stage, task, output}` a line; a stream that breaks off is not at its end"}}},
     {"GET",
      "/v1/jobs/{id}/logs",
-     "All sources in the order in which they arrived, or one.",
+     "All sources in the order in which they arrived, or one. With `Accept: text/event-stream` as server-sent events "
+     "that "
+     "follow it: `log` events with the line of `format=json`, whose id is the offset behind it, and a last event "
+     "`end`. "
+     "`Last-Event-ID` resumes exactly, at any manager; 204: there is nothing more.",
      NULL,
      NULL,
      {{"source", API_TEXT, "such as `service/cache/1` (epoch) or `task/count/17/1` (attempt)"},
       {"follow", API_BOOLEAN, "go on to the last byte, until the job is closed"},
       {"format", API_TEXT, "`raw`, or `json` for `{offset, at, source, position, text}` a line"},
-      {"offset", API_INTEGER, "begin here"}},
-     {{200, TEXT, "the bytes as they came (NDJSON with `format=json`)"}}},
+      {"offset", API_INTEGER, "begin at this byte of the merged log"}},
+     {{200, TEXT, "the bytes as they came (NDJSON with `format=json`)"},
+      {204, NULL, "`Last-Event-ID` is the end of a closed job: do not come back"}}},
     {"GET",
      "/v1/jobs/{id}/events",
-     "With `Accept: text/event-stream` as server-sent events that follow the job, and resume behind `Last-Event-ID`.",
+     "With `Accept: text/event-stream` as server-sent events that follow the job and end with an event `end` "
+     "(`{outcome, cleanup}`). `Last-Event-ID` resumes exactly, at any manager; a comment line comes while nothing "
+     "happens. 204: there is nothing more.",
      NULL,
      NULL,
      {{"after", API_INTEGER, "events with a higher `seq` only"},
       {"follow", API_BOOLEAN, "go on until the job is closed"}},
-     {{200, NDJSON, "`{seq, at, kind, data}` a line, or server-sent events"}}},
+     {{200, NDJSON, "`{seq, at, kind, data}` a line, or server-sent events"},
+      {204, NULL, "`Last-Event-ID` is the end of a closed job: do not come back"}}},
     {"GET",
      "/v1/jobs/{id}/cleanup",
      "The proof that its services are gone: a certificate for each instance.",

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define HIGH_WATER_BYTES ((size_t)256 << 10)
-#define KEEPALIVE_MS 15000
 
 static void feed_free(void *context)
 {
@@ -33,7 +32,8 @@ static void run_again(struct watch *watch)
 
 static void rest(struct feed *feed)
 {
-    int64_t due_ms = clock_boot_ms() + feed->app->settings->poll_ms;
+    const struct settings *settings = feed->app->settings;
+    int64_t due_ms = clock_boot_ms() + MIN(settings->poll_ms, settings->stream_heartbeat_ms);
     if (watches_rest(feed->app->watches, &feed->watch, due_ms) == REST_AGAIN)
         pool_add_admitted(feed->app->pool, &feed->task);
 }
@@ -57,7 +57,7 @@ static void idle(struct feed *feed)
         finish(feed, true);
         return;
     }
-    bool quiet = clock_boot_ms() - feed->sent_ms >= KEEPALIVE_MS;
+    bool quiet = clock_boot_ms() - feed->sent_ms >= feed->app->settings->stream_heartbeat_ms;
     if (feed->keepalive && quiet && !send(feed, feed->keepalive, strlen(feed->keepalive)))
         finish(feed, false);
     else
@@ -133,6 +133,10 @@ int feed_start(struct feed *feed, struct app *app, const char *content_type, str
         return -1;
     }
     http_reply_stream(reply, 200, content_type, feed->stream);
+    if (feed->follow) { // what stands in between must neither keep nor collect it
+        http_reply_header(reply, "Cache-Control", "no-store");
+        http_reply_header(reply, "X-Accel-Buffering", "no");
+    }
     pool_add_admitted(app->pool, &feed->task);
     return 0;
 }

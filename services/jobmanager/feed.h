@@ -29,7 +29,7 @@ struct feed {
     feed_fn fill;
     int64_t job;
     bool follow;           // otherwise it ends with the first empty page
-    const char *keepalive; // sent when nothing else was for a while; NULL: nothing
+    const char *keepalive; // sent when nothing else was for the settings' stream_heartbeat_ms; NULL: nothing
     struct arena *arena;
     int64_t token; // it ends with this token of the keyring; 0: with none
     // private

@@ -49,6 +49,8 @@ static const struct config_setting settings[] = {
      "HTTP connections; above it 503."},
     {"leak-after", CONFIG_DURATION, AT(leak_after_ms), "60s", 1000, 86400000, false,
      "A service that should be gone for so long is listed as a leak."},
+    {"stream-heartbeat", CONFIG_DURATION, AT(stream_heartbeat_ms), "15s", 50, 3600000, false,
+     "How often a stream of server-sent events that has nothing to tell says that it is there."},
     {"drain", CONFIG_DURATION, AT(drain_ms), "10s", 0, 600000, false,
      "After SIGTERM: how long requests may take to end."},
     {"wait-database", CONFIG_DURATION, AT(wait_database_ms), "30s", 0, 3600000, false,

@@ -100,8 +100,9 @@ int read_events(struct db *db, int64_t job, enum event_format format, int limit,
 enum log_page_format {
     LOG_PAGE_RAW,  // the bytes as they came
     LOG_PAGE_JSON, // NDJSON: {"offset", "at", "source", "position", "text"} a line; what is not UTF-8 becomes U+FFFD
+    LOG_PAGE_SSE,  // the same as event `log`; its id is the offset behind it
 };
-// Log chunks at or behind *offset of the job's merged log (only those of `source` unless NULL), about `bytes` at most.
+// What the job's merged log has at or behind byte *offset (only of `source` unless NULL), about `bytes` at most.
 // *end: the job is closed and there are no more.
 int read_logs(struct db *db, int64_t job, const char *source, enum log_page_format format, int64_t bytes,
               int64_t *offset, bool *end, struct strbuf *out, struct err *err) WARN_UNUSED;

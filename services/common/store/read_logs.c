@@ -1,6 +1,7 @@
 // The logs of a job: chunks in the order in which they came; an offset counts the bytes of all of them.
 #include "services/common/store/read_common.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 // Length of the valid UTF-8 character at `bytes`, or 0.
@@ -35,36 +36,50 @@ static void mend(struct strbuf *out, const unsigned char *bytes, size_t length)
     }
 }
 
-static void write_json(struct strbuf *out, struct result *rows, int row, const void *content, size_t length)
+// What is left of a chunk when its first `skipped` bytes were read already.
+struct rest {
+    const char *bytes;
+    size_t length, skipped;
+};
+
+static void write_json(struct strbuf *out, struct result *rows, int row, const struct rest *rest)
 {
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
     AUTO_STRBUF struct strbuf line = STRBUF_INIT; // on its own: a raw chunk may be in front of it
-    mend(&text, content, length);
+    mend(&text, (const unsigned char *)rest->bytes, rest->length);
     json_open(&line, NULL, '{');
-    row_i64(&line, "offset", rows, row, 0);
+    json_i64(&line, "offset", result_i64(rows, row, 0) + (int64_t)rest->skipped);
     row_when(&line, "at", rows, row, 1);
     row_text(&line, "source", rows, row, 2);
-    row_i64(&line, "position", rows, row, 3);
+    json_i64(&line, "position", result_i64(rows, row, 3) + (int64_t)rest->skipped);
     json_text_n(&line, "text", strbuf_text(&text), text.length);
     json_close(&line, '}');
-    strbuf_add_char(&line, '\n');
     strbuf_add(out, strbuf_text(&line), line.length);
     out->failed |= text.failed || line.failed;
 }
 
-static int write_chunks(struct result *rows, enum log_page_format format, int64_t *offset, struct strbuf *out,
-                        struct err *err)
+static void write_chunk(struct strbuf *out, struct result *rows, int row, enum log_page_format format, int64_t *offset)
 {
-    for (int row = 0; row < result_rows(rows); row++) {
-        size_t length = 0;
-        const void *content = result_bytea(rows, row, 4, &length);
-        if (format == LOG_PAGE_RAW)
-            strbuf_add(out, content, length);
-        else
-            write_json(out, rows, row, content, length);
-        *offset = result_i64(rows, row, 0) + (int64_t)length;
+    size_t length = 0;
+    int64_t seq = result_i64(rows, row, 0);
+    const char *content = result_bytea(rows, row, 4, &length);
+    size_t skipped = *offset > seq ? MIN((size_t)(*offset - seq), length) : 0;
+    struct rest rest = {content + skipped, length - skipped, skipped};
+    *offset = seq + (int64_t)length;
+    switch (format) {
+    case LOG_PAGE_RAW:
+        strbuf_add(out, rest.bytes, rest.length);
+        break;
+    case LOG_PAGE_JSON:
+        write_json(out, rows, row, &rest);
+        strbuf_add_char(out, '\n');
+        break;
+    case LOG_PAGE_SSE:
+        strbuf_add_format(out, "id: %" PRId64 "\nevent: log\ndata: ", *offset);
+        write_json(out, rows, row, &rest);
+        strbuf_add_text(out, "\n\n");
+        break;
     }
-    return read_done(rows, out, err);
 }
 
 int read_logs(struct db *db, int64_t job, const char *source, enum log_page_format format, int64_t bytes,
@@ -84,11 +99,13 @@ int read_logs(struct db *db, int64_t job, const char *source, enum log_page_form
     bool closed = result_bool(&about, 0, 0);
     int64_t log_bytes = result_i64(&about, 0, 2);
     if (result_ok(&about, err) < 0 || db_query(db, STATEMENT_READ_LOGS, &params, RESULT_BINARY, &rows, err) < 0 ||
-        write_chunks(&rows, format, offset, out, err) < 0)
+        result_ok(&rows, err) < 0)
         return -1;
+    for (int row = 0; row < result_rows(&rows); row++)
+        write_chunk(out, &rows, row, format, offset);
     bool nothing_new = result_rows(&rows) == 0;
-    if (nothing_new && source && *offset < log_bytes)
-        *offset = log_bytes; // what was there by then is of other sources
+    if (nothing_new && *offset < log_bytes)
+        *offset = log_bytes; // what was there by then is of other sources, or was dropped
     *end = closed && nothing_new;
-    return 0;
+    return read_done(&rows, out, err);
 }

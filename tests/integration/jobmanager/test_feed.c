@@ -3,6 +3,7 @@
 #include "tests/support/db_test.h"
 #include "tests/support/fake_worker.h"
 #include "tests/support/process.h"
+#include "tests/support/stream_reader.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,84 +27,6 @@ static int teardown(void **state)
     return db_test_stop(state);
 }
 
-// ---- a reader on a thread of its own
-
-struct reader {
-    struct http_client *client;
-    char path[160];
-    struct http_header headers[2];
-    size_t header_count;
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    struct strbuf body;
-    int status;
-    bool broken; // the stream did not end properly
-    const char *wanted;
-};
-
-static int body_arrives(void *context, const char *bytes, size_t length)
-{
-    struct reader *reader = context;
-    pthread_mutex_lock(&reader->mutex);
-    strbuf_add(&reader->body, bytes, length);
-    pthread_mutex_unlock(&reader->mutex);
-    return 0;
-}
-
-static void *read_main(void *context)
-{
-    struct reader *reader = context;
-    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
-    struct http_call call = {.method = "GET",
-                             .path = reader->path,
-                             .headers = reader->headers,
-                             .header_count = reader->header_count,
-                             .timeout_ms = 30000,
-                             .on_body = body_arrives,
-                             .on_body_context = reader};
-    reader->broken = http_call(reader->client, &call, &response, NULL) < 0;
-    reader->status = response.status;
-    return NULL;
-}
-
-static void reader_begin(struct reader *reader, struct manager *manager, const char *id, const char *rest)
-{
-    reader->client = manager_client(manager);
-    pthread_mutex_init(&reader->mutex, NULL);
-    snprintf(reader->path, sizeof(reader->path), "/v1/jobs/%s/%s", id, rest);
-    pthread_create(&reader->thread, NULL, read_main, reader);
-}
-
-static void reader_end(struct reader *reader)
-{
-    pthread_join(reader->thread, NULL);
-    http_client_free(reader->client);
-    pthread_mutex_destroy(&reader->mutex);
-}
-
-static bool has_arrived(void *context)
-{
-    struct reader *reader = context;
-    pthread_mutex_lock(&reader->mutex);
-    bool found = strstr(strbuf_text(&reader->body), reader->wanted);
-    pthread_mutex_unlock(&reader->mutex);
-    return found;
-}
-
-static bool reader_wait(struct reader *reader, const char *text)
-{
-    reader->wanted = text;
-    return wait_until(has_arrived, reader, 10000);
-}
-
-static size_t count_of(const struct strbuf *text, const char *what)
-{
-    size_t count = 0;
-    for (const char *at = strbuf_text(text); (at = strstr(at, what)); at += strlen(what))
-        count++;
-    return count;
-}
-
 // ---- what is read
 
 static void lease(struct fake_worker *worker, int64_t want, char slice[96], int64_t *token, int *width)
@@ -121,7 +44,7 @@ static void results_of_many_tasks(void **state)
     struct manager *manager = *state;
     enum { COUNT = 2500 };
     struct fake_worker worker = {0};
-    struct reader reader = {0};
+    struct stream_reader reader = {0};
     AUTO_STRBUF struct strbuf members = STRBUF_INIT;
     char slice[96];
     int64_t token;
@@ -141,10 +64,10 @@ static void results_of_many_tasks(void **state)
         assert_int_equal(fake_worker_report(&worker, strbuf_text(&members), NULL), 200);
         done += width;
     }
-    reader_begin(&reader, manager, id, "results");
-    reader_end(&reader);
+    stream_reader_begin(&reader, manager, id, "results");
+    stream_reader_end(&reader);
     assert_int_equal(reader.status, 200);
-    assert_int_equal(count_of(&reader.body, "\n"), COUNT);
+    assert_int_equal(stream_count(&reader.body, "\n"), COUNT);
     assert_non_null(strstr(reader.body.data, "\"n\":0}"));
     assert_non_null(strstr(reader.body.data, "\"n\":2499}"));
     strbuf_release(&reader.body);
@@ -164,18 +87,18 @@ static void a_log_is_followed_to_its_last_byte(void **state)
 {
     struct manager *manager = *state;
     struct fake_worker worker = {0};
-    struct reader follower = {0}, source = {0};
+    struct stream_reader follower = {0}, source = {0};
     char slice[96], members[256];
     int64_t token;
     int width;
     fake_worker_init(&worker, manager, "logs");
     AUTO_FREE char *id = manager_submit(manager, "{\"name\":\"talks\",\"command\":[\"true\"]}");
     lease(&worker, 1, slice, &token, &width);
-    reader_begin(&follower, manager, id, "logs?follow=true");
+    stream_reader_begin(&follower, manager, id, "logs?follow=true");
     assert_int_equal(ship(&worker, id, 0, "one\\n"), 200);
-    assert_true(reader_wait(&follower, "one\n"));
+    assert_true(stream_reader_wait(&follower, "one\n", 1));
     assert_int_equal(ship(&worker, id, 4, "two\\n"), 200);
-    assert_true(reader_wait(&follower, "two\n"));
+    assert_true(stream_reader_wait(&follower, "two\n", 1));
     assert_int_equal(ship(&worker, id, 4, "two\\n"), 200); // said twice
     snprintf(
         members, sizeof(members),
@@ -183,15 +106,15 @@ static void a_log_is_followed_to_its_last_byte(void **state)
         "\"task/main/0/1\",\"position\":8,\"data64\":\"/2VuZAo=\"}]",
         slice, (long long)token, id);
     assert_int_equal(fake_worker_report(&worker, members, NULL), 200);
-    reader_end(&follower);
+    stream_reader_end(&follower);
     assert_false(follower.broken);
     assert_int_equal(follower.body.length, 13);
     assert_memory_equal(follower.body.data,
                         "one\ntwo\n\xff"
                         "end\n",
                         13);
-    reader_begin(&source, manager, id, "logs?source=task/main/0/2");
-    reader_end(&source);
+    stream_reader_begin(&source, manager, id, "logs?source=task/main/0/2");
+    stream_reader_end(&source);
     assert_int_equal(source.status, 200);
     assert_int_equal(source.body.length, 0);
     strbuf_release(&follower.body);
@@ -202,25 +125,27 @@ static void events_resume_behind_the_last_one(void **state)
 {
     struct manager *manager = *state;
     struct fake_worker worker = {0};
-    struct reader first = {.headers = {{"Accept", "text/event-stream"}}, .header_count = 1};
-    struct reader second = {.headers = {{"Accept", "text/event-stream"}, {"Last-Event-ID", "1"}}, .header_count = 2};
-    struct reader plain = {0};
+    struct stream_reader first = {.headers = {{"Accept", "text/event-stream"}}, .header_count = 1};
+    struct stream_reader second = {.headers = {{"Accept", "text/event-stream"}, {"Last-Event-ID", "1"}},
+                                   .header_count = 2};
+    struct stream_reader plain = {0};
     fake_worker_init(&worker, manager, "events");
     AUTO_FREE char *id = manager_submit(manager, "{\"name\":\"told\",\"command\":[\"true\"]}");
-    reader_begin(&first, manager, id, "events");
-    assert_true(reader_wait(&first, "event: job.submitted"));
+    stream_reader_begin(&first, manager, id, "events");
+    assert_true(stream_reader_wait(&first, "event: job.submitted", 1));
     assert_true(fake_worker_until(&worker, manager, id, "succeeded", "none", 10000));
-    reader_end(&first);
+    stream_reader_end(&first);
     assert_false(first.broken);
     assert_non_null(strstr(first.body.data, "id: 1\n"));
     assert_non_null(strstr(first.body.data, "event: job.closed"));
-    reader_begin(&second, manager, id, "events");
-    reader_end(&second);
+    stream_reader_begin(&second, manager, id, "events");
+    stream_reader_end(&second);
     assert_null(strstr(second.body.data, "id: 1\n"));
-    assert_int_equal(count_of(&second.body, "id: "), count_of(&first.body, "id: ") - 1);
-    reader_begin(&plain, manager, id, "events");
-    reader_end(&plain);
-    assert_int_equal(count_of(&plain.body, "\n"), count_of(&first.body, "id: "));
+    assert_int_equal(stream_count(&second.body, "id: "), stream_count(&first.body, "id: ") - 1);
+    assert_non_null(strstr(first.body.data, "event: end\ndata: {\"outcome\":\"succeeded\",\"cleanup\":\"none\"}\n\n"));
+    stream_reader_begin(&plain, manager, id, "events");
+    stream_reader_end(&plain);
+    assert_int_equal(stream_count(&plain.body, "\n"), stream_count(&first.body, "id: ") - 1); // no end
     strbuf_release(&first.body);
     strbuf_release(&second.body);
     strbuf_release(&plain.body);
@@ -314,12 +239,12 @@ static void results_of_any_size_take_little_memory(void **state)
 static void a_stream_that_breaks_off_is_seen(void **state)
 {
     struct manager *manager = *state;
-    struct reader follower = {0};
+    struct stream_reader follower = {0};
     AUTO_FREE char *id = manager_submit(manager, "{\"name\":\"open\",\"command\":[\"true\"]}");
-    reader_begin(&follower, manager, id, "events?follow=true");
-    assert_true(reader_wait(&follower, "job.submitted"));
+    stream_reader_begin(&follower, manager, id, "events?follow=true");
+    assert_true(stream_reader_wait(&follower, "job.submitted", 1));
     manager_terminate(manager);
-    reader_end(&follower);
+    stream_reader_end(&follower);
     assert_true(follower.broken);
     assert_int_equal(manager_wait(manager, 15000), 0);
     strbuf_release(&follower.body);

@@ -4,13 +4,14 @@
 SELECT seq, at, kind, data FROM event WHERE job = $1 AND seq > $2 ORDER BY seq LIMIT $3::bigint
 
 -- name: read_logs
--- Chunks that end behind the offset; the sum of what comes before each is for the limit of bytes.
+-- Chunks that end behind the offset, from the one that it is in; the sum of what comes before each is for the limit of bytes.
 SELECT seq, at, source, position, content
   FROM (SELECT seq, at, source, position, content,
                sum(length(content)) OVER (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
           FROM (SELECT *
                   FROM log
-                 WHERE job = $1 AND seq >= $2 AND ($3::text IS NULL OR source = $3)
+                 WHERE job = $1 AND seq >= coalesce((SELECT max(seq) FROM log WHERE job = $1 AND seq <= $2), 0)
+                   AND seq + length(content) > $2 AND ($3::text IS NULL OR source = $3)
                  ORDER BY seq
                  LIMIT 1000) l) c
  WHERE coalesce(before, 0) < $4

@@ -242,6 +242,15 @@ static void test_logs(void **state)
     assert_string_equal(strbuf_text(&out), "one");
     assert_ok(read_logs(db, job, "a", LOG_PAGE_RAW, 1, &offset, &end, &out, &err), err);
     assert_string_equal(strbuf_text(&out), "onethree");
+    offset = 7; // in the middle of a chunk
+    strbuf_clear(&out);
+    assert_ok(read_logs(db, job, NULL, LOG_PAGE_RAW, 100, &offset, &end, &out, &err), err);
+    assert_string_equal(strbuf_text(&out), "ree");
+    offset = 7;
+    strbuf_clear(&out);
+    assert_ok(read_logs(db, job, NULL, LOG_PAGE_SSE, 100, &offset, &end, &out, &err), err);
+    assert_memory_equal(strbuf_text(&out), "id: 10\nevent: log\ndata: {\"offset\":7,", 36);
+    assert_non_null(strstr(strbuf_text(&out), "\"source\":\"a\",\"position\":5,\"text\":\"ree\"}\n\n"));
     offset = 3;
     strbuf_clear(&out);
     assert_ok(read_logs(db, job, "b", LOG_PAGE_JSON, 100, &offset, &end, &out, &err), err);
