@@ -1,7 +1,8 @@
 // What a command writes, on its way to the manager: an input is a list of steps for one source of a small log.
 //
-// Whatever is written and however it is shipped, positions are without gap or overlap, what is shipped again is the same,
-// nothing more than head, notice and tail arrives, all that fits arrives, and no more is held than the bound allows.
+// Whatever is written and however it is shipped, positions are without gap or overlap, what is shipped again is the
+// same, nothing more than head, notice and tail arrives, all that fits arrives, and no more is held than the bound
+// allows.
 #include "services/common/base/macros.h"
 #include "services/common/base/strbuf.h"
 #include "services/worker/logs.h"

@@ -75,6 +75,9 @@ int engine_version_read(const char *text, size_t length, const char *where, int 
                        where, newest, ENGINE_VERSION_OLDEST);
     if (!about.oldest || sscanf(about.oldest, "1.%d", &oldest) != 1)
         oldest = ENGINE_VERSION_OLDEST;
+    if (oldest > newest)
+        return err_set(err, ERR_INVALID, "the engine at %.80s says that it has API 1.%d and takes 1.%d at least", where,
+                       newest, oldest);
     newest = MIN(newest, ENGINE_VERSION_NEWEST);
     *version = MAX(newest, oldest);
     return 0;

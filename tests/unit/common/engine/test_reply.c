@@ -39,6 +39,9 @@ static void what_is_no_engine_is_said_to_be_none(void **state)
     assert_error(READ(engine_version_read, "{\"ApiVersion\":\"v2\"}", "here", &version, &err), err, ERR_INVALID,
                  "no container engine");
     assert_error(READ(engine_version_read, "<html>", "here", &version, &err), err, ERR_INVALID, "no container engine");
+    assert_error(
+        READ(engine_version_read, "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.52\"}", "here", &version, &err), err,
+        ERR_INVALID, "the engine at here says that it has API 1.41 and takes 1.52 at least");
     assert_error(READ(engine_version_read, "{}", "here", &version, &err), err, ERR_INVALID, "no container engine");
 }
 
