@@ -10,6 +10,7 @@ mkdir -p "$directory"
 make -s BUILD="$build" "$build/tests/docs/print_reference"
 
 "$build/tests/docs/print_reference" states >"$directory/states.md"
+"$build/tests/docs/print_reference" why >"$directory/why.md"
 "$build/tests/docs/print_reference" job-spec >"$directory/job-spec.md"
 if [ -x "$build/bin/curfew-jobmanager" ]; then
     "$build/bin/curfew-jobmanager" api-markdown >"$directory/api.md"

@@ -53,6 +53,8 @@ struct command {
     bool tells_outcome;   // its exit status is that of a job's outcome
     int (*run)(struct cli *cli);
     struct option options[COMMAND_OPTIONS_MAX]; // ends with one without a name
+    const char *second;                         // a second positional that may be left out; NULL: there is none
+    const char *instead;                        // an option of it that stands for all positionals; NULL: there is none
 };
 extern const struct command commands[];
 extern const size_t command_count;
@@ -62,7 +64,7 @@ extern const struct option global_options[GLOBAL_OPTIONS_MAX];
 
 struct cli {
     const struct command *command; // NULL: none was named
-    const char *argument;          // its positional
+    const char *argument, *second; // its positionals; NULL: not given
     // values of the options in the order of their tables; "" for one without a value, NULL for one that is absent
     const char *values[COMMAND_OPTIONS_MAX], *global_values[GLOBAL_OPTIONS_MAX];
     // how to print

@@ -1,4 +1,4 @@
-// show, wait, cleanup, why.
+// show, wait, cleanup.
 #include "services/cli/commands.h"
 #include "services/cli/follow.h"
 #include "services/cli/one_job.h"
@@ -141,21 +141,4 @@ static void print_cleanup(struct json_object *answer)
 int cmd_cleanup(struct cli *cli)
 {
     return one_job_show(cli, "/cleanup", print_cleanup);
-}
-
-static void print_why(struct json_object *answer)
-{
-    struct json_object *evidence = api_member(answer, "evidence");
-    AUTO_STRBUF struct strbuf message = STRBUF_INIT;
-    print_clean(&message, api_text(answer, "message"));
-    printf("%s\n", strbuf_text(&message));
-    if (evidence && json_object_object_length(evidence) > 0)
-        printf("evidence: %s\n",
-               json_object_to_json_string_ext(evidence, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-    print_line("do:", api_text(answer, "advice"));
-}
-
-int cmd_why(struct cli *cli)
-{
-    return one_job_show(cli, "/why", print_why);
 }

@@ -55,10 +55,20 @@ static void print_statuses(FILE *out, bool tells_outcome)
             print_wrapped(out, exit_meanings[i].text, 7, fprintf(out, "  %3d  ", exit_meanings[i].status));
 }
 
+// "curfew why [OPTIONS] JOB [TASK|SERVICE]"
+static void print_call(FILE *out, const struct command *command)
+{
+    fprintf(out, "curfew %s%s%s%s", command->name, command->options[0].name ? " [OPTIONS]" : "",
+            command->argument ? " " : "", command->argument ? command->argument : "");
+    if (command->second)
+        fprintf(out, " [%s]", command->second);
+}
+
 static void print_usage(FILE *out, const struct command *command)
 {
-    fprintf(out, "usage: curfew %s%s%s%s\n", command->name, command->options[0].name ? " [OPTIONS]" : "",
-            command->argument ? " " : "", command->argument ? command->argument : "");
+    fputs("usage: ", out);
+    print_call(out, command);
+    fputs("\n", out);
 }
 
 void cli_print_help(FILE *out)
@@ -115,9 +125,9 @@ static void print_option_rows(FILE *out, const struct option *options, size_t co
 
 static void print_command_section(FILE *out, const struct command *command)
 {
-    fprintf(out, "\n### curfew %s\n\n`curfew %s%s%s%s`\n\n", command->name, command->name,
-            command->options[0].name ? " [OPTIONS]" : "", command->argument ? " " : "",
-            command->argument ? command->argument : "");
+    fprintf(out, "\n### curfew %s\n\n`", command->name);
+    print_call(out, command);
+    fputs("`\n\n", out);
     fprintf(out, "%c%s.%s%s\n", command->summary[0] - 'a' + 'A', command->summary + 1, command->more ? " " : "",
             command->more ? command->more : "");
     if (command->tells_outcome)

@@ -67,10 +67,13 @@ static int read_positional(struct cli *cli, const char *word, struct err *err)
         return read_command(cli, word, err);
     if (!cli->command->argument)
         return err_set(err, ERR_INVALID, "%s takes options only, not '%.100s'", cli->command->name, word);
-    if (cli->argument)
+    if (!cli->argument)
+        cli->argument = word;
+    else if (cli->command->second && !cli->second)
+        cli->second = word;
+    else
         return err_set(err, ERR_INVALID, "%s takes one %s: '%.100s' is one too many", cli->command->name,
                        cli->command->argument, word);
-    cli->argument = word;
     return 0;
 }
 
@@ -91,8 +94,14 @@ static int check(const struct cli *cli, struct err *err)
     const char *output = cli_global(cli, "--output");
     if (output && strcmp(output, "json") != 0)
         return err_set(err, ERR_INVALID, "option '--output' knows json only");
-    if (cli->command && cli->command->argument && !cli->argument)
+    if (!cli->command || !cli->command->argument)
+        return 0;
+    bool instead = cli->command->instead && cli_option(cli, cli->command->instead);
+    if (!cli->argument && !instead)
         return err_set(err, ERR_INVALID, "%s needs a %s", cli->command->name, cli->command->argument);
+    if (cli->argument && instead)
+        return err_set(err, ERR_INVALID, "%s takes %s or a %s, not both", cli->command->name, cli->command->instead,
+                       cli->command->argument);
     return 0;
 }
 

@@ -15,6 +15,7 @@
 #define A_PAGE \
     {"limit", API_INTEGER, "most entries of a page, up to 500"}, {"cursor", API_TEXT, "`next` of the page before"}
 #define THE_JOB {200, JSON, "the job as it is now"}
+#define A_REASON {200, JSON, "`{code, message, evidence, advice}`: the one reason, and what to do"}
 #define CONFLICT(when) {409, PROBLEM, when}
 
 static const struct api_doc docs[] = {
@@ -143,13 +144,9 @@ static const struct api_doc docs[] = {
      NULL,
      {{0}},
      {{200, JSON, "`{cleanup, certificates: [...]}`"}}},
-    {"GET",
-     "/v1/jobs/{id}/why",
-     NULL,
-     NULL,
-     NULL,
-     {{0}},
-     {{200, JSON, "`{code, message, evidence, advice}`: the one reason, and what to do"}}},
+    {"GET", "/v1/jobs/{id}/why", NULL, NULL, NULL, {{0}}, {A_REASON}},
+    {"GET", "/v1/jobs/{id}/tasks/{stage}/{index}/why", NULL, NULL, NULL, {{0}}, {A_REASON}},
+    {"GET", "/v1/jobs/{id}/services/{name}/why", NULL, NULL, NULL, {{0}}, {A_REASON}},
     {"PUT",
      "/v1/bundles/{sha256}",
      "The name is the SHA-256 of the content, 64 lower-case hexadecimal digits.",
@@ -169,6 +166,7 @@ static const struct api_doc docs[] = {
     {"GET", "/v1/leaks", NULL, NULL, NULL, {{0}}, {{200, JSON, "`{leaks: [...]}`; empty when all is well"}}},
     {"GET", "/v1/workers", NULL, NULL, NULL, {{0}}, {{200, JSON, "`{workers: [...]}`"}}},
     {"GET", "/v1/workers/{id}", NULL, NULL, NULL, {{0}}, {{200, JSON, "the worker"}}},
+    {"GET", "/v1/workers/{id}/why", NULL, NULL, NULL, {{0}}, {A_REASON}},
     {"POST",
      "/v1/workers/{id}/drain",
      "It hands back what it has not started.",

@@ -86,6 +86,17 @@ test_show_and_lists() {
     status 0 "$curfew" cleanup "$job" -o json
     json '.certificates[0].grade == "verified"'
     status 0 "$curfew" why "$job"
+    says 'reason:   closed'
+    status 0 "$curfew" why "$job" a/0
+    says 'the task succeeded in attempt 1' 'reason:   task_succeeded' '"stage":"a"'
+    status 0 "$curfew" why "$job" cache
+    says "service 'cache' was stopped and is gone" '"grade":"verified"'
+    status 7 "$curfew" why "$job" a/1
+    says 'has no task'
+    status 7 "$curfew" why "$job" none
+    says "has no service 'none'"
+    status 0 "$curfew" why --worker 1 -o json
+    json '.code == "worker_idle" and .evidence.slots == 4'
     status 0 "$curfew" why -o json "$job"
     json '.message'
     status 0 "$curfew" list --name served --state succeeded --limit 1

@@ -1,6 +1,8 @@
-// Why a job is not further: the one dominant reason, from facts that somebody has gathered. Pure.
+// Why a job, a task, a service or a worker is not further: the one dominant reason, from facts that somebody has
+// gathered. Pure.
 //
-// The order of enum why_code is the order of dominance: the first that holds is the answer.
+// Reasons are a table: their names, whom they are about, what they mean and what to do. The reference is printed from
+// it. The order of enum why_code is the order of dominance among several services of one job: the first is the answer.
 #pragma once
 
 #include "services/common/base/strbuf.h"
@@ -8,35 +10,70 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum why_code {
-    WHY_CLOSED,             // nothing is left to wait for
-    WHY_STOPPING_TASKS,     // ended; its last tasks are being ended
-    WHY_SERVICE_STUCK,      // ended; a service would not die
-    WHY_WORKER_UNREACHABLE, // ended; a service's worker does not answer
-    WHY_STOPPING_SERVICE,   // ended; a service uses its grace
-    WHY_VERIFYING,          // ended; a stopped service's absence is being verified
-    WHY_KEPT_BY_POLICY,     // ended; services are kept since autostop is off for this outcome
-    WHY_KEPT_FOR_A_WHILE,   // ended; linger or keep_on_failure
+    // an ended job and its services
+    WHY_CLOSED,
+    WHY_STOPPING_TASKS,
+    WHY_SERVICE_STUCK,
+    WHY_WORKER_UNREACHABLE,
+    WHY_STOPPING_SERVICE,
+    WHY_VERIFYING,
+    WHY_KEPT_BY_POLICY,
+    WHY_KEPT_FOR_A_WHILE,
     WHY_PAUSED,
-    WHY_SERVICE_WAITS_DEPENDENCY, // a service waits for one that it depends on
-    WHY_SERVICE_NO_WORKER,        // no worker could ever take the service
-    WHY_SERVICE_NO_ROOM,          // those that could are full, suspect or draining
-    WHY_SERVICE_BACKOFF,          // a service is to be restarted later
-    WHY_SERVICE_STARTING,         // a service is not ready yet
-    WHY_SERVICE_UNHEALTHY,        // tasks are held back
-    WHY_WORKER_SUSPECT,           // a worker with its tasks does not answer
-    WHY_RUNNING,                  // tasks are being run
-    WHY_NO_WORKER_FOR_QUEUE,      // nobody serves the queue
-    WHY_NO_WORKER_WITH_RUNTIME,   // ... with the runtime
-    WHY_NO_WORKER_WITH_LABELS,    // ... with the labels
-    WHY_WORKERS_DRAINING,         // all who could are draining, quarantined or suspect
-    WHY_SLOTS_BUSY,               // all who could are busy
-    WHY_RETRY_DELAYED,            // a failed task waits for its next attempt
-    WHY_WAITING_FOR_STAGE,        // nothing is released; a stage waits for another
-    WHY_SETTLING,                 // none of the above: about to change by itself
+    // services on their way
+    WHY_SERVICE_WAITS_DEPENDENCY,
+    WHY_SERVICE_NO_WORKER,
+    WHY_SERVICE_NO_ROOM,
+    WHY_SERVICE_BACKOFF,
+    WHY_SERVICE_STARTING,
+    WHY_SERVICE_UNHEALTHY,
+    // tasks
+    WHY_WORKER_SUSPECT,
+    WHY_RUNNING,
+    WHY_NO_WORKER_FOR_QUEUE,
+    WHY_NO_WORKER_WITH_RUNTIME,
+    WHY_NO_WORKER_WITH_LABELS,
+    WHY_WORKERS_DRAINING,
+    WHY_SLOTS_BUSY,
+    WHY_RETRY_DELAYED,
+    WHY_WAITING_FOR_STAGE,
+    // one task
+    WHY_MAX_PARALLEL,
+    WHY_TASK_SUCCEEDED,
+    WHY_TASK_FAILED,
+    WHY_TASK_CANCELLED,
+    // one service
+    WHY_SERVICE_READY,
+    WHY_SERVICE_WAITS_TASKS,
+    WHY_SERVICE_WAITS_DEPENDENT,
+    WHY_SERVICE_NEVER_STARTED,
+    WHY_SERVICE_FAILED,
+    WHY_SERVICE_GONE,
+    WHY_SERVICE_PRESUMED_GONE,
+    // a worker
+    WHY_WORKER_LOST,
+    WHY_WORKER_GONE,
+    WHY_WORKER_SILENT,
+    WHY_WORKER_QUARANTINED,
+    WHY_WORKER_DRAINING,
+    WHY_WORKER_DRAINED,
+    WHY_WORKER_BUSY,
+    WHY_WORKER_TROUBLE,
+    WHY_WORKER_WORKING,
+    WHY_WORKER_NO_MATCH,
+    WHY_WORKER_IDLE,
+
+    WHY_SETTLING, // none of the above: about to change by itself
     WHY_COUNT,
 };
+
+// Whom a reason is about, as bits.
+enum why_subject { WHY_OF_JOB = 1, WHY_OF_TASK = 2, WHY_OF_SERVICE = 4, WHY_OF_WORKER = 8 };
+
+// ---- facts
 
 // A demand that the job waits for, matched against the workers that are not lost or gone.
 struct why_fleet {
@@ -52,13 +89,19 @@ struct why_service {
     int epoch;
     int state;                          // enum instance_state; -1: no instance yet
     const char *depends_on;             // with state -1: the first dependency that is not ready; NULL: none
+    const char *dependent;              // one that depends on it and may exist; NULL: none
     const char *worker;                 // name; NULL: none
     bool worker_lost;                   // suspect or lost
+    bool ignored;                       // on_failure: ignore
+    bool failed;                        // never became ready, or ended without being asked
+    const char *error, *stop_reason;    // NULL: none
+    int exit_code, exit_signal, grade;  // -1: none
     int64_t since_us;                   // of its state
     int64_t not_before_us, ready_by_us; // 0: none
     struct why_fleet fleet;             // with INSTANCE_PENDING
 };
 
+// A job; what is asked about one of its tasks or services is answered with the whole job in view.
 struct why_view {
     int64_t now_us;
     int outcome, cleanup;
@@ -71,14 +114,43 @@ struct why_view {
     const char *suspect_worker;               // name of one that has tasks of this job and does not answer; NULL: none
     int64_t due_us;                           // of the earliest delayed task; 0: none
     const char *waiting_stage, *waited_stage; // an unreleased stage and one that it waits for; NULL: none
-    struct why_fleet fleet;                   // of the ready tasks' demand with the most tasks
+    struct why_fleet fleet;                   // of the ready tasks' demand with the most tasks; of the task asked about
 };
+
+struct why_task {
+    const char *stage;
+    int64_t index;
+    int state; // enum slice_state
+    int attempt, failures, retries_max;
+    int64_t max_parallel;     // 0: no limit
+    const char *worker;       // name; NULL: none
+    bool worker_lost;         // suspect or lost
+    bool cancel;              // its worker is asked to end it
+    const char *waited_stage; // that has to be closed before; NULL: none
+    int64_t leased_us, due_us;
+    const char *error; // of its last failure; NULL: none
+    int exit;          // -1: none
+};
+
+struct why_worker {
+    const char *name;
+    int state; // enum worker_state
+    bool drain;
+    const char *note, *trouble; // NULL: none
+    int64_t now_us, lease_until_us;
+    int64_t slots, running, services;
+    bool something_for_it;       // ready tasks or services that it could take
+    const char *other_demand;    // JSON of one that waits and that it cannot take; NULL: none
+    const char *other_demand_is; // what it lacks for that: "queue", "runtime" or "labels"
+};
+
+// ---- answers
 
 // `evidence` is a JSON object, `advice` what to do ("" when nothing).
 struct why {
     enum why_code code;
     char message[256];
-    char advice[256];
+    const char *advice; // of the table
     struct strbuf evidence;
 };
 #define WHY_INIT {0}
@@ -86,5 +158,11 @@ struct why {
 
 void why_release(struct why *why);
 // Memory that runs out shows in why->evidence.
-void why_decide(const struct why_view *view, struct why *why);
+void why_decide_job(const struct why_view *view, struct why *why);
+void why_decide_task(const struct why_view *view, const struct why_task *task, struct why *why);
+void why_decide_service(const struct why_view *view, const struct why_service *service, struct why *why);
+void why_decide_worker(const struct why_worker *worker, struct why *why);
+
 const char *why_code_name(enum why_code code); // "no_worker_for_queue"
+int why_code_from_name(const char *name);      // -1: there is none
+void why_print_markdown(FILE *out);            // docs/reference/why.md

@@ -55,8 +55,13 @@ struct job_filter {
 // {"jobs": [...], "next"}: newest first. A page may be shorter than the limit and still have a next one.
 int read_jobs(struct db *db, const struct job_filter *filter, struct strbuf *out, struct err *err) WARN_UNUSED;
 
-// {"code", "message", "evidence": {...}, "advice"}: the one reason why the job is not further. See model/why.h.
+// {"code", "message", "evidence": {...}, "advice"}: the one reason why the job, or one task or service of it, or a
+// worker is not further. See model/why.h.
 int read_why(struct db *db, int64_t job, struct strbuf *out, struct err *err) WARN_UNUSED;
+int read_why_task(struct db *db, int64_t job, const char *stage, int64_t index, struct strbuf *out,
+                  struct err *err) WARN_UNUSED;
+int read_why_service(struct db *db, int64_t job, const char *service, struct strbuf *out, struct err *err) WARN_UNUSED;
+int read_why_worker(struct db *db, int64_t worker, struct strbuf *out, struct err *err) WARN_UNUSED;
 
 // ---- tasks
 

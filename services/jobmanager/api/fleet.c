@@ -82,6 +82,18 @@ enum http_handled workers_list(void *app, struct http_request *request, struct h
     return plain_start(app, request, workers_run, reply);
 }
 
+// Calls about one worker.
+static enum http_handled worker_start(void *app, struct http_request *request, call_fn run, struct http_reply *reply)
+{
+    struct err err;
+    struct fleet_call *fleet = call_new(app, request, sizeof(*fleet), reply);
+    if (!fleet)
+        return HTTP_REPLY;
+    if (path_worker(request, &fleet->worker, &err) < 0 || http_request_query_only(request, no_query, &err) < 0)
+        return answer_error(request, reply, &err, NULL);
+    return call_start(&fleet->call, run, reply);
+}
+
 static int worker_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
     struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
@@ -91,13 +103,19 @@ static int worker_run(struct call *call, struct db *db, struct http_reply *reply
 
 enum http_handled worker_show(void *app, struct http_request *request, struct http_reply *reply)
 {
-    struct err err;
-    struct fleet_call *fleet = call_new(app, request, sizeof(*fleet), reply);
-    if (!fleet)
-        return HTTP_REPLY;
-    if (path_worker(request, &fleet->worker, &err) < 0 || http_request_query_only(request, no_query, &err) < 0)
-        return answer_error(request, reply, &err, NULL);
-    return call_start(&fleet->call, worker_run, reply);
+    return worker_start(app, request, worker_run, reply);
+}
+
+static int why_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
+{
+    struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
+    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    return reply_with(call, read_why_worker(db, fleet->worker, &body, err), &body, reply);
+}
+
+enum http_handled worker_why(void *app, struct http_request *request, struct http_reply *reply)
+{
+    return worker_start(app, request, why_run, reply);
 }
 
 static int drain_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)

@@ -21,6 +21,8 @@ HANDLER(job_delete);
 HANDLER(job_services);
 HANDLER(job_cleanup);
 HANDLER(job_why);
+HANDLER(service_why);
+HANDLER(task_why);
 HANDLER(job_tasks);
 HANDLER(job_task);
 // streams.c
@@ -36,6 +38,7 @@ HANDLER(services_list);
 HANDLER(leaks_list);
 HANDLER(workers_list);
 HANDLER(worker_show);
+HANDLER(worker_why);
 HANDLER(worker_drain);
 // tokens.c
 HANDLER(token_create);

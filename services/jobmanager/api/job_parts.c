@@ -24,8 +24,8 @@ static int part_run(struct call *call, struct db *db, struct http_reply *reply, 
     return 0;
 }
 
-static enum http_handled part_start(void *app, struct http_request *request, part_read_fn read,
-                                    struct http_reply *reply)
+static enum http_handled part_call_start(void *app, struct http_request *request, part_read_fn read, call_fn run,
+                                         struct http_reply *reply)
 {
     struct err err;
     struct part_call *part = call_new(app, request, sizeof(*part), reply);
@@ -35,7 +35,13 @@ static enum http_handled part_start(void *app, struct http_request *request, par
     if (path_job(request, &part->job, &err) < 0 ||
         http_request_query_only(request, (const char *const[]){NULL}, &err) < 0)
         return answer_error(request, reply, &err, NULL);
-    return call_start(&part->call, part_run, reply);
+    return call_start(&part->call, run, reply);
+}
+
+static enum http_handled part_start(void *app, struct http_request *request, part_read_fn read,
+                                    struct http_reply *reply)
+{
+    return part_call_start(app, request, read, part_run, reply);
 }
 
 enum http_handled job_spec_show(void *app, struct http_request *request, struct http_reply *reply)
@@ -56,4 +62,19 @@ enum http_handled job_cleanup(void *app, struct http_request *request, struct ht
 enum http_handled job_why(void *app, struct http_request *request, struct http_reply *reply)
 {
     return part_start(app, request, read_why, reply);
+}
+
+static int service_why_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
+{
+    struct part_call *part = CONTAINER_OF(call, struct part_call, call);
+    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    if (read_why_service(db, part->job, http_request_param(call->request, "name"), &body, err) < 0)
+        return -1;
+    answer_json(call->request, reply, 200, &body);
+    return 0;
+}
+
+enum http_handled service_why(void *app, struct http_request *request, struct http_reply *reply)
+{
+    return part_call_start(app, request, NULL, service_why_run, reply);
 }

@@ -1,4 +1,4 @@
-// GET /v1/jobs/{id}/tasks and /tasks/{stage}/{index}
+// GET /v1/jobs/{id}/tasks, /tasks/{stage}/{index} and its /why
 #include "services/jobmanager/api/handlers.h"
 
 #include "services/common/base/parse.h"
@@ -53,29 +53,35 @@ enum http_handled job_tasks(void *app, struct http_request *request, struct http
     return call_start(&tasks->call, tasks_run, reply);
 }
 
+typedef int (*task_read_fn)(struct db *db, int64_t job, const char *stage, int64_t index, struct strbuf *out,
+                            struct err *err);
+
 struct task_call {
     struct call call;
     int64_t job, index;
     const char *stage;
+    task_read_fn read;
 };
 
 static int task_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
     struct task_call *task = CONTAINER_OF(call, struct task_call, call);
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
-    if (read_task(db, task->job, task->stage, task->index, &body, err) < 0)
+    if (task->read(db, task->job, task->stage, task->index, &body, err) < 0)
         return -1;
     answer_json(call->request, reply, 200, &body);
     return 0;
 }
 
-enum http_handled job_task(void *app, struct http_request *request, struct http_reply *reply)
+static enum http_handled task_start(void *app, struct http_request *request, task_read_fn read,
+                                    struct http_reply *reply)
 {
     struct err err;
     const char *index = http_request_param(request, "index");
     struct task_call *task = call_new(app, request, sizeof(*task), reply);
     if (!task)
         return HTTP_REPLY;
+    task->read = read;
     task->stage = http_request_param(request, "stage");
     if (path_job(request, &task->job, &err) < 0 ||
         http_request_query_only(request, (const char *const[]){NULL}, &err) < 0)
@@ -85,4 +91,14 @@ enum http_handled job_task(void *app, struct http_request *request, struct http_
         return answer_error(request, reply, &err, NULL);
     }
     return call_start(&task->call, task_run, reply);
+}
+
+enum http_handled job_task(void *app, struct http_request *request, struct http_reply *reply)
+{
+    return task_start(app, request, read_task, reply);
+}
+
+enum http_handled task_why(void *app, struct http_request *request, struct http_reply *reply)
+{
+    return task_start(app, request, read_why_task, reply);
 }

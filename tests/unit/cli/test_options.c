@@ -62,6 +62,11 @@ static void test_global_options(void **state)
     assert_ok(parse(&cli, "list --output=json --server=http://b", &err), err);
     assert_true(cli.json);
     assert_string_equal(cli_global(&cli, "--server"), "http://b");
+    assert_ok(parse(&cli, "why j stage/3", &err), err);
+    assert_string_equal(cli.argument, "j");
+    assert_string_equal(cli.second, "stage/3");
+    assert_ok(parse(&cli, "why --worker 3", &err), err);
+    assert_null(cli.argument);
 }
 
 static void test_wrong(void **state)
@@ -75,6 +80,9 @@ static void test_wrong(void **state)
         {"list x", "options only, not 'x'"},
         {"show", "needs a JOB"},
         {"show a b", "'b' is one too many"},
+        {"why", "needs a JOB"},
+        {"why a b c", "'c' is one too many"},
+        {"why a --worker 3", "takes --worker or a JOB, not both"},
         {"wait j --timeout", "'--timeout' needs a value"},
         {"stop j --wait=yes", "'--wait' takes no value"},
         {"stop j --waiting", "no option '--waiting'"},

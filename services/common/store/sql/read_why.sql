@@ -1,4 +1,4 @@
--- Facts for why a job is not further: services/common/store/read_why.c, services/common/model/why.h.
+-- Facts for why something is not further: services/common/store/read_why.c, services/common/model/why.h.
 
 -- name: why_job
 SELECT clock_timestamp(), outcome, cleanup, closed_at IS NOT NULL, paused, keep_until,
@@ -25,7 +25,8 @@ SELECT g.name, w.name
  LIMIT 1
 
 -- name: why_services
--- The latest instance of each service and what else may exist; which dependency is not ready when there is none.
+-- The latest instance of each service and what else may exist, older ones first; which dependency is not ready when there is
+-- none; which dependent may exist.
 SELECT s.name, i.epoch, i.state, w.name, w.state IN (1, 4, 5),
        CASE WHEN i.state IN (5, 6) THEN i.stop_requested_at
             WHEN i.state IN (7, 8) THEN i.stopped_at
@@ -37,7 +38,14 @@ SELECT s.name, i.epoch, i.state, w.name, w.state IN (1, 4, 5),
          WHERE d.job = s.job AND s.depends_mask >> d.service & 1 = 1
            AND NOT EXISTS (SELECT FROM instance n WHERE n.job = d.job AND n.service = d.service AND n.state = 3)
          ORDER BY d.service
-         LIMIT 1)
+         LIMIT 1),
+       (SELECT d.name
+          FROM service d
+          JOIN instance n ON n.job = d.job AND n.service = d.service AND n.state BETWEEN 1 AND 10
+         WHERE d.job = s.job AND d.depends_mask >> s.service & 1 = 1
+         ORDER BY d.service
+         LIMIT 1),
+       i.failed, i.error, i.stop_reason, i.exit_code, i.exit_signal, i.grade, s.on_failure
   FROM service s
   LEFT JOIN instance i ON i.job = s.job AND i.service = s.service
                       AND (i.state BETWEEN 1 AND 10
@@ -61,3 +69,45 @@ SELECT d.id, d.queue, d.runtime, d.labels::text, count(w.id), count(w.id) FILTER
               w.labels @> d.labels AS labels) m ON true
  WHERE d.id = ANY ($1::integer[])
  GROUP BY d.id
+
+-- name: why_task
+-- Task $3 of stage $2, and a stage that its own has to wait for.
+SELECT s.state, s.attempt, s.failures, g.retries_max, g.max_parallel, w.name, w.state IN (1, 4, 5), s.cancel,
+       CASE WHEN NOT g.released THEN (SELECT u.name
+                                        FROM stage u
+                                       WHERE u.job = g.job AND NOT u.closed AND g.after_mask >> u.stage & 1 = 1
+                                       ORDER BY u.stage
+                                       LIMIT 1) END,
+       s.leased_at, s.due_at, e.error, e.exit, g.demand, g.name
+  FROM stage g
+  JOIN LATERAL (SELECT *
+                  FROM slice n
+                 WHERE n.job = g.job AND n.stage = g.stage AND n.first <= $3
+                 ORDER BY n.first DESC
+                 LIMIT 1) s ON s.first + s.count > $3
+  LEFT JOIN worker w ON w.id = s.worker
+  LEFT JOIN task_error e ON e.job = g.job AND e.stage = g.stage AND e.task = $3
+ WHERE g.job = $1 AND g.name = $2
+
+-- name: why_worker
+SELECT clock_timestamp(), w.name, w.state, w.drain, w.note, w.trouble, w.lease_until, w.slots::bigint,
+       (SELECT coalesce(sum(s.count), 0)::bigint FROM slice s WHERE s.worker = w.id AND s.state = 2),
+       (SELECT count(*) FROM instance i WHERE i.worker = w.id AND i.state BETWEEN 1 AND 10)
+  FROM worker w
+ WHERE w.id = $1
+
+-- name: why_worker_demands
+-- Demands for which something waits, and whether worker $1 has what they ask for; those for it come first.
+SELECT m.queue, m.runtime, m.labels,
+       jsonb_build_object('queue', nullif(d.queue, ''), 'runtime', nullif(d.runtime, ''), 'labels', d.labels)::text
+  FROM worker w
+  JOIN demand d ON EXISTS (SELECT FROM slice s WHERE s.demand = d.id AND s.state = 1)
+                OR EXISTS (SELECT FROM instance i WHERE i.demand = d.id AND i.state = 0)
+ CROSS JOIN LATERAL (
+       SELECT d.queue = '' OR d.queue = ANY (w.queues) AS queue,
+              CASE d.runtime WHEN '' THEN EXISTS (SELECT FROM unnest(w.runtimes) r (name) WHERE r.name <> 'pull')
+                             ELSE d.runtime = ANY (w.runtimes) END AS runtime,
+              w.labels @> d.labels AS labels) m
+ WHERE w.id = $1
+ ORDER BY m.queue AND m.runtime AND m.labels DESC, m.queue DESC, m.runtime DESC, d.id
+ LIMIT 1

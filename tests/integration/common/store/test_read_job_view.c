@@ -1,4 +1,4 @@
-// Jobs as users see them: one, many, how far they are, and why they are not further.
+// Jobs as users see them: one, many, how far they are.
 #include "services/common/store/read.h"
 
 #include "services/common/base/cleanup.h"
@@ -176,70 +176,6 @@ static void test_lists_of_jobs(void **state)
     assert_error(read_jobs(db, &filter, &out, &err), err, ERR_INVALID, "cursor 'nonsense'");
 }
 
-static void assert_why(int64_t job, const char *code, const char *message)
-{
-    struct err err = {0};
-    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
-    char quoted[64];
-    assert_ok(read_why(db, job, &out, &err), err);
-    snprintf(quoted, sizeof quoted, "\"%s\"", code);
-    assert_json(&out, "code", quoted);
-    if (!strstr(strbuf_text(&out), message))
-        fail_msg("%s does not say %s", strbuf_text(&out), message);
-}
-
-static void test_why(void **state)
-{
-    UNUSED(state);
-    struct err err = {0};
-    AUTO_WAKES struct wakes wakes = WAKES_INIT;
-    struct store_job base = {.stage_count = 2,
-                             .stages = {{.name = "one", .tasks = 3, .from = -1, .queue = "other"},
-                                        {.name = "two", .tasks = 3, .from = -1, .after = 1}},
-                             .service_count = 2,
-                             .services = {{.name = "model"}, {.name = "front", .depends = 1}}};
-    int64_t job = store_submit(db, &base);
-    assert_why(job, "service_no_room", "no worker has taken service 'model' yet: 1 could, 1 accept work");
-    store_sql(db, "UPDATE worker SET state = 4");
-    assert_why(job, "service_no_worker", "no worker can run service 'model'");
-    store_sql(db, "UPDATE worker SET state = 0");
-    store_place(db, job, worker);
-    assert_why(job, "service_starting", "waiting for service 'model' to become ready");
-    store_observe(db, job, "model", INSTANCE_READY, NULL);
-    store_place(db, job, worker);
-    assert_why(job, "service_starting", "'front'");
-    store_observe(db, job, "front", INSTANCE_READY, NULL);
-    assert_why(job, "slots_busy", "3 tasks wait for a free slot");
-    store_sql(db, "UPDATE worker SET queues = '{default}'");
-    assert_why(job, "no_worker_for_queue", "no worker serves queue 'other'");
-    store_claim(db, job, 0, 3, worker);
-    assert_why(job, "running", "3 tasks are running");
-    store_sql(db, "UPDATE worker SET state = 1");
-    assert_why(job, "worker_suspect", "'w1'");
-    store_sql(db, "UPDATE worker SET state = 0");
-    assert_ok(control_pause(db, job, NULL, &wakes, &err), err);
-    assert_why(job, "paused", "paused");
-    assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
-    assert_why(job, "stopping_tasks", "3 running tasks");
-    store_report(db, job, 0, SLICE_CANCELLED, NULL);
-    assert_why(job, "stopping_service", "'front'");
-    store_observe(db, job, "front", INSTANCE_STOPPED, NULL);
-    assert_why(job, "verifying", "'front'");
-    store_observe(db, job, "front", INSTANCE_VERIFIED, NULL);
-    store_observe(db, job, "model", INSTANCE_STUCK, NULL);
-    assert_why(job, "service_stuck", "'model'");
-    store_observe(db, job, "model", INSTANCE_VERIFIED, NULL);
-    assert_why(job, "closed", "closed (stopped)");
-
-    int64_t kept =
-        store_submit(db, &(struct store_job){.keeps = true, .service_count = 1, .services = {{.name = "model"}}});
-    store_place(db, kept, worker);
-    store_observe(db, kept, "model", INSTANCE_READY, NULL);
-    store_claim(db, kept, 0, 10, worker);
-    store_report(db, kept, 0, SLICE_SUCCEEDED, NULL);
-    assert_why(kept, "kept_by_policy", "autostop is off");
-}
-
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
@@ -247,7 +183,6 @@ int main(void)
         TEST(test_job_through_its_life),
         TEST(test_progress_of_many),
         TEST(test_lists_of_jobs),
-        TEST(test_why),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

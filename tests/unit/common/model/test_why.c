@@ -37,7 +37,7 @@ static struct why_service service(int state)
 static void assert_why(const struct why_view *view, enum why_code code, const char *message, const char *evidence)
 {
     AUTO_WHY struct why why = WHY_INIT;
-    why_decide(view, &why);
+    why_decide_job(view, &why);
     if (why.code != code)
         fail_msg("%s (%s), expected %s", why_code_name(why.code), why.message, why_code_name(code));
     if (!strstr(why.message, message))
@@ -193,6 +193,8 @@ static void test_names(void **state)
             assert_string_not_equal(why_code_name((enum why_code)code), why_code_name((enum why_code)other));
     }
     assert_string_equal(why_code_name(WHY_COUNT), "?");
+    assert_int_equal(why_code_from_name("slots_busy"), WHY_SLOTS_BUSY);
+    assert_int_equal(why_code_from_name("no such reason"), -1);
 }
 
 int main(void)
