@@ -24,6 +24,7 @@ struct follow {
     const char *job;
     const struct follow_settings *settings;
     int64_t seen_event;
+    int64_t answered_ms; // when the manager last answered, whatever it said; 0: never
     bool bar_shown, stop_asked, said_away;
     char outcome[32], cleanup[32];
     bool over; // closed, or as far as it goes by itself
@@ -108,9 +109,15 @@ static int look(struct follow *follow, int64_t wait_ms, struct err *err)
 {
     AUTO_JSON_DOCUMENT struct json_document job = JSON_DOCUMENT_INIT;
     char path[PATH_SIZE], suffix[64];
+    int status = 0;
     snprintf(suffix, sizeof suffix, "?wait=%s&timeout=%lldms", follow->settings->until_outcome ? "outcome" : "closed",
              (long long)wait_ms);
-    if (api_job_path(follow->job, suffix, path, sizeof path, err) < 0 || api_get(follow->cli, path, &job, err) < 0)
+    if (api_job_path(follow->job, suffix, path, sizeof path, err) < 0)
+        return -1;
+    int rc = api_call(follow->cli, "GET", path, NULL, NULL, 0, &job, &status, err);
+    if (status > 0)
+        follow->answered_ms = clock_boot_ms();
+    if (rc < 0)
         return -1;
     learn(follow, job.root);
     if (!follow->settings->quiet && print_events(follow, err) < 0)
@@ -181,10 +188,11 @@ static int end(struct follow *follow)
     return cli_outcome_status(follow->outcome);
 }
 
-// After a failed look. Returns false when there is no point in another one.
-static bool wait_for_manager(struct follow *follow, struct backoff *backoff, int64_t answered_ms, const struct err *err)
+// After a failed look. Returns false when there is no point in another one: it would fail in the same way, nobody has
+// ever answered at this address, or not for long. A manager that says that its database is away is waited for.
+static bool wait_for_manager(struct follow *follow, struct backoff *backoff, const struct err *err)
 {
-    if (!may_pass(err) || answered_ms == 0 || clock_boot_ms() - answered_ms > PATIENCE_MS)
+    if (!may_pass(err) || follow->answered_ms == 0 || clock_boot_ms() - follow->answered_ms > PATIENCE_MS)
         return false;
     if (!follow->said_away) {
         hide_bar(follow);
@@ -197,9 +205,10 @@ static bool wait_for_manager(struct follow *follow, struct backoff *backoff, int
 
 int follow_job(struct cli *cli, const char *job, const struct follow_settings *settings)
 {
-    struct follow follow = {.cli = cli, .job = job, .settings = settings};
+    int64_t started_ms = clock_boot_ms();
+    struct follow follow = {
+        .cli = cli, .job = job, .settings = settings, .answered_ms = settings->is_known ? started_ms : 0};
     struct backoff backoff = {.base_ms = 100, .max_ms = 2000};
-    int64_t started_ms = clock_boot_ms(), answered_ms = settings->is_known ? started_ms : 0;
     explain_interrupt(&follow);
     while (!follow.over) {
         struct err err;
@@ -208,10 +217,9 @@ int follow_job(struct cli *cli, const char *job, const struct follow_settings *s
         if (wait_ms == 0)
             break;
         if (look(&follow, wait_ms, &err) == 0) {
-            answered_ms = clock_boot_ms();
             follow.said_away = false;
             backoff_reset(&backoff);
-        } else if (!wait_for_manager(&follow, &backoff, answered_ms, &err)) {
+        } else if (!wait_for_manager(&follow, &backoff, &err)) {
             hide_bar(&follow);
             return cli_fail(&err);
         }

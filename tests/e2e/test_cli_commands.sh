@@ -257,6 +257,34 @@ test_manager_restarts() {
     [ "$(grep -c stage.released "$log")" -eq 1 ] || fail 'an event twice'
 }
 
+# A manager whose database is away says so, and is waited for, even when that is the first that it says.
+test_database_is_away() {
+    python3 - "$work/away" 2>/dev/null <<'PROGRAM' &
+import http.server, json, os, sys
+class Manager(http.server.BaseHTTPRequestHandler):
+    calls = 0
+    def do_GET(self):
+        Manager.calls += 1
+        away = Manager.calls <= 2
+        body = {"code": "unavailable", "detail": "the database is away"} if away else {"outcome": "failed", "closed_at": "x"}
+        text = json.dumps(body).encode()
+        self.send_response(503 if away else 200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+server = http.server.HTTPServer(("127.0.0.1", 0), Manager)
+with open(sys.argv[1] + ".new", "w") as out:
+    print(server.server_port, file=out)
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+for _ in range(3):
+    server.handle_request()
+PROGRAM
+    until_ 30 test -e "$work/away"
+    status 1 timeout 30 "$curfew" --server "http://127.0.0.1:$(cat "$work/away")" wait j1
+    says 'the database is away; trying again'
+    wait $!
+}
+
 # With SIGINT as a terminal's programs have it: a script's background jobs ignore it.
 interruptible() {
     exec python3 -c 'import os, signal, sys

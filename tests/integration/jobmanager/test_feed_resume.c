@@ -1,5 +1,6 @@
-// Server-sent events survive the death of the manager that streams them: the pieces that a client gets with Last-Event-ID
-// from one manager after the other are the whole history, nothing missing and nothing twice, while it is being written.
+// Server-sent events survive the death of the manager that streams them: the pieces that a client gets with
+// Last-Event-ID from one manager after the other are the whole history, nothing missing and nothing twice, while it is
+// being written.
 #include "tests/support/db_test.h"
 #include "tests/support/die.h"
 #include "tests/support/fake_worker.h"
@@ -148,8 +149,9 @@ static void take_events(struct follower *follower)
 
 static void follow(struct follower *follower, struct manager *manager, const char *job)
 {
-    follower->reader = (struct stream_reader){.headers = {{"Accept", "text/event-stream"}, {"Last-Event-ID", follower->last}},
-                                              .header_count = *follower->last ? 2 : 1};
+    follower->reader =
+        (struct stream_reader){.headers = {{"Accept", "text/event-stream"}, {"Last-Event-ID", follower->last}},
+                               .header_count = *follower->last ? 2 : 1};
     stream_reader_begin(&follower->reader, manager, job, follower->what);
 }
 
@@ -242,7 +244,8 @@ static void a_quiet_stream_says_that_it_is_there(void **state)
 // A raw log is resumed by the number of bytes that came, wherever that is in a chunk.
 static void a_raw_log_is_resumed_in_the_middle_of_a_chunk(void **state)
 {
-    static const char *const rest[] = {"one\ntwo\n", "ne\ntwo\n", "e\ntwo\n", "\ntwo\n", "two\n", "wo\n", "o\n", "\n", ""};
+    static const char *const rest[] = {"one\ntwo\n", "ne\ntwo\n", "e\ntwo\n", "\ntwo\n", "two\n",
+                                       "wo\n",       "o\n",       "\n",       ""};
     struct fake_worker worker = {0};
     UNUSED(state);
     fake_worker_init(&worker, managers[0], "chunks");
