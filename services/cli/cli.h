@@ -42,7 +42,7 @@ struct option {
     const char *value;  // what its value is called, "N"; NULL: it has none
     const char *text;   // a sentence
 };
-#define COMMAND_OPTIONS_MAX 6
+#define COMMAND_OPTIONS_MAX 10
 
 struct cli;
 struct command {

@@ -8,6 +8,29 @@
 #include <stdio.h>
 #include <string.h>
 
+// Appends the limits that are given.
+static int add_limits(const struct cli *cli, struct strbuf *body, struct err *err)
+{
+    static const char *const names[] = {"--max-jobs", "--max-tasks", "--max-services"};
+    static const char *const members[] = {"max_jobs", "max_tasks", "max_services"};
+    const char *bytes = cli_option(cli, "--max-log-bytes");
+    int64_t limit;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *text = cli_option(cli, names[i]);
+        if (!text)
+            continue;
+        if (parse_i64(text, 0, INT64_MAX, names[i], &limit, err) < 0)
+            return -1;
+        strbuf_add_format(body, ",\"%s\":%lld", members[i], (long long)limit);
+    }
+    if (!bytes)
+        return 0;
+    if (parse_size_bytes(bytes, "--max-log-bytes", &limit, err) < 0)
+        return -1;
+    strbuf_add_format(body, ",\"max_log_bytes\":%lld", (long long)limit);
+    return 0;
+}
+
 static int make(struct cli *cli)
 {
     AUTO_JSON_DOCUMENT struct json_document answer = JSON_DOCUMENT_INIT;
@@ -30,6 +53,8 @@ static int make(struct cli *cli)
         strbuf_add_text(&body, ",\"namespace\":");
         strbuf_add_json(&body, space, strlen(space));
     }
+    if (add_limits(cli, &body, &err) < 0)
+        return cli_usage(cli->command, "%s", err.text);
     strbuf_add_char(&body, '}');
     if (strbuf_ok(&body, &err) < 0 ||
         api_call(cli, "POST", "/v1/tokens", strbuf_text(&body), NULL, 0, &answer, NULL, &err) < 0)

@@ -106,6 +106,11 @@ const struct command commands[] = {
                  {"--expires-in", NULL, "DURATION", "create: after that it is not valid any more, such as 90d"},
                  {"--namespace", NULL, "NAMESPACE",
                   "create: a viewer's or submitter's sees and changes only the jobs in it"},
+                 {"--max-jobs", NULL, "N",
+                  "create: its open jobs at a time; 0: no limit; otherwise what the manager's settings say"},
+                 {"--max-tasks", NULL, "N", "create: tasks of its open jobs together"},
+                 {"--max-services", NULL, "N", "create: services of its open jobs together"},
+                 {"--max-log-bytes", NULL, "SIZE", "create: log of all its jobs that are kept, such as 10Gi"},
                  {"--id", NULL, "TOKEN", "revoke: which one, as `curfew token list` names it"}}},
 };
 const size_t command_count = ARRAY_LEN(commands);

@@ -28,7 +28,8 @@ static const struct api_doc docs[] = {
      {{201, JSON, "`{id, name, created: true}`, and its URL in `Location`"},
       {200, JSON, "the key is known: the job that it made, `created: false`"},
       CONFLICT("the key is known with another body"),
-      {413, PROBLEM, "the spec is too large"}}},
+      {413, PROBLEM, "the spec is too large, or the job alone is above a limit of the token"},
+      {429, PROBLEM, "the token submits too often, or its jobs together would be above a limit, which is named"}}},
     {"GET",
      "/v1/jobs",
      NULL,
@@ -212,9 +213,12 @@ static const struct api_doc docs[] = {
      "be "
      "valid at a time. While none of role `admin` is, only such a one can be made.",
      JSON,
-     "`{name, role, expires_in, namespace}`; without `expires_in` it is valid until it is revoked; a viewer or a "
+     "`{name, role, expires_in, namespace, max_jobs, max_tasks, max_services, max_log_bytes}`; without `expires_in` it "
+     "is valid until it is revoked; a viewer or a "
      "submitter "
-     "with a `namespace` sees and changes only the jobs in it, all others are of all",
+     "with a `namespace` sees and changes only the jobs in it, all others are of all; the limits are on what its jobs "
+     "are together, 0 is none, "
+     "and without one the manager's settings count",
      {{0}},
      {{201, JSON, "the token: `{id, token, name, role, namespace, state, created_at, created_by, expires_at, ...}`"},
       CONFLICT("there is no token of role admin yet; or too many tokens are valid")}},

@@ -3,6 +3,7 @@
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
 #include "services/jobmanager/answer.h"
+#include "services/jobmanager/keyring.h"
 #include "services/jobmanager/space.h"
 
 void call_free(void *context)
@@ -31,6 +32,14 @@ void *call_new_with(void *app, struct http_request *request, size_t size, void (
 void *call_new(void *app, struct http_request *request, size_t size, struct http_reply *reply)
 {
     return call_new_with(app, request, size, call_free, reply);
+}
+
+struct quota_holder call_holder(struct app *app, const struct http_request *request, struct quota *limits)
+{
+    struct quota_holder holder = {http_request_principal_id(request), http_request_principal(request), NULL};
+    if (keyring_limits(app->keyring, holder.token, limits))
+        holder.limits = limits;
+    return holder;
 }
 
 static int run_in_time(struct call *call, struct db *db, struct http_reply *reply, struct err *err)

@@ -36,5 +36,7 @@ void *call_new(void *app, struct http_request *request, size_t size, struct http
 void *call_new_with(void *app, struct http_request *request, size_t size, void (*destroy)(void *call),
                     struct http_reply *reply);
 void call_free(void *call);
+// Whose a job is that this request makes. `limits` is filled in and borrowed, the name is the request's.
+struct quota_holder call_holder(struct app *app, const struct http_request *request, struct quota *limits);
 // Parks the request and queues the call. `call` must come from call_new().
 enum http_handled call_start(struct call *call, call_fn run, struct http_reply *reply);

@@ -17,6 +17,7 @@
 struct ring {
     size_t count, mask;
     int64_t read_ms; // clock_boot_ms() from before it was asked for
+    bool has_limits; // any token
     struct token_entry *entries;
     uint32_t places[]; // index of an entry plus one; 0: empty
 };
@@ -94,6 +95,18 @@ static enum key_verdict verdict_of(const struct ring *ring, const struct token_e
     return is_over ? KEY_EXPIRED : KEY_GOOD;
 }
 
+// Tokens without limits of their own have those of the settings.
+static void fill_limits(struct ring *ring, const struct quota *defaults)
+{
+    for (size_t i = 0; i < ring->count; i++) {
+        struct quota *limits = &ring->entries[i].limits;
+        for (int kind = 0; kind < QUOTA_KINDS; kind++)
+            if (limits->of[kind] == QUOTA_DEFAULT)
+                limits->of[kind] = defaults->of[kind];
+        ring->has_limits = ring->has_limits || quota_has_limits(limits);
+    }
+}
+
 // ---- reading
 
 int keyring_refresh(struct keyring *keyring, struct db *db, struct err *err)
@@ -104,6 +117,7 @@ int keyring_refresh(struct keyring *keyring, struct db *db, struct err *err)
     int count = tokens_load(db, &entries, err);
     struct ring *ring = count < 0 ? NULL : ring_new(entries, (size_t)count, read_ms);
     if (ring) {
+        fill_limits(ring, &keyring->settings.limits);
         if (count > 0)
             atomic_store(&keyring->required, true);
         pthread_rwlock_wrlock(&keyring->lock);
@@ -285,4 +299,19 @@ bool keyring_holds(struct keyring *keyring, int64_t id)
         holds = ring->entries[i].id == id && verdict_of(ring, &ring->entries[i]) == KEY_GOOD;
     pthread_rwlock_unlock(&keyring->lock);
     return holds;
+}
+
+bool keyring_limits(struct keyring *keyring, int64_t id, struct quota *out)
+{
+    bool found = false;
+    if (id == 0)
+        return false;
+    pthread_rwlock_rdlock(&keyring->lock);
+    const struct ring *ring = keyring->ring;
+    for (size_t i = 0; ring->has_limits && i < ring->count && !found; i++) {
+        found = ring->entries[i].id == id;
+        *out = ring->entries[i].limits;
+    }
+    pthread_rwlock_unlock(&keyring->lock);
+    return found && quota_has_limits(out);
 }

@@ -9,6 +9,7 @@
 
 #include "services/common/base/err.h"
 #include "services/common/model/namespace.h"
+#include "services/common/model/quota.h"
 #include "services/common/model/role.h"
 #include "services/common/model/token_text.h"
 
@@ -23,8 +24,9 @@ struct keyring;
 
 struct keyring_settings {
     const char *database_url;
-    const char *token; // an admin's, from the settings; NULL: none
-    bool required;     // also when there is no token yet
+    const char *token;   // an admin's, from the settings; NULL: none
+    bool required;       // also when there is no token yet
+    struct quota limits; // of tokens that have none of their own
     // 0: as above; for tests
     int64_t refresh_ms, stale_ms;
 };
@@ -57,5 +59,7 @@ bool keyring_has_admin(struct keyring *keyring);
 int keyring_check(struct keyring *keyring, const char *token, struct key *out, struct err *err) WARN_UNUSED;
 // Whether the token that let a request in is still valid, for replies that go on for long: as key.id; true for 0.
 bool keyring_holds(struct keyring *keyring, int64_t id);
+// Whether this token has limits, and which; as key.id. Costs nothing where no token has any.
+bool keyring_limits(struct keyring *keyring, int64_t id, struct quota *out);
 // Reads the tokens now, with a connection of the caller's: after it has made or revoked one.
 int keyring_refresh(struct keyring *keyring, struct db *db, struct err *err) WARN_UNUSED;

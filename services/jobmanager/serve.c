@@ -109,8 +109,10 @@ static int lanes_of_app(struct app *app, struct err *err)
 static int app_start(struct app *app, struct err *err)
 {
     const struct settings *settings = app->settings;
-    struct keyring_settings keyring = {
-        .database_url = settings->database_url, .token = settings->token, .required = !settings->loopback};
+    struct keyring_settings keyring = {.database_url = settings->database_url,
+                                       .token = settings->token,
+                                       .required = !settings->loopback,
+                                       .limits = settings->limits};
     struct pool_settings pool = {settings->database_url, (int)settings->pool_threads, (size_t)settings->queue_limit};
     if (keyring_start(&keyring, &app->keyring, err) < 0 || exposure_check(app, err) < 0 ||
         refusals_new(&app->refusals, err) < 0 || rates_new(settings->submit_rate, &app->rates, err) < 0 ||

@@ -4,6 +4,7 @@
 #include "services/common/base/config.h"
 #include "services/common/base/err.h"
 #include "services/common/base/log.h"
+#include "services/common/model/quota.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ struct settings {
     int64_t worker_lease_ms, poll_ms, fence_ms, skew_ms;
     int64_t log_limit_bytes, event_limit;
     int64_t submit_rate, submit_body_bytes, bundle_bytes, max_connections;
+    struct quota limits; // of a token
     int64_t leak_after_ms, stream_heartbeat_ms, drain_ms, wait_database_ms;
     // derived by settings_check
     char *address; // numeric, or "unix:/path"

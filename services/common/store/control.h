@@ -6,6 +6,7 @@
 #pragma once
 
 #include "services/common/base/err.h"
+#include "services/common/model/quota.h"
 #include "services/common/store/wakes.h"
 
 #include <stdbool.h>
@@ -31,9 +32,10 @@ int control_resume(struct db *db, int64_t job, const char *by, struct wakes *wak
 // Failed tasks again. On a job that goes on: in place, CONTROL_DONE and *retried is the job itself. On an ended one,
 // whose outcome never changes: a new job of its failed and cancelled tasks, CONTROL_CREATED and *retried is its id,
 // which is `fresh` (of id_new()). An ended job has one retry at most, which can be retried in turn: asking again finds
-// it, CONTROL_UNCHANGED. ERR_CONFLICT: nothing to retry, or its tasks are still being ended.
-int control_retry(struct db *db, int64_t job, int64_t fresh, const char *by, int64_t *retried, struct wakes *wakes,
-                  struct err *err) WARN_UNUSED;
+// it, CONTROL_UNCHANGED. A new job is `by`'s. ERR_CONFLICT: nothing to retry, or its tasks are still being ended;
+// ERR_LIMIT, ERR_TOO_LARGE: the new job would be above a quota.
+int control_retry(struct db *db, int64_t job, int64_t fresh, const struct quota_holder *by, int64_t *retried,
+                  struct wakes *wakes, struct err *err) WARN_UNUSED;
 // Kept services live for `more_ms` from now, never shorter than before. ERR_CONFLICT when the job keeps none.
 int control_extend(struct db *db, int64_t job, int64_t more_ms, const char *by, struct wakes *wakes,
                    struct err *err) WARN_UNUSED;

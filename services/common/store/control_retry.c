@@ -7,13 +7,14 @@
 #include "services/common/store/change.h"
 #include "services/common/store/control.h"
 #include "services/common/store/embedded.h"
+#include "services/common/store/quotas.h"
 #include "services/common/store/settle.h"
 
 #include <stdio.h>
 
 struct retry {
     int64_t job, fresh, retried;
-    const char *by;
+    struct quota_holder by;
     char key[sizeof "retry/" + ID_TEXT_SIZE];
 };
 
@@ -40,8 +41,8 @@ static int retry_in_place(struct db *db, const struct retry *retry, struct locke
         tasks += result_i64(&demands, row, 2);
     }
     char by[EVENT_BY_SIZE], data[EVENT_BY_SIZE + 64];
-    event_by(retry->by, by);
-    snprintf(data, sizeof data, "{\"tasks\":%lld%s%s", (long long)tasks, retry->by ? "," : "", by + 1);
+    event_by(retry->by.name, by);
+    snprintf(data, sizeof data, "{\"tasks\":%lld%s%s", (long long)tasks, retry->by.name ? "," : "", by + 1);
     if (result_ok(&demands, err) < 0 || job_add_event(db, job, "job.retried", data, err) < 0 ||
         settle_jobs(db, &retry->job, 1, wakes, err) < 0)
         return -1;
@@ -73,11 +74,15 @@ static int check_unfinished(struct db *db, const struct retry *retry, struct err
     if (db_query(db, STATEMENT_RETRY_UNFINISHED, &params, RESULT_BINARY, &row, err) < 0)
         return -1;
     int64_t open = result_i64(&row, 0, 0), unfinished = result_i64(&row, 0, 1);
+    const struct quota wanted = {{[QUOTA_JOBS] = 1,
+                                  [QUOTA_TASKS] = unfinished,
+                                  [QUOTA_SERVICES] = result_i64(&row, 0, 2),
+                                  [QUOTA_LOG_BYTES] = 1}};
     if (result_ok(&row, err) < 0)
         return -1;
     if (open > 0)
         return err_set(err, ERR_CONFLICT, "%lld tasks of the job are still being ended", (long long)open);
-    return unfinished > 0 ? 0 : nothing_to_retry(err);
+    return unfinished > 0 ? quota_admit(db, &retry->by, &wanted, err) : nothing_to_retry(err);
 }
 
 static int copy_job(struct db *db, const struct retry *retry, struct err *err)
@@ -85,12 +90,13 @@ static int copy_job(struct db *db, const struct retry *retry, struct err *err)
     AUTO_PARAMS struct params params = PARAMS_INIT;
     char id[ID_TEXT_SIZE], by[EVENT_BY_SIZE], data[EVENT_BY_SIZE + 64];
     id_format('j', retry->job, id);
-    event_by(retry->by, by);
-    snprintf(data, sizeof data, "{\"retry_of\":\"%s\"%s%s", id, retry->by ? "," : "", by + 1);
+    event_by(retry->by.name, by);
+    snprintf(data, sizeof data, "{\"retry_of\":\"%s\"%s%s", id, retry->by.name ? "," : "", by + 1);
     params_i64(&params, retry->job);
     params_i64(&params, retry->fresh);
     params_text(&params, retry->key);
     params_text(&params, data);
+    params_i64(&params, retry->by.token);
     return db_execute(db, STATEMENT_RETRY_JOB, &params, NULL, err);
 }
 
@@ -140,17 +146,17 @@ static int retry_job(struct db *db, void *context, struct wakes *wakes, struct e
 {
     struct retry *retry = context;
     struct locked_job job;
-    if (job_lock(db, retry->job, &job, err) < 0)
+    if (quota_lock(db, &retry->by, err) < 0 || job_lock(db, retry->job, &job, err) < 0)
         return -1;
     retry->retried = retry->job;
     return job.outcome == OUTCOME_NONE ? retry_in_place(db, retry, &job, wakes, err)
                                        : retry_as_new_job(db, retry, wakes, err);
 }
 
-int control_retry(struct db *db, int64_t job, int64_t fresh, const char *by, int64_t *retried, struct wakes *wakes,
-                  struct err *err)
+int control_retry(struct db *db, int64_t job, int64_t fresh, const struct quota_holder *by, int64_t *retried,
+                  struct wakes *wakes, struct err *err)
 {
-    struct retry retry = {.job = job, .fresh = fresh, .by = by};
+    struct retry retry = {.job = job, .fresh = fresh, .by = *by};
     char id[ID_TEXT_SIZE];
     id_format('j', job, id);
     snprintf(retry.key, sizeof retry.key, "retry/%s", id);

@@ -16,6 +16,7 @@
 #define ITEMS_BYTES_MAX ((size_t)8 << 20)
 #define DEMANDS_BYTES_MAX ((size_t)1 << 20)
 #define BUNDLES_BYTES_MAX ((size_t)64 << 10)
+#define QUOTA_LOGS_BYTES_MAX ((size_t)256 << 10)
 #define IDS_TRIED_MAX 4
 
 void hot_free(struct hot *hot)
@@ -29,6 +30,7 @@ void hot_free(struct hot *hot)
     hot_cache_release(&hot->items);
     hot_cache_release(&hot->demands);
     hot_cache_release(&hot->bundles);
+    hot_cache_release(&hot->quota_logs);
     free(hot);
 }
 
@@ -47,6 +49,7 @@ int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out
     hot->items.bytes_max = ITEMS_BYTES_MAX;
     hot->demands.bytes_max = DEMANDS_BYTES_MAX;
     hot->bundles.bytes_max = BUNDLES_BYTES_MAX;
+    hot->quota_logs.bytes_max = QUOTA_LOGS_BYTES_MAX;
     hot->tasks_per_slice = 1;
     *out = hot;
     return 0;

@@ -10,6 +10,7 @@
 #include "services/common/base/err.h"
 #include "services/common/base/strbuf.h"
 #include "services/common/model/job_spec.h"
+#include "services/common/model/quota.h"
 #include "services/common/model/slice.h"
 #include "services/common/model/states.h"
 #include "services/common/store/wakes.h"
@@ -25,11 +26,11 @@ struct submit_operation {
     const char *idempotency_key; // NULL: none
     const char *fingerprint;     // of the body, hexadecimal
     const char *space;           // its namespace; NULL: the default
-    const char *by;              // the name of the token that submits it; NULL: nobody needed one
+    struct quota_holder by;      // whose it will be
     int64_t job;                 // in: a fresh id_new(); out: the job's id (an earlier one's when the key was known)
     // out
     bool created;   // false: the key was known, same body
-    struct err err; // ERR_CONFLICT: same key, another body; ERR_NOT_FOUND: the bundle is not there
+    struct err err; // ERR_CONFLICT: same key, another body; ERR_NOT_FOUND: the bundle is not there; quota_check()'s
     bool failed;
 };
 

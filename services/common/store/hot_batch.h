@@ -187,6 +187,13 @@ struct rank_row {
     int64_t rank;
 };
 
+// A token that has quotas, and what there is of it.
+struct quota_row {
+    int64_t token;
+    struct quota used;
+    bool asks_logs; // how much log there is is not remembered
+};
+
 struct task_error_row {
     int64_t job;
     int16_t stage;
@@ -323,7 +330,7 @@ struct hot {
     struct db *db;
     struct hot_settings settings;
     struct params params; // of the statement that is being added
-    struct hot_cache workers, beats, runs, items, demands, bundles;
+    struct hot_cache workers, beats, runs, items, demands, bundles, quota_logs;
     int demand_last;        // the youngest demand that was seen
     double tasks_per_slice; // that claims have met lately
     struct queue_head heads[HOT_HEADS];
@@ -342,6 +349,7 @@ struct batch {
     struct batch_work *works;
     size_t work_count;
     LIST(struct demand_need) needs;
+    LIST(struct quota_row) quotas;
     bool interned; // demands of this transaction are in the lane's memory
 
     struct batch_worker *workers;
@@ -384,6 +392,7 @@ struct batch {
         int orders, cancels, candidates;
         int lease, lease_cut, runs, items, addresses, service_runs, ready_left;
         int demand_find, jobs_insert, jobs_by_key;
+        int quota_use, quota_logs, quota_keys;
     } at;
 };
 

@@ -166,7 +166,7 @@ static int ask_bundles(struct batch *batch, struct err *err)
 
 int hot_submit_ask(struct batch *batch, struct err *err)
 {
-    return ask_bundles(batch, err) < 0 ? -1 : hot_demands_ask(batch, err);
+    return ask_bundles(batch, err) < 0 || hot_quota_ask(batch, err) < 0 ? -1 : hot_demands_ask(batch, err);
 }
 
 static bool bundle_is_there(struct result *rows, const char *hash)
@@ -199,7 +199,7 @@ static int read_bundles(struct batch *batch, struct err *err)
 
 int hot_submit_read(struct batch *batch, struct err *err)
 {
-    return read_bundles(batch, err) < 0 ? -1 : hot_demands_read(batch, err);
+    return read_bundles(batch, err) < 0 || hot_quota_read(batch, err) < 0 ? -1 : hot_demands_read(batch, err);
 }
 
 int hot_submit_intern(struct batch *batch, struct err *err)
@@ -264,7 +264,10 @@ static void read_known(struct result *rows, struct batch_submit *submit)
             operation->job = result_i64(rows, row, KNOWN_ID);
         return;
     }
-    operation->failed = true; // it was deleted at this very moment
+    operation->failed = true;
+    if (submit->over)
+        return; // the error says so
+    // it was deleted at this very moment
     err_set(&operation->err, ERR_UNAVAILABLE, "the job of this idempotency key is just being deleted");
 }
 

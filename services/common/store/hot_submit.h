@@ -15,6 +15,7 @@ struct batch_submit {
     size_t *demands;    // indexes of needs: the stages', then the services'
     bool checks_bundle; // whether it is there was asked
     bool dead;          // failed
+    bool over;          // its token may have no more; fails unless its key is known
     bool inserted;      // the job is new
     // Nothing has to be decided: no services, no stage that is empty or has a limit. Its rows are written as they stay.
     bool plain;
@@ -30,6 +31,10 @@ int hot_submit_begin(struct batch *batch, struct submit_operation **operations, 
 int32_t hot_submit_demand(const struct batch *batch, const struct batch_submit *submit, size_t index);
 // True when the tasks of this stage of a plain job may be claimed at once.
 bool hot_submit_releases(const struct batch_submit *submit, size_t stage);
+
+// hot_quota.c
+int hot_quota_ask(struct batch *batch, struct err *err) WARN_UNUSED; // locks tokens: before any job
+int hot_quota_read(struct batch *batch, struct err *err) WARN_UNUSED;
 
 // hot_demands.c
 // Remembers that `demand` is needed; *index is its place in needs.

@@ -20,6 +20,7 @@ struct job_row {
     int16_t services, phase;
     int32_t events;
     const char *space;
+    int64_t owner;
 };
 
 static void fill_job(const struct batch_submit *submit, struct job_row *row)
@@ -44,6 +45,7 @@ static void fill_job(const struct batch_submit *submit, struct job_row *row)
         .phase = submit->plain ? PHASE_RELEASED : PHASE_WAITING,
         .events = submit->events,
         .space = operation->space ? operation->space : NAMESPACE_DEFAULT,
+        .owner = operation->by.token,
     };
 }
 
@@ -62,7 +64,7 @@ int hot_submit_insert(struct batch *batch, struct err *err)
 {
     LIST(struct job_row) jobs = {0};
     for (size_t i = 0; i < batch->submit_count; i++) {
-        if (batch->submits[i].dead)
+        if (batch->submits[i].dead || batch->submits[i].over)
             continue;
         struct job_row *row = LIST_ADD(batch->arena, &jobs);
         if (!row)
@@ -91,6 +93,7 @@ int hot_submit_insert(struct batch *batch, struct err *err)
     PARAM_I16_FIELD(params, &jobs, phase);
     PARAM_I32_FIELD(params, &jobs, events);
     PARAM_TEXT_FIELD(params, &jobs, space);
+    PARAM_I64_FIELD(params, &jobs, owner);
     batch->at.jobs_insert = batch_ask(batch, STATEMENT_HOT_JOBS_INSERT, err);
     return batch->at.jobs_insert < 0 ? -1 : 0;
 }
@@ -281,7 +284,7 @@ static int add_events(struct batch *batch, const struct batch_submit *submit, st
 {
     const struct job_spec *spec = submit->operation->spec;
     int32_t seq = 1;
-    const char *who = who_submits(batch, submit->operation->by);
+    const char *who = who_submits(batch, submit->operation->by.name);
     if (!who)
         return batch_no_memory(err);
     if (add_event(batch, submit, seq, "job.submitted", who, err) < 0)

@@ -7,6 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+static void add_limit(struct params *params, int64_t limit)
+{
+    if (limit == QUOTA_DEFAULT)
+        params_null(params);
+    else
+        params_i64(params, limit);
+}
+
 int token_add(struct db *db, const struct token_addition *token, struct err *err)
 {
     AUTO_PARAMS struct params params = PARAMS_INIT;
@@ -22,6 +30,8 @@ int token_add(struct db *db, const struct token_addition *token, struct err *err
         params_null(&params);
     params_i64(&params, TOKENS_VALID_MAX);
     params_text(&params, token->space);
+    for (int kind = 0; kind < QUOTA_KINDS; kind++)
+        add_limit(&params, token->limits ? token->limits->of[kind] : QUOTA_DEFAULT);
     if (db_query(db, STATEMENT_TOKEN_ADD, &params, RESULT_BINARY, &row, err) < 0)
         return -1;
     if (result_rows(&row) == 0)
@@ -69,6 +79,8 @@ static void write_token(struct strbuf *out, struct result *rows, int row, const 
     row_when(out, "expires_at", rows, row, 6);
     row_when(out, "revoked_at", rows, row, 7);
     row_text(out, "revoked_by", rows, row, 8);
+    for (int kind = 0; kind < QUOTA_KINDS; kind++)
+        row_i64(out, quota_name((enum quota_kind)kind), rows, row, 10 + kind);
     json_close(out, '}');
 }
 
@@ -130,6 +142,8 @@ static void read_entry(struct result *rows, int row, struct token_entry *out)
         .revoked = result_bool(rows, row, 4),
         .expires_in_ms = result_i64_or(rows, row, 5, INT64_MAX),
     };
+    for (int kind = 0; kind < QUOTA_KINDS; kind++)
+        out->limits.of[kind] = result_i64_or(rows, row, 7 + kind, QUOTA_DEFAULT);
     if (length == SHA256_SIZE)
         memcpy(out->digest, digest, SHA256_SIZE);
     const char *space = result_text_or_null(rows, row, 6);

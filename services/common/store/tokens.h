@@ -5,6 +5,7 @@
 #include "services/common/base/sha256.h"
 #include "services/common/base/strbuf.h"
 #include "services/common/model/namespace.h"
+#include "services/common/model/quota.h"
 #include "services/common/model/role.h"
 #include "services/common/model/token_text.h"
 
@@ -17,14 +18,17 @@ struct db;
 #define TOKENS_VALID_MAX 1000 // at a time
 #define TOKENS_LOAD_MAX 2000  // with those that have ended
 
+#define QUOTA_DEFAULT (-1) // a limit of a token that has none of its own: what the manager's settings say
+
 struct token_addition {
     int64_t id; // of id_new()
     const unsigned char *digest;
     const char *name; // as token_name_is_valid() has it
     enum role role;
-    const char *space;   // the only namespace that it sees; NULL: all
-    const char *by;      // NULL: nobody needed a token
-    int64_t lifetime_ms; // 0: it does not expire
+    const char *space;          // the only namespace that it sees; NULL: all
+    const char *by;             // NULL: nobody needed a token
+    int64_t lifetime_ms;        // 0: it does not expire
+    const struct quota *limits; // NULL: none of its own; see QUOTA_DEFAULT
 };
 
 // ERR_CONFLICT when TOKENS_VALID_MAX are valid.
@@ -44,6 +48,7 @@ struct token_entry {
     char name[TOKEN_NAME_SIZE];
     enum role role;
     char space[NAMESPACE_SIZE]; // the only namespace that it sees; "": all
+    struct quota limits;        // see QUOTA_DEFAULT
     bool revoked;
     int64_t expires_in_ms; // from when it was loaded; INT64_MAX: never
 };

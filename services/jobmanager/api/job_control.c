@@ -85,8 +85,9 @@ static int retry_run(struct call *call, struct db *db, struct http_reply *reply,
 {
     struct control_call *control = CONTAINER_OF(call, struct control_call, call);
     int64_t retried = control->job;
-    int outcome =
-        control_retry(db, control->job, id_new(), http_request_principal(call->request), &retried, &call->wakes, err);
+    struct quota limits;
+    const struct quota_holder by = call_holder(call->app, call->request, &limits);
+    int outcome = control_retry(db, control->job, id_new(), &by, &retried, &call->wakes, err);
     if (outcome < 0)
         return -1;
     bool created = outcome == CONTROL_CREATED;

@@ -9,6 +9,8 @@
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/api/job_reply.h"
 #include "services/jobmanager/app.h"
+#include "services/jobmanager/call.h"
+#include "services/jobmanager/refusals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,7 @@ struct submit {
     struct lane_entry entry;
     struct submit_operation operation;
     struct job_spec spec;
+    struct quota limits;
     char fingerprint[SHA256_HEX_SIZE];
     char key[NAMESPACE_SIZE + KEY_BYTES_MAX + 2];
 };
@@ -42,6 +45,8 @@ static void submit_done(struct lane_entry *entry, int outcome, const struct err 
     const struct submit_operation *operation = &submit->operation;
     AUTO_HTTP_REPLY struct http_reply reply = HTTP_REPLY_INIT;
     if (outcome < 0 || operation->failed) {
+        if (operation->failed && operation->err.code == ERR_LIMIT)
+            refusals_note(submit->app->refusals, REFUSAL_LIMITED, submit->request);
         answer_error(submit->request, &reply, outcome < 0 ? err : &operation->err, NULL);
     } else {
         AUTO_STRBUF struct strbuf body = STRBUF_INIT;
@@ -121,7 +126,7 @@ enum http_handled jobs_submit(void *app, struct http_request *request, struct ht
     *submit = (struct submit){.app = app, .request = request, .task.run = submit_run_on_pool};
     submit->operation.space = http_request_scope(request);
     submit->operation.idempotency_key = key && submit->operation.space ? submit_key(submit, key) : key;
-    submit->operation.by = http_request_principal(request);
+    submit->operation.by = call_holder(app, request, &submit->limits);
     http_request_set_context(request, submit, submit_free);
     http_request_park(request, NULL, NULL);
     http_request_body(request, &length);

@@ -26,6 +26,7 @@ struct token_call {
     char space[NAMESPACE_SIZE]; // "": all
     enum role role;
     int64_t lifetime_ms;
+    struct quota limits;
 };
 
 // The change is committed: this manager knows it before the caller does. Others read it within a second, and so does
@@ -54,6 +55,7 @@ static int make(struct call *call, struct db *db, char text[static TOKEN_TEXT_SI
         .space = *token->space ? token->space : NULL,
         .by = http_request_principal(call->request),
         .lifetime_ms = token->lifetime_ms,
+        .limits = &token->limits,
     };
     return token_add(db, &addition, err);
 }
@@ -81,12 +83,17 @@ static int create_run(struct call *call, struct db *db, struct http_reply *reply
 
 struct token_body {
     const char *name, *role, *expires_in, *space;
+    struct quota limits;
 };
 static const struct wire_field token_fields[] = {
     {"name", WIRE_TEXT, true, offsetof(struct token_body, name), 0, TOKEN_NAME_SIZE - 1, NULL},
     {"role", WIRE_TEXT, true, offsetof(struct token_body, role), 0, 16, NULL},
     {"expires_in", WIRE_TEXT, false, offsetof(struct token_body, expires_in), 0, 64, NULL},
     {"namespace", WIRE_TEXT, false, offsetof(struct token_body, space), 0, NAMESPACE_SIZE - 1, NULL},
+    {"max_jobs", WIRE_I64, false, offsetof(struct token_body, limits.of[QUOTA_JOBS]), 0, QUOTA_MAX, NULL},
+    {"max_tasks", WIRE_I64, false, offsetof(struct token_body, limits.of[QUOTA_TASKS]), 0, QUOTA_MAX, NULL},
+    {"max_services", WIRE_I64, false, offsetof(struct token_body, limits.of[QUOTA_SERVICES]), 0, QUOTA_MAX, NULL},
+    {"max_log_bytes", WIRE_I64, false, offsetof(struct token_body, limits.of[QUOTA_LOG_BYTES]), 0, QUOTA_MAX, NULL},
 };
 
 static void check_space(const struct token_body *body, struct token_call *token, struct faults *faults)
@@ -117,6 +124,7 @@ static void check_body(const struct token_body *body, struct token_call *token, 
     else if (body->expires_in && token->lifetime_ms == 0)
         faults_add(faults, FAULT_RANGE, "/expires_in", "must be longer than that");
     check_space(body, token, faults);
+    token->limits = body->limits;
     snprintf(token->name, sizeof(token->name), "%s", body->name);
 }
 
@@ -125,6 +133,8 @@ static int create_read(const struct http_request *request, struct token_call *to
 {
     AUTO_ARENA struct arena *arena = arena_new(0);
     struct token_body body = {0};
+    for (int kind = 0; kind < QUOTA_KINDS; kind++)
+        body.limits.of[kind] = QUOTA_DEFAULT;
     if (!arena)
         return err_set(err, ERR_NO_MEMORY, "no memory for a body");
     if (http_request_query_only(request, no_query, err) < 0 ||

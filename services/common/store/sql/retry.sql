@@ -31,22 +31,25 @@ WITH RECURSIVE again AS (
 SELECT demand, coalesce(sum(count) FILTER (WHERE state = 1), 0)::bigint, sum(count)::bigint FROM again GROUP BY demand
 
 -- name: retry_unfinished
--- Of an ended job: tasks that are still being ended, and those that a retry would do.
-SELECT coalesce(sum(open), 0)::bigint, coalesce(sum(failed + cancelled), 0)::bigint FROM stage WHERE job = $1
+-- Of an ended job: tasks that are still being ended, those that a retry would do, and its services.
+SELECT coalesce(sum(open), 0)::bigint, coalesce(sum(failed + cancelled), 0)::bigint,
+       (SELECT services::bigint FROM job WHERE id = $1)
+  FROM stage
+ WHERE job = $1
 
 -- name: retry_find
 SELECT id FROM job WHERE idempotency_key = $1
 
 -- name: retry_job
--- The retry $2 of job $1 under its key $3; with the event of its submission $4.
+-- The retry $2 of job $1 under its key $3; with the event of its submission $4, for token $5 (0: nobody's).
 WITH event AS (
     INSERT INTO event (job, seq, at, kind, data) VALUES ($2, 1, clock_timestamp(), 'job.submitted', $4)
 )
 INSERT INTO job (id, name, labels, priority, spec, bundle, idempotency_key, fingerprint, autostop_on, linger_ms,
                  keep_on_failure_ms, timeout_ms, max_lifetime_ms, services, phase, cleanup, created_at, event_count,
-                 namespace)
+                 namespace, owner)
 SELECT $2, name, labels, priority, spec, bundle, $3, fingerprint, autostop_on, linger_ms, keep_on_failure_ms, timeout_ms,
-       max_lifetime_ms, services, 0, 0, clock_timestamp(), 1, namespace
+       max_lifetime_ms, services, 0, 0, clock_timestamp(), 1, namespace, nullif($5::bigint, 0)
   FROM job
  WHERE id = $1
 

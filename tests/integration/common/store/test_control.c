@@ -53,7 +53,7 @@ static int done(void **state)
 static int retry(int64_t job, int64_t *retried, struct err *err)
 {
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
-    return control_retry(db, job, id_new(), NULL, retried, &wakes, err);
+    return control_retry(db, job, id_new(), &(struct quota_holder){0}, retried, &wakes, err);
 }
 
 static void test_nobody_there(void **state)
@@ -251,14 +251,16 @@ static void test_the_history_says_who_asked(void **state)
     int64_t job = store_submit(db, &base);
     store_claim(db, job, 0, 1, worker);
     store_report(db, job, 0, SLICE_FAILED, NULL);
-    assert_int_equal(control_retry(db, job, id_new(), "ci", &retried, &wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_retry(db, job, id_new(), &(struct quota_holder){.name = "ci"}, &retried, &wakes, &err),
+                     CONTROL_DONE);
     assert_int_equal(control_pause(db, job, "ci", &wakes, &err), CONTROL_DONE);
     assert_int_equal(control_stop(db, job, "ops", &wakes, &err), CONTROL_DONE);
     assert_int_equal(control_stop(db, job, "late", &wakes, &err), CONTROL_UNCHANGED);
     assert_history(job, "job.retried {\"tasks\":1,\"by\":\"ci\"}; job.paused {\"by\":\"ci\"}; "
                         "job.stop_requested {\"by\":\"ops\"}");
     store_sql(db, "UPDATE job SET namespace = 'red' WHERE id = %lld", (long long)job);
-    assert_int_equal(control_retry(db, job, id_new(), "ci", &retried, &wakes, &err), CONTROL_CREATED);
+    assert_int_equal(control_retry(db, job, id_new(), &(struct quota_holder){.name = "ci"}, &retried, &wakes, &err),
+                     CONTROL_CREATED);
     assert_int_equal(store_sql(db, "SELECT count(*) FROM job WHERE namespace = 'red'"), 2);
     AUTO_FREE char *first =
         store_sql_text(db, "SELECT data FROM event WHERE job = %lld AND seq = 1", (long long)retried);

@@ -25,6 +25,7 @@ static void made_loaded_and_revoked(void **state)
     struct token_addition viewer = addition(one, "dash", ROLE_VIEWER, 0);
     struct token_addition worker = addition(two, "w", ROLE_WORKER, 3600000);
     viewer.space = "team-a";
+    viewer.limits = &(struct quota){{5, QUOTA_DEFAULT, 0, INT64_C(1) << 40}};
     struct token_entry *entries = NULL;
     assert_int_equal(tokens_load(db, &entries, &err), 0);
     free(entries);
@@ -39,6 +40,9 @@ static void made_loaded_and_revoked(void **state)
     assert_true(entries[1].expires_in_ms == INT64_MAX && !entries[1].revoked);
     assert_string_equal(entries[0].space, "");
     assert_string_equal(entries[1].space, "team-a");
+    assert_memory_equal(&entries[1].limits, viewer.limits, sizeof(struct quota));
+    for (int kind = 0; kind < QUOTA_KINDS; kind++)
+        assert_int_equal(entries[0].limits.of[kind], QUOTA_DEFAULT);
     free(entries);
     assert_int_equal(token_revoke(db, worker.id, "boss", &err), 1);
     assert_int_equal(token_revoke(db, worker.id, "other", &err), 0);
@@ -80,6 +84,7 @@ static void listed_in_pages(void **state)
     assert_non_null(strstr(strbuf_text(&one),
                            "\"token\":\"curfew_text\",\"name\":\"ci\",\"role\":\"submitter\",\"namespace\":null,"
                            "\"state\":\"valid\""));
+    assert_non_null(strstr(strbuf_text(&one), "\"max_jobs\":null"));
     assert_error(token_read(db, 5, NULL, &one, &err), err, ERR_NOT_FOUND, "does not exist");
     db_close(db);
 }
