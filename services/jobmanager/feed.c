@@ -98,10 +98,9 @@ static void feed_run(struct pool_task *task, struct db *db)
 
 // ---- the stream
 
-static void more(void *context, struct http_stream *stream)
+static void drained(void *context)
 {
     struct feed *feed = context;
-    UNUSED(stream);
     if (atomic_exchange(&feed->full, false))
         watches_poke(feed->app->watches, &feed->watch);
 }
@@ -115,7 +114,7 @@ static void over(void *context, struct http_stream *stream, enum http_stream_ove
     watches_poke(feed->app->watches, &feed->watch);
 }
 
-static const struct http_stream_functions stream_functions = {more, over, feed_free};
+static const struct http_stream_functions stream_functions = {.over = over, .destroy = feed_free, .drained = drained};
 
 int feed_start(struct feed *feed, struct app *app, const char *content_type, struct http_reply *reply, struct err *err)
 {

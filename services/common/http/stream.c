@@ -171,10 +171,12 @@ static ssize_t read_stream(void *context, uint64_t position, char *buffer, size_
     struct http_stream *stream = context;
     pthread_mutex_lock(&stream->lock);
     ssize_t length = read_locked(stream, buffer, capacity);
-    bool asks = length == 0 && stream->functions->more;
+    bool is_empty = length == 0;
     pthread_mutex_unlock(&stream->lock);
-    if (asks)
+    if (is_empty && stream->functions->more)
         stream->functions->more(stream->context, stream);
+    else if (is_empty && stream->functions->drained)
+        stream->functions->drained(stream->context);
     return length;
 }
 

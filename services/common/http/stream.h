@@ -12,7 +12,8 @@
 // has returned). Only a write that returned HTTP_STREAM_DEAD leaves the stream with the producer, who then calls
 // http_stream_end(). When the client goes and no demand is open, the stream ends by itself.
 //
-// Unasked (`more` is NULL): the producer writes when it likes, until it calls http_stream_end(), exactly once.
+// Unasked (`more` is NULL): the producer writes when it likes, until it calls http_stream_end(), exactly once, also when
+// the client has gone.
 //
 // While there is nothing to send the connection is parked and costs nothing.
 #pragma once
@@ -37,6 +38,9 @@ struct http_stream_functions {
     void (*over)(void *context, struct http_stream *stream, enum http_stream_over reason);
     // When nobody uses the stream any more, on any thread. Frees the context. May be NULL.
     void (*destroy)(void *context);
+    // For who writes unasked: the buffer is empty, and the client can take more. On a server thread, possibly while
+    // another thread writes; must not block. During the callback stream and context are valid. May be NULL.
+    void (*drained)(void *context);
 };
 
 // `functions` is static. Put it into a reply with http_reply_stream(), which owns it from then on.

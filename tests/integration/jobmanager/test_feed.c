@@ -3,6 +3,7 @@
 #include "tests/support/db_test.h"
 #include "tests/support/fake_worker.h"
 #include "tests/support/process.h"
+#include "tests/support/raw_http.h"
 #include "tests/support/stream_reader.h"
 
 #include <pthread.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *database;
 
@@ -206,14 +208,21 @@ static int64_t resident_kib(struct manager *manager)
     return atoll(strstr(text, "VmRSS:") + 6);
 }
 
+// A job with LARGE_ROWS results of 1,000 bytes; free with free().
+static char *submit_large(struct manager *manager)
+{
+    AUTO_DB struct db *db = db_test_open(database, NULL, 0);
+    char *id = manager_submit(manager, "{\"name\":\"large\",\"command\":[\"true\"]}");
+    db_test_sql(db, "INSERT INTO result SELECT (SELECT max(id) FROM job), 0, n, 0, '\"' || repeat('x', 1000) || '\"' "
+                    "FROM generate_series(1, 40000) n");
+    return id;
+}
+
 static void results_of_any_size_take_little_memory(void **state)
 {
     struct manager *manager = *state;
     struct stalled stalled = {.client = manager_client(manager)};
-    AUTO_DB struct db *db = db_test_open(database, NULL, 0);
-    AUTO_FREE char *id = manager_submit(manager, "{\"name\":\"large\",\"command\":[\"true\"]}");
-    db_test_sql(db, "INSERT INTO result SELECT (SELECT max(id) FROM job), 0, n, 0, '\"' || repeat('x', 1000) || '\"' "
-                    "FROM generate_series(1, 40000) n");
+    AUTO_FREE char *id = submit_large(manager);
     int64_t before_kib = resident_kib(manager);
     snprintf(stalled.path, sizeof(stalled.path), "/v1/jobs/%s/results", id);
     pthread_mutex_init(&stalled.gate, NULL);
@@ -234,6 +243,26 @@ static void results_of_any_size_take_little_memory(void **state)
     assert_true(before_kib > 0);
     pthread_mutex_destroy(&stalled.gate);
     http_client_free(stalled.client);
+}
+
+// A client may go at any moment: before the first byte, while the buffer is full, while the stream waits for news.
+static void clients_go_in_the_middle(void **state)
+{
+    struct manager *manager = *state;
+    AUTO_FREE char *id = submit_large(manager);
+    uint16_t port = (uint16_t)atoi(strrchr(manager_url(manager), ':') + 1);
+    static const char *const streams[] = {"results", "results?follow=true", "logs?follow=true", "events"};
+    for (size_t i = 0; i < 40; i++) {
+        AUTO_STRBUF struct strbuf some = STRBUF_INIT;
+        AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+        strbuf_add_format(&text, "GET /v1/jobs/%s/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", id, streams[i % 4]);
+        int fd = raw_connect(port);
+        raw_send_text(fd, strbuf_text(&text));
+        if (i % 8 >= 4)
+            assert_true(raw_read_until(fd, &some, "\r\n\r\n", 10000));
+        close(fd);
+    }
+    assert_int_equal(manager_call(manager, "GET", "/v1/version", NULL, NULL), 200);
 }
 
 static void a_stream_that_breaks_off_is_seen(void **state)
@@ -258,6 +287,7 @@ int main(void)
         cmocka_unit_test(a_log_is_followed_to_its_last_byte),
         cmocka_unit_test(events_resume_behind_the_last_one),
         cmocka_unit_test(results_of_any_size_take_little_memory),
+        cmocka_unit_test(clients_go_in_the_middle),
         cmocka_unit_test(a_stream_that_breaks_off_is_seen),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
