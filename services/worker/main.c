@@ -8,7 +8,7 @@
 #include "services/common/base/pulse.h"
 #include "services/common/http/client_async.h"
 #include "services/worker/agent.h"
-#include "services/worker/docker_engine.h"
+#include "services/worker/engine_wait.h"
 #include "services/worker/logs.h"
 #include "services/worker/recover.h"
 #include "services/worker/runtime_choice.h"
@@ -35,8 +35,6 @@
 #define LOG_TOTAL_BYTES (32 << 20)
 // After the drain timeout: what was asked to stop has its own grace; this is the end of all patience.
 #define LAST_PATIENCE_MS 60000
-#define ENGINE_AGAIN_MS 1000
-#define ENGINE_PATIENCE_MS 60000
 
 struct worker {
     struct worker_settings settings;
@@ -47,11 +45,9 @@ struct worker {
     struct pulse pulse; // healthy: the manager has answered within the lease
     struct loop *loop;
     struct http_async *http;
-    struct docker_engine *engine;    // NULL: there is to be none
-    struct loop_timer *engine_timer; // asks it again
-    int64_t engine_until_ms;         // so long it is waited for, when a former life had it: its containers are there
-    bool engine_works;
-    char trouble[256]; // why it does not
+    struct engine_wait *engine_wait; // NULL: there is to be no engine
+    struct docker_engine *engine;    // NULL: it does not work
+    char trouble[256];               // why it does not
     struct runtime *runtime;
     struct workspaces *workspaces;
     struct logs *logs;
@@ -137,7 +133,7 @@ static int make_runtime(struct worker *worker, struct err *err)
     if (runtime_process_new(&settings, &worker->runtime, err) < 0)
         return -1;
     log_event(LOG_INFO, "process runtime", "boundary", runtime_process_boundary(worker->runtime), NULL);
-    return worker->engine_works ? add_containers(worker, err) : 0;
+    return worker->engine ? add_containers(worker, err) : 0;
 }
 
 static int make_logs(struct worker *worker, struct err *err)
@@ -202,7 +198,7 @@ static int on_registered(void *context, const struct agent_registered *registere
         return err_set(err, ERR_CONFLICT, "state-dir belongs to deployment '%.60s', the manager is of '%.60s'",
                        worker->state.deployment, registered->deployment);
     if (state_keep_registration(&worker->state, registered->worker, registered->incarnation,
-                                worker->engine_works ? docker_engine_id(worker->engine) : NULL, err) < 0 ||
+                                worker->engine ? docker_engine_id(worker->engine) : NULL, err) < 0 ||
         make_parts(worker, registered->deployment, err) < 0)
         return -1;
     if (worker->survivors)
@@ -237,6 +233,7 @@ static void on_recovered(void *context, size_t ended, const struct err *err)
     }
     if (ended > 0)
         log_event(LOG_WARN, "a former life had left something, it is gone now", "instances", LOG_NUMBER(ended), NULL);
+    engine_wait_registers(worker->engine_wait);
     agent_begin(worker->agent, worker->survivors);
 }
 
@@ -332,8 +329,8 @@ static int make_agent(struct worker *worker, struct err *err)
         .labels_json = worker->labels_json,
         .queues = worker->queues,
         .slots = (int)worker->settings.slots,
-        .runtimes_json = worker->engine_works ? "[\"process\",\"docker\"]" : "[\"process\"]",
-        .engine = worker->engine_works ? docker_engine_id(worker->engine) : NULL,
+        .runtimes_json = worker->engine ? "[\"process\",\"docker\"]" : "[\"process\"]",
+        .engine = worker->engine ? docker_engine_id(worker->engine) : NULL,
         .trouble = worker->trouble[0] ? worker->trouble : NULL,
         .former_worker = worker->state.former_worker,
         .former_incarnation = worker->state.former_incarnation,
@@ -382,50 +379,36 @@ static int begin(struct worker *worker, struct err *err)
 }
 
 // It works now, and did not: this worker begins anew as soon as it has nothing to lose.
-static void on_engine_again(void *context, const struct err *error)
+static void on_engine_works_again(void *context)
 {
     struct worker *worker = context;
-    worker->begins_anew = !error && worker->give_up_at_ms == 0 && agent_is_drained(worker->agent);
+    worker->begins_anew = worker->give_up_at_ms == 0 && agent_is_drained(worker->agent);
     if (worker->begins_anew) {
         log_event(LOG_INFO, "the container engine works now, beginning anew", NULL);
         loop_stop(worker->loop);
     }
-    loop_timer_arm(worker->engine_timer, clock_boot_ms() + ENGINE_AGAIN_MS);
 }
 
 static void on_engine(void *context, const struct err *error)
 {
     struct worker *worker = context;
     struct err err = {0};
-    worker->engine_works = !error;
-    if (error)
-        loop_timer_arm(worker->engine_timer, clock_boot_ms() + ENGINE_AGAIN_MS);
-    if (error && worker->state.had_engine && clock_boot_ms() < worker->engine_until_ms) {
-        log_event(LOG_WARN, "waiting for the container engine", "error", error->text, NULL);
-        return;
-    }
     if (error) {
         snprintf(worker->trouble, sizeof worker->trouble, "docker: %.240s", error->text);
         log_event(LOG_ERROR, "no containers can be run", "error", error->text, NULL);
+    } else {
+        worker->engine = engine_wait_engine(worker->engine_wait);
     }
     if (begin(worker, &err) < 0)
         fail(worker, &err);
 }
 
-static void on_engine_timer(void *context)
-{
-    struct worker *worker = context;
-    docker_engine_hello(worker->engine, worker->agent ? on_engine_again : on_engine, worker);
-}
-
 static int begin_with_engine(struct worker *worker, struct err *err)
 {
-    if (docker_engine_new(worker->loop, worker->settings.engine, &worker->engine, err) < 0 ||
-        loop_timer_add(worker->loop, on_engine_timer, worker, &worker->engine_timer, err) < 0)
-        return -1;
-    worker->engine_until_ms = clock_boot_ms() + ENGINE_PATIENCE_MS;
-    docker_engine_hello(worker->engine, on_engine, worker);
-    return 0;
+    const struct engine_wait_settings settings = {
+        .loop = worker->loop, .http = worker->http, .url = worker->settings.engine, .state = &worker->state};
+    const struct engine_wait_events events = {.over = on_engine, .works_again = on_engine_works_again};
+    return engine_wait_start(&settings, &events, worker, &worker->engine_wait, err);
 }
 
 static int worker_run(struct worker *worker, struct err *err)
@@ -450,7 +433,7 @@ static void worker_release(struct worker *worker)
     workspaces_free(worker->workspaces);
     logs_free(worker->logs);
     runtime_free(worker->runtime);
-    docker_engine_free(worker->engine);
+    engine_wait_free(worker->engine_wait);
     http_async_free(worker->http);
     loop_free(worker->loop);
     pulse_close(&worker->pulse);

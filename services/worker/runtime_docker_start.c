@@ -172,11 +172,13 @@ static void start_answered(struct docker_instance *instance, struct http_respons
     }
     docker_engine_refused(response, "starting the container", &err);
     if (is_engine_trouble(response)) {
+        instance->step = DOCKER_ATTACH; // what was attached is deaf: a start that fails takes the old streams along
         docker_again(instance, &err);
         return;
     }
-    bool lost_network = response->status == 404 && strstr(text, "network ") != NULL;
-    if (lost_network && instance->network_tries++ < NETWORK_TRIES_MAX) { // another's last container took it along
+    // Another's last container took it along, or another worker has made one at the same moment.
+    bool lost_network = strstr(text, "network ") && (response->status == 404 || strstr(text, "is ambiguous"));
+    if (lost_network && instance->network_tries++ < NETWORK_TRIES_MAX) {
         docker_network_lost(instance);
         instance->again = true;
         docker_go(instance, DOCKER_REMOVE);

@@ -2,6 +2,7 @@
 // epoch, and the job succeeds. Tasks of a worker that was killed are ended and run again, which costs them no attempt.
 #include "tests/support/test.h"
 
+#include "services/common/base/clock.h"
 #include "services/common/model/engine_labels.h"
 #include "tests/support/containers.h"
 #include "tests/support/process.h"
@@ -195,6 +196,32 @@ static void test_dockerd_killed_with_its_worker(void **state)
     finish_job(&job);
 }
 
+static bool outlived_its_lease(void *context)
+{
+    const int64_t *killed_at_ms = context;
+    return system_sql(curfew, "SELECT (extract(epoch FROM lease_until) * 1000)::bigint FROM curfew.worker") >
+           *killed_at_ms + 3 * SYSTEM_LEASE_MS;
+}
+
+// Its next lives keep the lease, and touch nothing, until the engine is back and they can look.
+static void test_worker_restarted_while_its_engine_is_away_for_long(void **state)
+{
+    struct running job;
+    UNUSED(state);
+    start_job(&job, "away", 3);
+    assert_true(engine_kill(engine, ENGINE_DOCKERD));
+    int64_t killed_at_ms = clock_wall_us() / 1000;
+    for (int i = 0; i < 2; i++) {
+        system_kill(curfew, SYSTEM_WORKER, 0);
+        system_restart(curfew, SYSTEM_WORKER, 0);
+        assert_true(wait_until(outlived_its_lease, &killed_at_ms, WAIT_MS));
+        killed_at_ms = clock_wall_us() / 1000;
+    }
+    engine_restart(engine);
+    finish_job(&job);
+    assert_int_equal(attempts(&job), 1);
+}
+
 // It comes back by itself, after ten seconds.
 static void test_killed_containerd(void **state)
 {
@@ -203,6 +230,20 @@ static void test_killed_containerd(void **state)
     start_job(&job, "containerd", 3);
     assert_true(engine_kill(engine, ENGINE_CONTAINERD));
     finish_job(&job);
+}
+
+// What is started before containerd is back gets its input all the same, in its first attempt.
+static void test_started_without_containerd(void **state)
+{
+    char id[SYSTEM_ID_SIZE];
+    UNUSED(state);
+    assert_true(engine_kill(engine, ENGINE_CONTAINERD));
+    system_submit(curfew, id,
+                  "{'name':'deaf','stages':[{'name':'main','image':'" ENGINE_IMAGE
+                  "','retries':{'max':0},'tasks':[7],'command':['sh','-c','cat >$CURFEW_OUTPUT']}]}");
+    AUTO_JSON_OBJECT struct json_object *shown = system_wait_closed(curfew, id, WAIT_MS);
+    assert_string_equal(json_text_at(shown, "/outcome"), "succeeded");
+    assert_int_equal(containers_left(engine, id), 0);
 }
 
 // ---- the whole
@@ -237,7 +278,9 @@ int main(void)
         cmocka_unit_test(test_killed_reaper),
         cmocka_unit_test(test_killed_dockerd),
         cmocka_unit_test(test_dockerd_killed_with_its_worker),
+        cmocka_unit_test(test_worker_restarted_while_its_engine_is_away_for_long),
         cmocka_unit_test(test_killed_containerd),
+        cmocka_unit_test(test_started_without_containerd),
     };
     return cmocka_run_group_tests_name("adoption", tests, set_up, tear_down);
 }
