@@ -1,6 +1,7 @@
 #include "services/reaper/engine_client.h"
 
 #include "services/common/base/cleanup.h"
+#include "services/common/engine/network_removal.h"
 #include "services/common/http/client.h"
 #include "services/common/model/engine_labels.h"
 
@@ -54,20 +55,29 @@ static int refused(const struct engine_client *engine, const char *what, const s
                    response->body.length > 0 ? strbuf_text(&response->body) : "");
 }
 
-static int call(struct engine_client *engine, const char *method, const char *path, struct http_response *response,
-                struct err *err)
+static int call_with(struct engine_client *engine, const char *method, const char *path, const struct strbuf *body,
+                     struct http_response *response, struct err *err)
 {
     char version[16] = "", full[PATH_SIZE];
     if (engine->version > 0)
         snprintf(version, sizeof version, "/v1.%d", engine->version);
     int length = snprintf(full, sizeof full, "%s%s", version, path);
-    const struct http_call request = {.method = method, .path = full};
+    const struct http_call request = {.method = method,
+                                      .path = full,
+                                      .body = body ? strbuf_text(body) : NULL,
+                                      .body_length = body ? body->length : 0};
     if (length >= (int)sizeof full)
         return err_set(err, ERR_INVALID, "the engine's path is too long");
     if (http_call(engine->http, &request, response, err) == 0)
         return 0;
     engine->version = 0; // it may be another one when it answers again
     return err_prefix(err, "no container engine at %.80s (is it running, and may this user use it?)", engine->url);
+}
+
+static int call(struct engine_client *engine, const char *method, const char *path, struct http_response *response,
+                struct err *err)
+{
+    return call_with(engine, method, path, NULL, response, err);
 }
 
 // ---- which engine it is
@@ -187,7 +197,20 @@ int engine_client_remove(struct engine_client *engine, const char *id, struct er
 
 int engine_client_remove_network(struct engine_client *engine, const char *id, struct err *err)
 {
-    char path[PATH_SIZE];
-    snprintf(path, sizeof path, "/networks/%s", id);
-    return act(engine, "DELETE", path, "removing a network", err);
+    struct network_removal removal;
+    int outcome = REMOVAL_GOES_ON;
+    network_removal_begin(&removal, id);
+    while (outcome == REMOVAL_GOES_ON) {
+        AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+        AUTO_STRBUF struct strbuf path = STRBUF_INIT, body = STRBUF_INIT;
+        const char *method = network_removal_ask(&removal, &path, &body);
+        if (strbuf_ok(&path, err) < 0 || strbuf_ok(&body, err) < 0 ||
+            call_with(engine, method, path.data, body.length > 0 ? &body : NULL, &response, err) < 0)
+            return -1;
+        outcome =
+            network_removal_answered(&removal, response.status, strbuf_text(&response.body), response.body.length, err);
+    }
+    if (outcome == REMOVAL_IN_USE)
+        return err_set(err, ERR_CONFLICT, "network %.80s is in use", id);
+    return outcome < 0 ? -1 : ENGINE_DONE;
 }

@@ -40,5 +40,5 @@ int engine_client_signal(struct engine_client *engine, const char *id, const cha
                          struct err *err) WARN_UNUSED;
 // With its anonymous volumes; ERR_CONFLICT as long as it runs.
 int engine_client_remove(struct engine_client *engine, const char *id, struct err *err) WARN_UNUSED;
-// ERR_CONFLICT while something is attached.
+// With what is left in it of containers that do not exist (network_removal.h); ERR_CONFLICT while something uses it.
 int engine_client_remove_network(struct engine_client *engine, const char *id, struct err *err) WARN_UNUSED;

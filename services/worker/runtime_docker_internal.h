@@ -12,6 +12,7 @@
 #include "services/common/base/loop.h"
 #include "services/common/base/strbuf.h"
 #include "services/common/engine/create.h"
+#include "services/common/engine/network_removal.h"
 #include "services/worker/background.h"
 #include "services/worker/docker_attach.h"
 #include "services/worker/docker_engine.h"
@@ -88,9 +89,16 @@ struct docker_instance {
     char pull_error[200];
     int64_t pull_said_at_ms;
     int network_tries;
-    bool in_network, network_is_listed; // counts as a user; what was asked last is the list
-    bool was_removed;                   // the engine has said so
-    bool again;                         // its network was lost: it is created once more, after its removal
+    bool in_network;               // counts as a user
+    enum docker_network_question { // what was asked last of the job's network
+        NETWORK_LIST,
+        NETWORK_MAKE,
+        NETWORK_REMOVE,
+    } network_question;
+    struct network_removal removal;
+    size_t network_refusals; // networks of the job that could not be removed
+    bool was_removed;        // the engine has said so
+    bool again;              // its network was lost: it is created once more, after its removal
 
     struct docker_attach *attach;
     struct loop_timer *streams; // attach again

@@ -1,7 +1,8 @@
 // The network of a job: there before its first container, and gone with its last.
 //
-// Engines make two networks of one name when they are asked at once. So one instance at a time asks for a job's
-// network, everybody uses it by its id, and of two that workers have made at once all take the older one.
+// Engines make two networks of one name when they are asked at once, and then start nothing in either of them: the name
+// is ambiguous. So one instance at a time asks for a job's network, everybody uses it by its id, and who sees several
+// removes the younger ones; one that is in use stays, and then the older ones go.
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
 #include "services/common/model/engine_labels.h"
@@ -126,30 +127,59 @@ static int ask_for_list(struct docker_instance *instance, struct err *err)
     snprintf(job, sizeof job, ENGINE_LABEL_JOB "=%s", instance->job);
     strbuf_add_text(&path, "/networks?");
     docker_engine_add_filters(labels, &path);
-    instance->network_is_listed = true;
+    instance->network_question = NETWORK_LIST;
     if (strbuf_ok(&path, err) < 0)
         return -1;
     return docker_ask(instance, "GET", "%s", path.data);
 }
 
-// The oldest of the job's networks; "" when there is none.
-static int read_oldest(const struct http_response *response, char id[static ENGINE_ID_SIZE], struct err *err)
+static int by_age(const void *one, const void *other)
 {
-    AUTO_ARENA struct arena *arena = arena_new(0);
-    struct engine_network *list = NULL;
-    const struct engine_network *oldest = NULL;
-    size_t count = 0;
+    const struct engine_network *a = one, *b = other;
+    int order = strcmp(a->created, b->created);
+    return order != 0 ? order : strcmp(a->id, b->id);
+}
+
+// The job's networks, the oldest first, in the arena.
+static int read_networks(const struct http_response *response, struct arena *arena, struct engine_network **list,
+                         size_t *count, struct err *err)
+{
     if (response->status != 200)
         return docker_engine_refused(response, "looking for the job's network", err);
-    if (engine_networks_read(strbuf_text(&response->body), response->body.length, arena, &list, &count, err) < 0)
+    if (engine_networks_read(strbuf_text(&response->body), response->body.length, arena, list, count, err) < 0)
         return -1;
-    for (size_t i = 0; i < count; i++) {
-        int order = oldest ? strcmp(list[i].created, oldest->created) : -1;
-        if (order < 0 || (order == 0 && strcmp(list[i].id, oldest->id) < 0))
-            oldest = &list[i];
-    }
-    snprintf(id, ENGINE_ID_SIZE, "%s", oldest ? oldest->id : "");
+    if (*count > 1)
+        qsort(*list, *count, sizeof **list, by_age);
     return 0;
+}
+
+// ---- one network too many
+
+static int ask_removal(struct docker_instance *instance, struct err *err)
+{
+    AUTO_STRBUF struct strbuf path = STRBUF_INIT, body = STRBUF_INIT;
+    const char *method = network_removal_ask(&instance->removal, &path, &body);
+    instance->network_question = NETWORK_REMOVE;
+    if (strbuf_ok(&path, err) < 0 || strbuf_ok(&body, err) < 0)
+        return -1;
+    return docker_ask_with(instance, method, body.length > 0 ? &body : NULL, "%s", path.data);
+}
+
+static int remove_network(struct docker_instance *instance, const char *id, struct err *err)
+{
+    network_removal_begin(&instance->removal, id);
+    return ask_removal(instance, err);
+}
+
+// Looks at the list again when the removal has come to its end.
+static int removal_answered(struct docker_instance *instance, const struct http_response *response, struct err *err)
+{
+    int outcome = network_removal_answered(&instance->removal, response->status, strbuf_text(&response->body),
+                                           response->body.length, err);
+    if (outcome == REMOVAL_GOES_ON)
+        return ask_removal(instance, err);
+    instance->network_refusals += outcome == REMOVAL_IN_USE;
+    return outcome < 0 ? -1 : ask_for_list(instance, err);
 }
 
 // ---- before a start
@@ -170,6 +200,7 @@ static int network_begin(struct docker_instance *instance, struct err *err)
     }
     network->state = NETWORK_ASKING;
     network->asker = instance;
+    instance->network_refusals = 0;
     return ask_for_list(instance, err);
 }
 
@@ -177,7 +208,7 @@ static int make_network(struct docker_instance *instance, struct err *err)
 {
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     engine_network_write(instance->network, instance->runtime->deployment, instance->job, &body);
-    instance->network_is_listed = false;
+    instance->network_question = NETWORK_MAKE;
     if (strbuf_ok(&body, err) < 0)
         return -1;
     return docker_ask_with(instance, "POST", &body, "/networks/create");
@@ -194,28 +225,46 @@ static void cannot_make(struct docker_instance *instance, const struct http_resp
     docker_give_up(instance, &err);
 }
 
-static void take_list(struct docker_instance *instance, const struct http_response *response)
+// The oldest that there is; before it is used, the others go, beginning with the youngest.
+static int take_list(struct docker_instance *instance, const struct http_response *response, struct err *err)
 {
+    AUTO_ARENA struct arena *arena = arena_new(0);
     struct docker_network *network = find(instance->runtime, instance->job);
-    struct err err = {0};
-    int outcome = read_oldest(response, network->id, &err);
-    if (outcome == 0 && network->id[0]) {
-        settle(instance, network, NETWORK_READY);
-        docker_go(instance, DOCKER_NETWORK);
-        return;
+    struct engine_network *list = NULL;
+    size_t count = 0;
+    if (read_networks(response, arena, &list, &count, err) < 0)
+        return -1;
+    if (count == 0)
+        return make_network(instance, err);
+    if (count > 1 && instance->network_refusals < count)
+        return remove_network(instance, list[count - 1 - instance->network_refusals].id, err);
+    snprintf(network->id, sizeof network->id, "%s", list[0].id);
+    settle(instance, network, NETWORK_READY);
+    docker_go(instance, DOCKER_NETWORK);
+    return 0;
+}
+
+static int network_answer(struct docker_instance *instance, const struct http_response *response, struct err *err)
+{
+    switch (instance->network_question) {
+    case NETWORK_LIST:
+        return take_list(instance, response, err);
+    case NETWORK_MAKE:
+        if (response->status != 201 && response->status != 409) {
+            cannot_make(instance, response);
+            return 0;
+        }
+        return ask_for_list(instance, err); // another worker may have made one at the same moment
+    case NETWORK_REMOVE:
+        return removal_answered(instance, response, err);
     }
-    if (outcome < 0 || make_network(instance, &err) < 0)
-        docker_again(instance, &err);
+    return 0;
 }
 
 static void network_answered(struct docker_instance *instance, struct http_response *response)
 {
     struct err err = {0};
-    if (instance->network_is_listed)
-        take_list(instance, response);
-    else if (response->status != 201 && response->status != 409)
-        cannot_make(instance, response);
-    else if (ask_for_list(instance, &err) < 0) // another worker may have made one at the same moment
+    if (network_answer(instance, response, &err) < 0)
         docker_again(instance, &err);
 }
 
@@ -240,36 +289,32 @@ static int leave_begin(struct docker_instance *instance, struct err *err)
         return 0;
     network->state = NETWORK_LEAVING;
     network->asker = instance;
+    instance->network_refusals = 0;
     return ask_for_list(instance, err);
 }
 
-static void left(struct docker_instance *instance)
+// One after the other, until there is none or one that another worker's containers are in.
+static int leave_answer(struct docker_instance *instance, const struct http_response *response, struct err *err)
 {
+    AUTO_ARENA struct arena *arena = arena_new(0);
+    struct engine_network *list = NULL;
+    size_t count = 0;
+    if (instance->network_question == NETWORK_REMOVE)
+        return removal_answered(instance, response, err);
+    if (read_networks(response, arena, &list, &count, err) < 0)
+        return -1;
+    if (instance->network_refusals < count)
+        return remove_network(instance, list[count - 1 - instance->network_refusals].id, err);
     docker_network_abandon(instance);
     docker_go(instance, DOCKER_OVER);
+    return 0;
 }
 
-// One after the other, until there is none or one that another worker's containers are in.
 static void leave_answered(struct docker_instance *instance, struct http_response *response)
 {
     struct err err = {0};
-    char id[ENGINE_ID_SIZE];
-    if (!instance->network_is_listed) {
-        if (response->status != 204 && response->status != 404)
-            left(instance);
-        else if (ask_for_list(instance, &err) < 0)
-            docker_again(instance, &err);
-        return;
-    }
-    int outcome = read_oldest(response, id, &err);
-    if (outcome < 0) {
+    if (leave_answer(instance, response, &err) < 0)
         docker_again(instance, &err);
-    } else if (id[0]) {
-        instance->network_is_listed = false;
-        docker_ask(instance, "DELETE", "/networks/%s", id);
-    } else {
-        left(instance);
-    }
 }
 
 const struct docker_step_ops docker_leave = {leave_begin, leave_answered};

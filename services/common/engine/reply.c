@@ -16,6 +16,7 @@
 #define BINDINGS_MAX 16
 #define GRACE_DEFAULT_S 10
 #define ARENA_BYTES 1024
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-" // of a container
 
 static int read_object(const char *text, size_t length, const struct wire_field *fields, size_t count, void *out,
                        struct arena *arena, struct err *err)
@@ -354,6 +355,31 @@ int engine_networks_read(const char *text, size_t length, struct arena *arena, s
     *out = list.items;
     *count = list.count;
     return 0;
+}
+
+static void endpoint_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    static const struct wire_field fields[] = {{"Name", WIRE_TEXT, false, 0, 0, TEXT_MAX, NULL}};
+    const char **first = object, *name = NULL;
+    wire_object(wire, place, fields, ARRAY_LEN(fields), &name);
+    *first = *first ? *first : or_nothing(name);
+}
+
+static void endpoints_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    wire_members(wire, place, LIST_MAX, endpoint_read, object);
+}
+
+int engine_network_endpoint_read(const char *text, size_t length, char name[static ENGINE_ID_SIZE], struct err *err)
+{
+    static const struct wire_field fields[] = {{"Containers", WIRE_CUSTOM, false, 0, 0, 0, endpoints_read}};
+    AUTO_ARENA struct arena *arena = arena_new(0);
+    const char *found = NULL;
+    if (read_object(text, length, fields, ARRAY_LEN(fields), &found, arena, err) < 0)
+        return -1;
+    bool is_name = found && found[strspn(found, NAME_CHARACTERS)] == '\0';
+    snprintf(name, ENGINE_ID_SIZE, "%s", is_name ? found : "");
+    return found != NULL;
 }
 
 // ---- one container

@@ -59,6 +59,10 @@ int engine_containers_read(const char *text, size_t length, struct arena *arena,
                            size_t *count, struct err *err) WARN_UNUSED;
 int engine_networks_read(const char *text, size_t length, struct arena *arena, struct engine_network **out,
                          size_t *count, struct err *err) WARN_UNUSED;
+// GET /networks/ID: 1 and the name of the first endpoint in it, "" when that is none that could be asked for; 0
+// without.
+int engine_network_endpoint_read(const char *text, size_t length, char name[static ENGINE_ID_SIZE],
+                                 struct err *err) WARN_UNUSED;
 // GET /containers/ID/json
 int engine_container_read(const char *text, size_t length, struct arena *arena, struct engine_container *out,
                           struct err *err) WARN_UNUSED;
