@@ -283,7 +283,10 @@ bool agent_is_drained(const struct agent *agent)
     int64_t token;
     if (agent->state != AGENT_REGISTERED || !agent->tasks)
         return true;
+    if (tasks_running(agent->tasks) > 0 || services_running(agent->services) > 0)
+        return false;
+    if (agent->fenced) // what it holds has gone back to others, and nobody is there to be told
+        return true;
     return tasks_held(agent->tasks, &token, 1) == 0 && outbox_held(agent->outbox, &token, 1) == 0 &&
-           !outbox_pending(agent->outbox) && !agent->reporting.call && !logs_pending(agent->logs) &&
-           tasks_running(agent->tasks) == 0 && services_running(agent->services) == 0;
+           !outbox_pending(agent->outbox) && !agent->reporting.call && !logs_pending(agent->logs);
 }

@@ -72,5 +72,6 @@ void agent_slice_done(struct agent *agent, const struct slice_outcome *outcome);
 void agent_observed(struct agent *agent, const struct observation *observation);
 void agent_look(struct agent *agent); // capacity or logs: see whether there is something to send
 
-void agent_drain(struct agent *agent);            // no new work from here on
-bool agent_is_drained(const struct agent *agent); // nothing is held, nothing is left to say
+void agent_drain(struct agent *agent); // no new work from here on
+// Nothing runs, nothing is held, nothing is left to say; or the manager is away for so long that the lease is over.
+bool agent_is_drained(const struct agent *agent);

@@ -12,8 +12,8 @@
 // has returned). Only a write that returned HTTP_STREAM_DEAD leaves the stream with the producer, who then calls
 // http_stream_end(). When the client goes and no demand is open, the stream ends by itself.
 //
-// Unasked (`more` is NULL): the producer writes when it likes, until it calls http_stream_end(), exactly once, also when
-// the client has gone.
+// Unasked (`more` is NULL): the producer writes when it likes, until it calls http_stream_end(), exactly once, also
+// when the client has gone.
 //
 // While there is nothing to send the connection is parked and costs nothing.
 #pragma once

@@ -139,8 +139,8 @@ void why_print_markdown(FILE *out)
         int bit;
         const char *name;
     } subjects[] = {{JOB, "job"}, {TASK, "task"}, {SERVICE, "service"}, {WORKER, "worker"}};
-    fputs("# Reasons\n\nPrinted from the table behind `curfew why` and the calls that end in `/why`. There is one answer: "
-          "the reason that has to go first, with `code`, `message`, `evidence` and `advice`.\n\n"
+    fputs("# Reasons\n\nPrinted from the table behind `curfew why` and the calls that end in `/why`. There is one "
+          "answer: the reason that has to go first, with `code`, `message`, `evidence` and `advice`.\n\n"
           "| Reason | Of | It means | Do |\n| --- | --- | --- | --- |\n",
           out);
     for (int code = 0; code < WHY_COUNT; code++) {

@@ -259,12 +259,13 @@ static void an_incarnation_that_is_over_ends_everything_first(void **state)
     worker_free(worker);
 }
 
+static const char *const short_lease[] = {"--worker-lease=3s", "--worker-fence=1500ms", "--worker-poll=500ms",
+                                          "--worker-skew=500ms", NULL};
+
 static void a_manager_that_hangs_makes_it_fence_itself(void **state)
 {
     UNUSED(state);
-    static const char *const settings[] = {"--worker-lease=3s", "--worker-fence=1500ms", "--worker-poll=500ms",
-                                           "--worker-skew=500ms", NULL};
-    struct worker *worker = worker_start(settings);
+    struct worker *worker = worker_start(short_lease);
     start_task(worker);
     struct runtime_instance *instance = running(worker);
     char kill_line[160];
@@ -323,6 +324,25 @@ static void a_drain_takes_nothing_new(void **state)
     loop_for(worker->loop, 300);
     assert_true(agent_is_drained(worker->agent));
     assert_int_equal(runtime_scripted_count(worker->runtime), 0);
+    worker_free(worker);
+}
+
+static bool is_drained(void *context)
+{
+    return agent_is_drained(((struct worker *)context)->agent);
+}
+
+static void a_drain_without_a_manager_ends_with_the_lease(void **state)
+{
+    UNUSED(state);
+    struct worker *worker = worker_start(short_lease);
+    start_task(worker);
+    struct runtime_instance *instance = running(worker);
+    manager_kill(worker->manager);
+    end_task(worker, instance);
+    agent_drain(worker->agent);
+    assert_false(agent_is_drained(worker->agent)); // there is a report to bring
+    assert_true(loop_until(worker->loop, is_drained, worker, WAIT_MS));
     worker_free(worker);
 }
 
@@ -442,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_report_goes_again_until_it_has_arrived),
         cmocka_unit_test(what_it_does_not_hold_is_given_back),
         cmocka_unit_test(a_drain_takes_nothing_new),
+        cmocka_unit_test(a_drain_without_a_manager_ends_with_the_lease),
         cmocka_unit_test(what_outlives_it_goes_on),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -187,8 +187,8 @@ static void services_stop(void **state)
 static void services_that_fail(void **state)
 {
     UNUSED(state);
-    const struct store_job restarts = {
-        .service_count = 1, .services = {{.name = "cache", .on_failure = SERVICE_RESTART, .restarts = 3}}};
+    const struct store_job restarts = {.service_count = 1,
+                                       .services = {{.name = "cache", .on_failure = SERVICE_RESTART, .restarts = 3}}};
     int64_t job = ready_job(&restarts);
     store_observe(db, job, "cache", INSTANCE_UNHEALTHY, NULL);
     job_says(job, WHY_STOPPING_SERVICE, "'cache'"); // it is started again
@@ -265,10 +265,9 @@ static void tasks_that_nobody_takes(void **state)
 static void tasks_that_wait_for_others(void **state)
 {
     UNUSED(state);
-    const struct store_job narrow = {
-        .stage_count = 2,
-        .stages = {{.name = "one", .tasks = 3, .from = -1, .max_parallel = 1},
-                   {.name = "two", .tasks = 3, .from = -1, .after = 1}}};
+    const struct store_job narrow = {.stage_count = 2,
+                                     .stages = {{.name = "one", .tasks = 3, .from = -1, .max_parallel = 1},
+                                                {.name = "two", .tasks = 3, .from = -1, .after = 1}}};
     int64_t job = store_submit(db, &narrow);
     store_claim(db, job, 0, 1, worker);
     task_says(job, "one", 2, WHY_MAX_PARALLEL, "stage 'one' may run 1 task at once, and does");
@@ -290,8 +289,8 @@ static void tasks_that_wait_for_others(void **state)
 static void tasks_that_are_done(void **state)
 {
     UNUSED(state);
-    const struct store_job goes_on = {
-        .stage_count = 1, .stages = {{.name = "main", .tasks = 3, .from = -1, .goes_on = true}}};
+    const struct store_job goes_on = {.stage_count = 1,
+                                      .stages = {{.name = "main", .tasks = 3, .from = -1, .goes_on = true}}};
     int64_t job = store_submit(db, &goes_on);
     store_claim(db, job, 0, 1, worker);
     store_report(db, job, 0, SLICE_SUCCEEDED, NULL);
@@ -306,16 +305,17 @@ static void tasks_that_are_done(void **state)
                  "token = NULL, leased_at = NULL WHERE job = %lld AND first = 1",
                  (long long)job);
     task_says(job, "main", 1, WHY_RETRY_DELAYED, "attempt 1 failed, the next one is in");
-    store_sql(db, "UPDATE slice SET state = 2, worker = %lld, incarnation = 1, token = 1, leased_at = now(), due_at = "
-                  "NULL WHERE job = %lld AND first = 1",
+    store_sql(db,
+              "UPDATE slice SET state = 2, worker = %lld, incarnation = 1, token = 1, leased_at = now(), due_at = "
+              "NULL WHERE job = %lld AND first = 1",
               (long long)worker, (long long)job);
     store_report(db, job, 0, SLICE_FAILED, NULL);
     task_says(job, "main", 1, WHY_TASK_FAILED, "the task failed in attempt 1: exit 3");
     stop_job(job);
     task_says(job, "main", 2, WHY_TASK_CANCELLED, "the task was cancelled: the job has ended (stopped)");
 
-    int64_t delayed = store_submit(db, &(struct store_job){
-                                           .stage_count = 1, .stages = {{.name = "main", .tasks = 1, .from = -1}}});
+    int64_t delayed =
+        store_submit(db, &(struct store_job){.stage_count = 1, .stages = {{.name = "main", .tasks = 1, .from = -1}}});
     store_sql(db, "UPDATE slice SET state = 3, due_at = clock_timestamp() + interval '1 minute' WHERE job = %lld",
               (long long)delayed);
     job_says(delayed, WHY_RETRY_DELAYED, "1 failed task waits for the next attempt in");
