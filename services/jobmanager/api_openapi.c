@@ -1,8 +1,12 @@
+// The OpenAPI document, written from the tables.
 #include "services/jobmanager/api_doc.h"
 
 #include "services/common/base/version.h"
 #include "services/common/http/reply.h"
+#include "services/common/json/problem_document.h"
+#include "services/common/model/job_spec_schema.h"
 #include "services/common/model/role.h"
+#include "services/jobmanager/api_schemas.h"
 #include "services/jobmanager/routes.h"
 
 #include <string.h>
@@ -11,44 +15,6 @@ static void add_text(struct strbuf *out, const char *member, const char *text)
 {
     strbuf_add_text(out, member);
     strbuf_add_json(out, text, strlen(text));
-}
-
-static const char *type_name(enum api_type type)
-{
-    switch (type) {
-    case API_TEXT:
-        return "string";
-    case API_INTEGER:
-        return "integer";
-    case API_BOOLEAN:
-        return "boolean";
-    }
-    return "string";
-}
-
-// What the placeholder at `at` of a route's pattern takes; everything else is answered with 404 or 400.
-static const char *placeholder_schema(const char *pattern, const char *at)
-{
-    if (strncmp(at, "{id}", 4) == 0 && strncmp(pattern, "/v1/tokens/", 11) == 0)
-        return "{\"type\":\"string\",\"pattern\":\"^t[0-9a-hjkmnp-tv-z]{13}$\",\"example\":\"t0d5n3rf8w2c4g\"}";
-    if (strncmp(at, "{id}", 4) == 0)
-        return strncmp(pattern, "/v1/workers/", 12) == 0
-                   ? "{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]{0,18}$\",\"example\":\"1\"}"
-                   : "{\"type\":\"string\",\"pattern\":\"^j[0-9a-hjkmnp-tv-z]{13}$\",\"example\":\"j0d5n3rf8w2c4g\"}";
-    if (strncmp(at, "{sha256}", 8) == 0)
-        return "{\"type\":\"string\",\"pattern\":\"^[0-9a-f]{64}$\"}";
-    if (strncmp(at, "{index}", 7) == 0)
-        return "{\"type\":\"string\",\"pattern\":\"^(0|[1-9][0-9]{0,18})$\",\"example\":\"0\"}";
-    return "{\"type\":\"string\",\"minLength\":1}";
-}
-
-static void add_path_parameters(struct strbuf *out, const char *pattern, bool *first)
-{
-    for (const char *at = strchr(pattern, '{'); at; at = strchr(at + 1, '{')) {
-        strbuf_add_format(out, "%s{\"name\":\"%.*s\",\"in\":\"path\",\"required\":true,\"schema\":%s}",
-                          *first ? "" : ",", (int)strcspn(at + 1, "}"), at + 1, placeholder_schema(pattern, at));
-        *first = false;
-    }
 }
 
 static char lower(char c)
@@ -60,7 +26,7 @@ static char lower(char c)
 static void add_operation_id(struct strbuf *out, const struct http_route *route)
 {
     bool gap = false;
-    strbuf_add_text(out, "\"operationId\":\"");
+    strbuf_add_char(out, '"');
     for (const char *at = route->method; *at; at++)
         strbuf_add_char(out, lower(*at));
     for (const char *at = route->pattern; *at; at++) {
@@ -76,36 +42,72 @@ static void add_operation_id(struct strbuf *out, const struct http_route *route)
     strbuf_add_text(out, strcmp(route->pattern, "/") == 0 ? "_root\"" : "\"");
 }
 
+// `,"example":...`
+static void add_example(struct strbuf *out, const char *type)
+{
+    strbuf_add_text(out, ",\"example\":");
+    if (strcmp(type, "JobSpec") == 0)
+        strbuf_add_text(out, job_spec_example);
+    else
+        schema_example_write(api_schemas, type, out);
+}
+
+// `"schema":{...},"example":...`
+static void add_schema(struct strbuf *out, const char *type)
+{
+    strbuf_add_text(out, "\"schema\":{");
+    schema_type_write(type, 0, out);
+    strbuf_add_char(out, '}');
+    if (strcmp(type, "object") != 0)
+        add_example(out, type);
+}
+
+// ---- what is asked
+
+static void add_parameter(struct strbuf *out, bool *first, const char *in, const struct api_parameter *parameter)
+{
+    add_text(out, *first ? "{\"name\":" : ",{\"name\":", parameter->name);
+    strbuf_add_format(out, ",\"in\":\"%s\",", in);
+    strbuf_add_text(out, strcmp(in, "path") == 0 ? "\"required\":true," : "");
+    if (parameter->meaning)
+        add_text(out, "\"description\":", parameter->meaning);
+    strbuf_add_text(out, parameter->meaning ? "," : "");
+    add_schema(out, parameter->type);
+    strbuf_add_char(out, '}');
+    *first = false;
+}
+
+static void add_path_parameters(struct strbuf *out, const char *pattern, bool *first)
+{
+    for (const char *at = strchr(pattern, '{'); at; at = strchr(at + 1, '{')) {
+        char name[32];
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(at + 1, "}"), at + 1);
+        add_parameter(out, first, "path", &(struct api_parameter){name, api_placeholder_type(pattern, at), NULL});
+    }
+}
+
 static void add_parameters(struct strbuf *out, const struct api_doc *doc)
 {
     bool first = true;
     strbuf_add_text(out, ",\"parameters\":[");
     add_path_parameters(out, doc->pattern, &first);
-    for (size_t i = 0; i < API_QUERY_MAX && doc->query[i].name; i++) {
-        strbuf_add_format(out, "%s{\"name\":\"%s\",\"in\":\"query\",\"schema\":{\"type\":\"%s\"}", first ? "" : ",",
-                          doc->query[i].name, type_name(doc->query[i].type));
-        add_text(out, ",\"description\":", doc->query[i].meaning);
-        strbuf_add_char(out, '}');
-        first = false;
-    }
+    for (size_t i = 0; i < API_PARAMETERS_MAX && doc->query[i].name; i++)
+        add_parameter(out, &first, "query", &doc->query[i]);
+    for (size_t i = 0; i < API_PARAMETERS_MAX && doc->headers[i].name; i++)
+        add_parameter(out, &first, "header", &doc->headers[i]);
     strbuf_add_char(out, ']');
 }
 
 static void add_body(struct strbuf *out, const struct api_doc *doc)
 {
-    if (!doc->body)
+    if (!doc->body.media)
         return;
-    add_text(out, ",\"requestBody\":{\"description\":", doc->body);
-    strbuf_add_format(out, ",\"content\":{\"%s\":{}}}", doc->body_type);
-}
-
-static void add_reply(struct strbuf *out, const struct api_reply *reply)
-{
-    strbuf_add_format(out, "\"%d\":{", reply->status);
-    add_text(out, "\"description\":", reply->meaning);
-    if (reply->type)
-        strbuf_add_format(out, ",\"content\":{\"%s\":{}}", reply->type);
-    strbuf_add_text(out, "},");
+    add_text(out, ",\"requestBody\":{\"description\":", doc->body.meaning);
+    strbuf_add_format(out, ",\"required\":%s,\"content\":{\"%s\":{", doc->body.optional ? "false" : "true",
+                      doc->body.media);
+    if (doc->body.type)
+        add_schema(out, doc->body.type);
+    strbuf_add_text(out, "}}}");
 }
 
 // The role that the call asks for; or nothing at all, at a manager that has no token.
@@ -120,20 +122,134 @@ static void add_security(struct strbuf *out, enum role needs)
         strbuf_add_format(out, ",\"security\":[{\"token\":[\"%s\"]},{}]", role);
 }
 
-static void add_refusals(struct strbuf *out, enum role needs)
+// ---- what is answered
+
+static void add_headers(struct strbuf *out, const char *headers)
 {
-    if (needs == ROLE_NONE)
-        return;
-    strbuf_add_text(out, "\"401\":{\"$ref\":\"#/components/responses/Unauthorized\"},"
-                         "\"403\":{\"$ref\":\"#/components/responses/Forbidden\"},");
+    const char *word;
+    int length;
+    strbuf_add_text(out, ",\"headers\":{\"X-Request-Id\":{\"$ref\":\"#/components/headers/X-Request-Id\"}");
+    while (api_next_word(&headers, &length, &word))
+        strbuf_add_format(out, ",\"%.*s\":{\"$ref\":\"#/components/headers/%.*s\"}", length, word, length, word);
+    strbuf_add_char(out, '}');
 }
+
+// `"application/problem+json":{...}`: of this status, with these codes.
+static void add_problem(struct strbuf *out, int status, const char *codes)
+{
+    const char *word, *first = codes;
+    int length, first_length = (int)strcspn(codes, " ");
+    strbuf_add_format(out,
+                      "\"" HTTP_TYPE_PROBLEM "\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\","
+                      "\"properties\":{\"status\":{\"const\":%d},\"code\":{\"enum\":[",
+                      status);
+    for (bool more = false; api_next_word(&codes, &length, &word); more = true)
+        strbuf_add_format(out, "%s\"%.*s\"", more ? "," : "", length, word);
+    strbuf_add_format(out,
+                      "]}}},\"example\":{\"type\":\"urn:curfew:problem:%.*s\",\"title\":\"%s\",\"status\":%d,"
+                      "\"code\":\"%.*s\",\"detail\":\"what is wrong this time\",\"request_id\":\"018f3c2e9a7b4d10\","
+                      "\"errors\":[]}}",
+                      first_length, first, problem_title(status), status, first_length, first);
+}
+
+static void add_media(struct strbuf *out, const struct api_reply *reply)
+{
+    if (strcmp(reply->media, HTTP_TYPE_PROBLEM) == 0) {
+        add_problem(out, reply->status, reply->type);
+        return;
+    }
+    strbuf_add_format(out, "\"%s\":{", reply->media);
+    if (reply->type)
+        add_schema(out, reply->type);
+    else if (strncmp(reply->media, "text/", 5) == 0)
+        strbuf_add_text(out, "\"schema\":{\"type\":\"string\"}");
+    strbuf_add_char(out, '}');
+}
+
+// What was made is the {id} of all calls below its pattern.
+static void add_links(struct strbuf *out, const struct api_doc *doc)
+{
+    bool first = true;
+    size_t length = strlen(doc->makes.pattern);
+    strbuf_add_text(out, ",\"links\":{");
+    for (size_t i = 0; i < routes_table.count; i++) {
+        const struct http_route *route = &routes_table.routes[i];
+        if (strncmp(route->pattern, doc->makes.pattern, length) != 0)
+            continue;
+        strbuf_add_text(out, first ? "" : ",");
+        add_operation_id(out, route);
+        strbuf_add_text(out, ":{\"operationId\":");
+        add_operation_id(out, route);
+        strbuf_add_format(out, ",\"parameters\":{\"id\":\"$response.body#/%s\"}}", doc->makes.member);
+        first = false;
+    }
+    strbuf_add_char(out, '}');
+}
+
+// The replies of one status from `at` on; how many rows they are.
+static size_t add_reply(struct strbuf *out, const struct api_doc *doc, size_t at)
+{
+    const struct api_reply *reply = &doc->replies[at];
+    size_t end = at + 1;
+    while (end < API_REPLIES_MAX && doc->replies[end].status == reply->status)
+        end++;
+    strbuf_add_format(out, "\"%d\":{", reply->status);
+    add_text(out, "\"description\":", reply->meaning);
+    add_headers(out, reply->headers);
+    if (reply->media) {
+        strbuf_add_text(out, ",\"content\":{");
+        for (size_t i = at; i < end; i++) {
+            strbuf_add_text(out, i > at ? "," : "");
+            add_media(out, &doc->replies[i]);
+        }
+        strbuf_add_char(out, '}');
+    }
+    if (at == 0 && doc->makes.pattern)
+        add_links(out, doc);
+    strbuf_add_char(out, '}');
+    return end - at;
+}
+
+static void add_refusal(struct strbuf *out, const struct api_refusal *refusal, bool has_content)
+{
+    add_text(out, "{\"description\":", refusal->meaning);
+    add_headers(out, refusal->headers);
+    if (has_content) {
+        strbuf_add_text(out, ",\"content\":{");
+        add_problem(out, refusal->status, refusal->codes);
+        strbuf_add_char(out, '}');
+    }
+    strbuf_add_char(out, '}');
+}
+
+static void add_responses(struct strbuf *out, const struct http_route *route, const struct api_doc *doc)
+{
+    strbuf_add_text(out, ",\"responses\":{");
+    for (size_t i = 0; i < API_REPLIES_MAX && doc->replies[i].status;) {
+        strbuf_add_text(out, i ? "," : "");
+        i += add_reply(out, doc, i);
+    }
+    for (size_t i = 0; i < api_refusal_count; i++) {
+        const struct api_refusal *refusal = &api_refusals[i];
+        if (!api_refusal_applies(refusal, route, doc))
+            continue;
+        strbuf_add_format(out, ",\"%d\":", refusal->status);
+        if (strcmp(route->method, "HEAD") == 0)
+            add_refusal(out, refusal, false);
+        else
+            strbuf_add_format(out, "{\"$ref\":\"#/components/responses/%s\"}", refusal->name);
+    }
+    strbuf_add_char(out, '}');
+}
+
+// ---- the document
 
 static void add_operation(struct strbuf *out, const struct http_route *route, const struct api_doc *doc)
 {
     strbuf_add_char(out, '"');
     for (const char *at = route->method; *at; at++)
         strbuf_add_char(out, lower(*at));
-    strbuf_add_text(out, "\":{");
+    strbuf_add_text(out, "\":{\"operationId\":");
     add_operation_id(out, route);
     add_text(out, ",\"summary\":", route->summary);
     if (doc->details)
@@ -141,12 +257,8 @@ static void add_operation(struct strbuf *out, const struct http_route *route, co
     add_security(out, (enum role)route->role);
     add_parameters(out, doc);
     add_body(out, doc);
-    strbuf_add_text(out, ",\"responses\":{");
-    for (size_t i = 0; i < API_REPLIES_MAX && doc->replies[i].status; i++)
-        add_reply(out, &doc->replies[i]);
-    add_refusals(out, (enum role)route->role);
-    strbuf_add_text(out, "\"4XX\":{\"$ref\":\"#/components/responses/Problem\"},"
-                         "\"5XX\":{\"$ref\":\"#/components/responses/Problem\"}}}");
+    add_responses(out, route, doc);
+    strbuf_add_char(out, '}');
 }
 
 // True when an earlier row has the same pattern: its object has this one's operation already.
@@ -176,66 +288,53 @@ static void add_path(struct strbuf *out, size_t row)
     strbuf_add_char(out, '}');
 }
 
-#define REFUSAL(name, meaning)                                                                                   \
-    "\"" name "\":{\"description\":\"" meaning                                                                   \
-    "\",\"headers\":{\"WWW-Authenticate\":{\"schema\":{\"type\":\"string\"}}},\"content\":{\"" HTTP_TYPE_PROBLEM \
-    "\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}"
-
-static const char components[] =
-    "\"components\":{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":"
-    "\"Operations name the least role of the token: viewer; submitter, who may what a viewer may; worker; "
-    "admin, who may "
-    "everything. Without one: any role.\"}},"
-    "\"responses\":{" REFUSAL(
-        "Unauthorized", "there is no token, or it is not known, has expired or was "
-                        "revoked") "," REFUSAL("Forbidden", "the token's role may not do this; or a page of another "
-                                                            "origin asks") ","
-                                                                           "\"Problem\":{\"description\":"
-                                                                           "\"what is wrong (RFC "
-                                                                           "9457)\",\"content\":{"
-                                                                           "\"" HTTP_TYPE_PROBLEM
-                                                                           "\":{\"schema\":{\"$ref\":\"#/"
-                                                                           "components/schemas/"
-                                                                           "Problem\"}}}}},"
-                                                                           "\"schemas\":{\"Problem\":{"
-                                                                           "\"type\":\"object\","
-                                                                           "\"required\":[\"type\","
-                                                                           "\"title\",\"status\",\"code\","
-                                                                           "\"request_id\"]"
-                                                                           ","
-                                                                           "\"properties\":{\"type\":{"
-                                                                           "\"type\":\"string\"},\"title\":{"
-                                                                           "\"type\":\"string\"},\"status\":"
-                                                                           "{\"type\":\"integer\"},"
-                                                                           "\"code\":{\"type\":\"string\"},"
-                                                                           "\"detail\":{\"type\":\"string\"}"
-                                                                           ",\"request_id\":{\"type\":"
-                                                                           "\"string\"},"
-                                                                           "\"errors\":{\"type\":\"array\","
-                                                                           "\"items\":{\"type\":\"object\","
-                                                                           "\"required\":[\"pointer\","
-                                                                           "\"code\",\"detail\"],"
-                                                                           "\"properties\":{\"pointer\":{"
-                                                                           "\"type\":\"string\"},\"code\":{"
-                                                                           "\"type\":\"string\"},\"detail\":"
-                                                                           "{\"type\":\"string\"}}"
-                                                                           "}}}}}}";
-
-void api_write_openapi(struct strbuf *out)
+static void add_paths(struct strbuf *out)
 {
-    bool first = true;
-    strbuf_add_text(out, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Curfew\",\"version\":\"" CURFEW_VERSION
-                         "\",\"description\":\"Batch jobs whose services go home when the job is done.\"},"
-                         "\"servers\":[{\"url\":\"/\"}],\"security\":[{\"token\":[]},{}],\"paths\":{");
+    strbuf_add_text(out, ",\"paths\":{");
     for (size_t i = 0; i < routes_table.count; i++) {
         if (seen_before(i))
             continue;
-        if (!first)
-            strbuf_add_char(out, ',');
-        first = false;
+        strbuf_add_text(out, i ? "," : "");
         add_path(out, i);
     }
-    strbuf_add_text(out, "},");
-    strbuf_add_text(out, components);
+    strbuf_add_char(out, '}');
+}
+
+static void add_components(struct strbuf *out)
+{
+    strbuf_add_text(out, ",\"components\":{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\","
+                         "\"description\":\"Operations name the least role of the token: viewer; submitter, who may "
+                         "what a viewer may; worker; admin, who may everything. Without one: any role.\"}},"
+                         "\"headers\":{");
+    for (size_t i = 0; i < api_header_count; i++) {
+        add_text(out, i ? "," : "", api_headers[i].name);
+        add_text(out, ":{\"description\":", api_headers[i].meaning);
+        strbuf_add_text(out, ",\"schema\":{");
+        schema_type_write(api_headers[i].type, 0, out);
+        strbuf_add_text(out, "}}");
+    }
+    strbuf_add_text(out, "},\"responses\":{");
+    for (size_t i = 0; i < api_refusal_count; i++) {
+        add_text(out, i ? "," : "", api_refusals[i].name);
+        strbuf_add_char(out, ':');
+        add_refusal(out, &api_refusals[i], true);
+    }
+    strbuf_add_text(out, "},\"schemas\":{");
+    job_spec_write_schemas(out);
+    for (const struct schema_set *const *set = api_schemas; *set; set++)
+        for (size_t i = 0; i < (*set)->count; i++) {
+            strbuf_add_char(out, ',');
+            schema_write(&(*set)->schemas[i], out);
+        }
+    strbuf_add_text(out, "}}");
+}
+
+void api_write_openapi(struct strbuf *out)
+{
+    strbuf_add_text(out, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Curfew\",\"version\":\"" CURFEW_VERSION
+                         "\",\"description\":\"Batch jobs whose services go home when the job is done.\"},"
+                         "\"servers\":[{\"url\":\"/\"}],\"security\":[{\"token\":[]},{}]");
+    add_paths(out);
+    add_components(out);
     strbuf_add_char(out, '}');
 }

@@ -34,6 +34,13 @@ static int usage(const char *problem)
     return EXIT_USAGE;
 }
 
+static int print_openapi(void)
+{
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    api_write_openapi(&text);
+    return text.failed || puts(strbuf_text(&text)) < 0 ? EXIT_FAILURE : 0;
+}
+
 int main(int argc, char **argv)
 {
     AUTO_SETTINGS struct settings settings = {0};
@@ -44,6 +51,8 @@ int main(int argc, char **argv)
         api_print_markdown(stdout);
         return 0;
     }
+    if (strcmp(argv[1], "openapi") == 0)
+        return print_openapi();
     bool is_flag = argv[1][0] == '-';
     const struct command *command = is_flag ? NULL : command_find(argv[1]);
     if (!is_flag && !command)

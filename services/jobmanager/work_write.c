@@ -1,6 +1,8 @@
 #include "services/jobmanager/work_write.h"
 
 #include "services/common/base/id.h"
+#include "services/common/json/problem_document.h"
+#include "services/common/model/problem.h"
 
 #include <string.h>
 
@@ -196,13 +198,17 @@ void report_reply_write(struct strbuf *out, const struct work_operation *operati
 
 void report_stale_write(struct strbuf *out, const struct work_operation *operation, const char *request_id)
 {
-    strbuf_add_text(out, "{\"type\":\"urn:curfew:problem:stale\",\"title\":\"This has moved on\",\"status\":409,"
-                         "\"code\":\"stale\",\"detail\":\"the tokens of all slices have moved on: nothing of them was "
-                         "recorded\",\"request_id\":");
-    add_text(out, request_id);
-    strbuf_add_char(out, ',');
-    add_stale(out, operation);
-    strbuf_add_char(out, '}');
+    AUTO_STRBUF struct strbuf stale = STRBUF_INIT;
+    strbuf_add_char(&stale, ',');
+    add_stale(&stale, operation);
+    problem_document(&(struct problem_document){.status = problem_status(ERR_STALE),
+                                                .code = err_code_name(ERR_STALE),
+                                                .detail = "the tokens of all slices have moved on: nothing of them was "
+                                                          "recorded",
+                                                .request_id = request_id,
+                                                .more = strbuf_text(&stale)},
+                     out);
+    out->failed |= stale.failed;
 }
 
 size_t work_stale_count(const struct work_operation *operation)

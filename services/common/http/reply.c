@@ -1,5 +1,6 @@
 #include "services/common/http/request_internal.h"
 #include "services/common/http/server_internal.h"
+#include "services/common/json/problem_document.h"
 
 #include <string.h>
 
@@ -99,55 +100,7 @@ enum http_handled http_reply_problem(struct http_reply *reply, const struct http
                                      const char *code, const char *detail)
 {
     struct strbuf body = STRBUF_INIT;
-    const char *title = http_status_title(status);
-    strbuf_add_text(&body, "{\"type\":\"about:blank\",\"title\":");
-    strbuf_add_json(&body, title, strlen(title));
-    strbuf_add_text(&body, ",\"status\":");
-    strbuf_add_i64(&body, status);
-    strbuf_add_text(&body, ",\"code\":");
-    strbuf_add_json(&body, code, strlen(code));
-    strbuf_add_text(&body, ",\"detail\":");
-    strbuf_add_json(&body, detail, strlen(detail));
-    strbuf_add_text(&body, ",\"request_id\":");
-    strbuf_add_json(&body, request->id, strlen(request->id));
-    strbuf_add_text(&body, ",\"errors\":[]}\n");
+    problem_document(
+        &(struct problem_document){.status = status, .code = code, .detail = detail, .request_id = request->id}, &body);
     return http_reply_bytes(reply, status, HTTP_TYPE_PROBLEM, &body);
-}
-
-const char *http_status_title(int status)
-{
-    static const struct {
-        int status;
-        const char *title;
-    } titles[] = {
-        {200, "OK"},
-        {201, "Created"},
-        {202, "Accepted"},
-        {204, "No Content"},
-        {304, "Not Modified"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {409, "Conflict"},
-        {412, "Precondition Failed"},
-        {413, "Content Too Large"},
-        {414, "URI Too Long"},
-        {415, "Unsupported Media Type"},
-        {417, "Expectation Failed"},
-        {422, "Unprocessable Content"},
-        {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {501, "Not Implemented"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-        {505, "HTTP Version Not Supported"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(titles); i++)
-        if (titles[i].status == status)
-            return titles[i].title;
-    return "Unknown";
 }

@@ -53,4 +53,3 @@ bool http_reply_etag(struct http_reply *reply, const struct http_request *reques
 // itself refuses, and for programs without a writer of their own. `code` is a stable word, `detail` UTF-8 text.
 enum http_handled http_reply_problem(struct http_reply *reply, const struct http_request *request, int status,
                                      const char *code, const char *detail);
-const char *http_status_title(int status); // "Not Found"; "Unknown" for a status that we never send

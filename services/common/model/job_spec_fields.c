@@ -22,6 +22,7 @@ static const struct spec_row resources_rows[] = {
      .offset = offsetof(struct run_spec, cpus_milli),
      .read = read_cpus,
      .write = write_cpus,
+     .schema = "Cpus",
      .type = "number, 0.001 to 1024",
      .meaning = "How many CPUs it may use."},
     {.name = "memory",
@@ -31,8 +32,11 @@ static const struct spec_row resources_rows[] = {
      .max = 16 * TEBIBYTE,
      .meaning = "How much memory it may use."},
 };
-static const struct spec_table resources_table = {
-    .title = "resources", .rows = resources_rows, .count = ARRAY_LEN(resources_rows), .absent = resources_are_absent};
+static const struct spec_table resources_table = {.title = "resources",
+                                                  .schema = "Resources",
+                                                  .rows = resources_rows,
+                                                  .count = ARRAY_LEN(resources_rows),
+                                                  .absent = resources_are_absent};
 
 static const char *runtime_problem(const char *text)
 {
@@ -50,6 +54,7 @@ static const struct spec_row run_rows[] = {
      .offset = offsetof(struct run_spec, command),
      .read = read_command,
      .write = write_list,
+     .schema = "Command",
      .type = "list of texts",
      .meaning = "The program and its arguments; never a shell string. In services `${PORT}` and `${PORT_NAME}` are "
                 "replaced by the numbers of their ports."},
@@ -58,6 +63,7 @@ static const struct spec_row run_rows[] = {
      .offset = offsetof(struct run_spec, runtime),
      .max = 16,
      .problem = runtime_problem,
+     .schema = "Runtime",
      .type = "`process`, `docker` or `kubernetes`",
      .meaning =
          "How it is run; without it, as a container when there is an `image`, else by the worker's own default."},
@@ -66,12 +72,14 @@ static const struct spec_row run_rows[] = {
      .offset = offsetof(struct run_spec, image),
      .max = 512,
      .problem = spec_image_problem,
+     .schema = "Image",
      .meaning = "The container image, for `docker` and `kubernetes`, which need one."},
     {.name = "env",
      .kind = SPEC_CUSTOM,
      .offset = offsetof(struct run_spec, env),
      .read = read_env,
      .write = write_pairs,
+     .schema = "Environment",
      .type = "object of texts",
      .meaning = "Environment variables. Names must not begin with `CURFEW_`. References to ports as in `command`."},
     {.name = "secrets",
@@ -79,6 +87,7 @@ static const struct spec_row run_rows[] = {
      .offset = offsetof(struct run_spec, secrets),
      .read = read_secrets,
      .write = write_list,
+     .schema = "Secrets",
      .type = "list of names",
      .meaning = "Environment variables whose values come from the worker's secret directory."},
     {.name = "resources", .kind = SPEC_OBJECT, .table = &resources_table, .meaning = "Limits; without them, none."},
@@ -87,183 +96,11 @@ static const struct spec_row run_rows[] = {
      .offset = offsetof(struct run_spec, where),
      .read = read_labels,
      .write = write_pairs,
+     .schema = "Labels",
      .type = "object of texts",
      .meaning = "Only workers with all of these labels run it."},
 };
-static const struct spec_table run_table = {.rows = run_rows, .count = ARRAY_LEN(run_rows)};
-
-static const struct spec_row port_rows[] = {
-    {.name = "name",
-     .kind = SPEC_TEXT,
-     .offset = offsetof(struct port_spec, name),
-     .max = SPEC_NAME_MAX,
-     .problem = spec_name_problem,
-     .required = true,
-     .type = "name",
-     .meaning = "What the port is called in `ready`, `${PORT_NAME}` and `CURFEW_SERVICE_...`."},
-    {.name = "container",
-     .kind = SPEC_INTEGER,
-     .offset = offsetof(struct port_spec, container),
-     .min = 1,
-     .max = 65535,
-     .meaning =
-         "The port inside the container; without it `${PORT}` says one that is free there. Processes get a free port."},
-};
-static const struct spec_table port_table = {.title = "A port", .rows = port_rows, .count = ARRAY_LEN(port_rows)};
-
-static const struct spec_row ready_rows[] = {
-    {.name = "tcp",
-     .kind = SPEC_CUSTOM,
-     .read = read_ready_tcp,
-     .write = write_ready_tcp,
-     .type = "name of a port",
-     .meaning = "Ready when the port accepts a connection."},
-    {.name = "http",
-     .kind = SPEC_CUSTOM,
-     .read = read_ready_http,
-     .write = write_ready_http,
-     .type = "path",
-     .meaning = "Ready when GET of this path on `port` answers 200 to 399."},
-    {.name = "port",
-     .kind = SPEC_CUSTOM,
-     .read = read_ready_port,
-     .write = write_ready_port,
-     .type = "name of a port",
-     .meaning = "For `http`; may be left out when the service has one port."},
-    {.name = "exec",
-     .kind = SPEC_CUSTOM,
-     .read = read_ready_exec,
-     .write = write_ready_exec,
-     .type = "list of texts",
-     .meaning = "Ready when this command exits with 0."},
-    {.name = "log",
-     .kind = SPEC_CUSTOM,
-     .read = read_ready_log,
-     .write = write_ready_log,
-     .type = "regular expression",
-     .meaning = "Ready when a line of its output matches (POSIX extended)."},
-    {.name = "interval",
-     .kind = SPEC_DURATION,
-     .offset = offsetof(struct ready_spec, interval_ms),
-     .min = 10,
-     .max = HOUR,
-     .fallback = "100ms",
-     .meaning = "Time between two checks."},
-    {.name = "timeout",
-     .kind = SPEC_DURATION,
-     .offset = offsetof(struct ready_spec, timeout_ms),
-     .min = 10,
-     .max = HOUR,
-     .fallback = "2s",
-     .meaning = "How long one check may take."},
-    {.name = "failures",
-     .kind = SPEC_INTEGER,
-     .offset = offsetof(struct ready_spec, failures),
-     .min = 1,
-     .max = 1000,
-     .fallback = "3",
-     .meaning = "So many failed checks in a row make a service that was ready unhealthy."},
-    {.name = "deadline",
-     .kind = SPEC_DURATION,
-     .offset = offsetof(struct ready_spec, deadline_ms),
-     .min = 100,
-     .max = DAY,
-     .fallback = "1m",
-     .meaning = "A service that is not ready this long after its start has failed."},
-};
-static const struct spec_table ready_table = {.title = "ready",
-                                              .rows = ready_rows,
-                                              .count = ARRAY_LEN(ready_rows),
-                                              .finish = finish_ready,
-                                              .absent = ready_is_absent};
-
-static const struct spec_row stop_rows[] = {
-    {.name = "signal",
-     .kind = SPEC_CUSTOM,
-     .offset = offsetof(struct stop_policy, signal),
-     .read = read_signal,
-     .write = write_signal,
-     .fallback = "SIGTERM",
-     .type = "name of a signal",
-     .meaning = "What asks it to end."},
-    {.name = "grace",
-     .kind = SPEC_DURATION,
-     .offset = offsetof(struct stop_policy, grace_ms),
-     .max = HOUR,
-     .fallback = "10s",
-     .meaning = "How long it has until SIGKILL."},
-};
-static const struct spec_table stop_table = {.title = "stop", .rows = stop_rows, .count = ARRAY_LEN(stop_rows)};
-
-static const struct spec_row restart_rows[] = {
-    {.name = "max",
-     .kind = SPEC_INTEGER,
-     .offset = offsetof(struct restart_policy, max),
-     .min = 1,
-     .max = 1000,
-     .fallback = "3",
-     .meaning = "So many restarts within the window; one more failure fails the job."},
-    {.name = "window",
-     .kind = SPEC_DURATION,
-     .offset = offsetof(struct restart_policy, window_ms),
-     .min = SECOND,
-     .max = DAY,
-     .fallback = "1m",
-     .meaning = "The time in which restarts are counted."},
-    {.name = "backoff",
-     .kind = SPEC_DURATION,
-     .offset = offsetof(struct restart_policy, backoff_ms),
-     .max = HOUR,
-     .fallback = "1s",
-     .meaning = "The wait before the first restart; doubles with each."},
-};
-const struct spec_table restart_table = {.title = "restart", .rows = restart_rows, .count = ARRAY_LEN(restart_rows)};
-
-static const struct spec_row service_rows[] = {
-    {.name = "name",
-     .kind = SPEC_TEXT,
-     .offset = offsetof(struct service_spec, name),
-     .max = SPEC_NAME_MAX,
-     .problem = spec_name_problem,
-     .required = true,
-     .type = "name",
-     .meaning = "Unique among the services."},
-    {.kind = SPEC_INCLUDE, .offset = offsetof(struct service_spec, run), .table = &run_table},
-    {.name = "ports",
-     .kind = SPEC_LIST,
-     .offset = offsetof(struct service_spec, ports),
-     .count_offset = offsetof(struct service_spec, port_count),
-     .item_size = sizeof(struct port_spec),
-     .table = &port_table,
-     .max = SPEC_PORTS_MAX,
-     .meaning = "The ports that it listens on."},
-    {.name = "ready",
-     .kind = SPEC_OBJECT,
-     .offset = offsetof(struct service_spec, ready),
-     .table = &ready_table,
-     .meaning = "How to see that it is ready; without it, it is ready as soon as it runs."},
-    {.name = "depends_on",
-     .kind = SPEC_CUSTOM,
-     .offset = offsetof(struct service_spec, depends_on),
-     .read = read_names,
-     .write = write_list,
-     .type = "name or list of names",
-     .meaning = "Services that must be ready before it starts; it stops before they do."},
-    {.name = "on_failure",
-     .kind = SPEC_CUSTOM,
-     .read = read_service_failure,
-     .write = write_service_failure,
-     .fallback = "fail_job",
-     .type = "`fail_job`, `ignore` or `{restart: ...}`",
-     .meaning = "What its death or its never being ready means."},
-    {.name = "stop",
-     .kind = SPEC_OBJECT,
-     .offset = offsetof(struct service_spec, stop),
-     .table = &stop_table,
-     .meaning = "How it is stopped."},
-};
-const struct spec_table service_table = {
-    .title = "A service", .rows = service_rows, .count = ARRAY_LEN(service_rows), .finish = finish_service};
+const struct spec_table run_table = {.rows = run_rows, .count = ARRAY_LEN(run_rows)};
 
 static const struct spec_row retries_rows[] = {
     {.name = "max",
@@ -286,7 +123,7 @@ static const struct spec_row retries_rows[] = {
      .meaning = "The longest wait."},
 };
 static const struct spec_table retries_table = {
-    .title = "retries", .rows = retries_rows, .count = ARRAY_LEN(retries_rows)};
+    .title = "retries", .schema = "Retries", .rows = retries_rows, .count = ARRAY_LEN(retries_rows)};
 
 static const struct spec_row stage_work_rows[] = {
     {.kind = SPEC_INCLUDE, .offset = offsetof(struct stage_spec, run), .table = &run_table},
@@ -295,6 +132,7 @@ static const struct spec_row stage_work_rows[] = {
      .offset = offsetof(struct stage_spec, queue),
      .max = SPEC_NAME_MAX,
      .problem = spec_name_problem,
+     .schema = "Name",
      .fallback = "default",
      .type = "name",
      .meaning = "Workers say which queues they serve."},
@@ -309,6 +147,7 @@ static const struct spec_row stage_work_rows[] = {
      .kind = SPEC_CUSTOM,
      .read = read_task_list,
      .write = write_tasks,
+     .schema = "Items|TaskCount",
      .type = "list of any values, or `{count: n}`",
      .meaning = "The items, one per task, or how many tasks there are whose item is null (each knows its number). "
                 "Without `tasks` and `from` there is one task whose item is null."},
@@ -346,6 +185,7 @@ static const struct spec_row stage_rows[] = {
      .offset = offsetof(struct stage_spec, name),
      .max = SPEC_NAME_MAX,
      .problem = spec_name_problem,
+     .schema = "Name",
      .required = true,
      .type = "name",
      .meaning = "Unique among the stages."},
@@ -355,12 +195,14 @@ static const struct spec_row stage_rows[] = {
      .offset = offsetof(struct stage_spec, after),
      .read = read_names,
      .write = write_list,
+     .schema = "Name|Names",
      .type = "name or list of names",
      .meaning = "Stages that must be closed before its first task starts."},
     {.name = "from",
      .kind = SPEC_CUSTOM,
      .read = read_from,
      .write = write_from,
+     .schema = "Name|FromAfter",
      .type = "name, or `{after: name}`",
      .meaning = "Its tasks are the outputs of this stage, as they come; with `{after: name}`, not before that stage "
                 "is closed."},
@@ -371,8 +213,11 @@ static const struct spec_row stage_rows[] = {
      .max = 365 * DAY,
      .meaning = "How long one attempt at a task may take; without it, as long as it wants."},
 };
-const struct spec_table stage_table = {
-    .title = "A stage", .rows = stage_rows, .count = ARRAY_LEN(stage_rows), .finish = finish_stage};
+const struct spec_table stage_table = {.title = "A stage",
+                                       .schema = "StageSpec",
+                                       .rows = stage_rows,
+                                       .count = ARRAY_LEN(stage_rows),
+                                       .finish = finish_stage};
 
 static const struct spec_row autostop_rows[] = {
     {.name = "on",
@@ -380,6 +225,7 @@ static const struct spec_row autostop_rows[] = {
      .offset = offsetof(struct autostop_spec, on),
      .read = read_autostop_on,
      .write = write_autostop_on,
+     .schema = "Outcomes",
      .fallback = "[succeeded, failed, stopped, timed_out]",
      .type = "list of outcomes",
      .meaning = "The outcomes after which services are stopped. After others they stay until `stop` or "
@@ -398,7 +244,7 @@ static const struct spec_row autostop_rows[] = {
      .meaning = "So much longer they live after `failed` or `timed_out`."},
 };
 const struct spec_table autostop_table = {
-    .title = "autostop", .rows = autostop_rows, .count = ARRAY_LEN(autostop_rows)};
+    .title = "autostop", .schema = "Autostop", .rows = autostop_rows, .count = ARRAY_LEN(autostop_rows)};
 
 static const struct spec_row job_rows[] = {
     {.name = "name",
@@ -406,6 +252,7 @@ static const struct spec_row job_rows[] = {
      .offset = offsetof(struct job_spec, name),
      .max = SPEC_NAME_MAX,
      .problem = spec_name_problem,
+     .schema = "Name",
      .required = true,
      .type = "name",
      .meaning = "What it is called: a to z, digits and `-`, up to 63. Need not be unique."},
@@ -414,6 +261,7 @@ static const struct spec_row job_rows[] = {
      .offset = offsetof(struct job_spec, autostop),
      .read = read_autostop,
      .write = write_autostop,
+     .schema = "boolean|Autostop",
      .fallback = "true",
      .type = "boolean, or an object",
      .meaning = "Whether its services are stopped when it is over. What is to be left running has to be asked for."},
@@ -422,6 +270,7 @@ static const struct spec_row job_rows[] = {
      .offset = offsetof(struct job_spec, bundle),
      .max = 71,
      .problem = spec_bundle_problem,
+     .schema = "BundleName",
      .type = "`sha256:...`",
      .meaning = "The files that commands use, uploaded before. `curfew submit` does both."},
     {.name = "priority",
@@ -436,6 +285,7 @@ static const struct spec_row job_rows[] = {
      .offset = offsetof(struct job_spec, labels),
      .read = read_labels,
      .write = write_pairs,
+     .schema = "Labels",
      .type = "object of texts",
      .meaning = "For finding it again."},
     {.name = "timeout",
@@ -469,4 +319,5 @@ static const struct spec_row job_rows[] = {
      .meaning = "Its steps. A job of one stage may give `command`, `tasks` and the like at the top level instead; that "
                 "stage is called `main`."},
 };
-const struct spec_table job_table = {.title = "The job", .rows = job_rows, .count = ARRAY_LEN(job_rows)};
+const struct spec_table job_table = {
+    .title = "The job", .schema = "JobSpec", .rows = job_rows, .count = ARRAY_LEN(job_rows)};

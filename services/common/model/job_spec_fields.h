@@ -8,6 +8,7 @@ extern const struct spec_table job_table;        // struct job_spec, without the
 extern const struct spec_table service_table;    // struct service_spec
 extern const struct spec_table stage_table;      // struct stage_spec
 extern const struct spec_table stage_work_table; // what of a stage may stand at the top level of a job with one stage
+extern const struct spec_table run_table;        // struct run_spec: what services and stages have in common
 extern const struct spec_table restart_table;    // struct restart_policy
 extern const struct spec_table autostop_table;   // struct autostop_spec, when it is written as an object
 extern const char *const stage_mode_names[];

@@ -1,7 +1,4 @@
 // Problem documents (RFC 9457) from an error and its faults; the one place that knows which HTTP status a code is.
-//
-//     {"type": "urn:curfew:problem:invalid", "title": ..., "status": 400, "code": "invalid", "detail": ...,
-//      "request_id": ..., "errors": [{"pointer": "/stages/0/command", "code": "required", "detail": ...}]}
 #pragma once
 
 #include "services/common/base/err.h"
@@ -10,8 +7,7 @@
 
 #define PROBLEM_MEDIA_TYPE "application/problem+json"
 
-int problem_status(enum err_code code);        // 400 ... 503
-const char *problem_title(enum err_code code); // a short sentence for people, the same for each of its kind
-// Appends the document. `faults` and `request_id` may be NULL. Texts that are not valid UTF-8 are mended. Details of
+int problem_status(enum err_code code); // 400 ... 503
+// Appends the document. `faults` may be NULL. Texts that are not valid UTF-8 are mended. Details of
 // ERR_INTERNAL, ERR_IO and ERR_NO_MEMORY stay in the log: the document says only the title.
 void problem_write(const struct err *err, const struct faults *faults, const char *request_id, struct strbuf *out);

@@ -48,11 +48,13 @@ struct spec_row {
     void (*read)(struct spec_reader *reader, const struct field *member, void *at);
     void (*write)(const void *at, struct strbuf *out); // appends nothing when there is nothing to say
     const char *type;                                  // for the reference, where the kind does not say it
+    const char *schema; // the same for the API's document: a type of common/json/schema.h
     const char *meaning;
 };
 
 struct spec_table {
-    const char *title; // of its section in the reference: "A service"
+    const char *title;  // of its section in the reference: "A service"
+    const char *schema; // its name in the API's document: "ServiceSpec"
     const struct spec_row *rows;
     size_t count;
     // Looks at the fields together once they are read; may be NULL.

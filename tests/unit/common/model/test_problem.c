@@ -1,4 +1,5 @@
 #include "services/common/base/macros.h"
+#include "services/common/json/problem_document.h"
 #include "services/common/json/scan.h"
 #include "services/common/model/problem.h"
 #include "tests/support/test.h"
@@ -13,10 +14,9 @@ static void knows_the_status_of_every_code(void **state)
         [ERR_CONFLICT] = 409,    [ERR_STALE] = 409,        [ERR_TOO_LARGE] = 413, [ERR_LIMIT] = 429,
         [ERR_UNAVAILABLE] = 503, [ERR_TIMEOUT] = 504,      [ERR_NO_MEMORY] = 503, [ERR_IO] = 500,
         [ERR_UNSUPPORTED] = 501, [ERR_INTERNAL] = 500};
-    for (int code = 0; code < ERR_CODE_COUNT; code++) {
+    for (int code = 0; code < ERR_CODE_COUNT; code++)
         assert_int_equal(problem_status((enum err_code)code), statuses[code]);
-        assert_true(strlen(problem_title((enum err_code)code)) > 5);
-    }
+    assert_string_equal(problem_title(299), "Unknown");
 }
 
 static void writes_a_document(void **state)
@@ -31,7 +31,7 @@ static void writes_a_document(void **state)
     problem_write(&err, &faults, "req-1", &out);
     assert_string_equal(
         strbuf_text(&out),
-        "{\"type\":\"urn:curfew:problem:invalid\",\"title\":\"The request is wrong\",\"status\":400,"
+        "{\"type\":\"urn:curfew:problem:invalid\",\"title\":\"Bad Request\",\"status\":400,"
         "\"code\":\"invalid\",\"detail\":\"the job spec has 2 faults\",\"request_id\":\"req-1\",\"errors\":["
         "{\"pointer\":\"/name\",\"code\":\"required\",\"detail\":\"is required\"},"
         "{\"pointer\":\"/a~1\\\"b\",\"code\":\"type\",\"detail\":\"has to be a \\\"text\\\"\"}]}");
@@ -46,7 +46,7 @@ static void is_valid_json_whatever_the_text(void **state)
     problem_write(&err, NULL, "\xfe", &out);
     assert_ok(json_scan(out.data, out.length, NULL, NULL, &scan_err), scan_err);
     assert_non_null(strstr(out.data, "does not exist"));
-    assert_null(strstr(out.data, "errors"));
+    assert_non_null(strstr(out.data, "\"errors\":[]"));
 }
 
 static void keeps_internal_details_to_itself(void **state)
@@ -56,9 +56,9 @@ static void keeps_internal_details_to_itself(void **state)
     for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
         struct strbuf out AUTO_STRBUF = STRBUF_INIT;
         struct err err = {.code = codes[i], .text = "password of the database"};
-        problem_write(&err, NULL, NULL, &out);
+        problem_write(&err, NULL, "req-1", &out);
         assert_null(strstr(out.data, "password"));
-        assert_non_null(strstr(out.data, problem_title(codes[i])));
+        assert_non_null(strstr(out.data, problem_title(problem_status(codes[i]))));
     }
 }
 
