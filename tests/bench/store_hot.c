@@ -3,7 +3,8 @@
 //     store_hot [SECONDS [LOAD]]
 //
 // CURFEW_BENCH_DATABASE names a fresh, migrated database of another cluster to use instead.
-// Prints a line per load: tasks in slices of 100 by 16 workers, single tasks by 64 workers, jobs of one task.
+// Prints a line per load: tasks in slices of 100 by 16 workers, single tasks by 64 workers, jobs of one task,
+// slices of 100 while 10,000 jobs are open.
 #include "services/common/base/clock.h"
 #include "services/common/base/id.h"
 #include "services/common/db/db.h"
@@ -140,11 +141,17 @@ static int64_t crew_round(struct crew *crew, struct submit_operation **submits, 
     return tasks;
 }
 
-static void drain_for(struct pg *pg, const char *what, int workers, int64_t want)
+#define TASKS 100000000
+
+// So many workers of tasks in so many jobs.
+static void drain_for(struct pg *pg, const char *what, int workers, int64_t want, int jobs)
 {
     struct crew crew;
     crew_start(&crew, pg, workers, want);
-    hot_lane_submit(&crew.lane, "{'name': 'big', 'command': ['x'], 'tasks': {'count': 100000000}}");
+    for (int i = 0; i < jobs; i++)
+        hot_lane_submit(&crew.lane, "{'name': 'big', 'command': ['x'], 'tasks': {'count': %d}}", TASKS / jobs);
+    store_sql(crew.lane.db, "VACUUM (ANALYZE)");
+    store_sql(crew.lane.db, "CHECKPOINT");
     struct meter meter = meter_start(&crew);
     for (; meter_goes_on(&meter); meter.batches++)
         meter.things += crew_round(&crew, NULL, 0);
@@ -184,10 +191,12 @@ int main(int argc, char **argv)
     AUTO_PG struct pg *pg = pg_start(PG_FSYNC);
     const char *only = argc > 2 ? argv[2] : "";
     if (!*only || *only == '1')
-        drain_for(pg, "16 workers, slices of 100", 16, 100);
+        drain_for(pg, "16 workers, slices of 100", 16, 100, 1);
     if (!*only || *only == '2')
-        drain_for(pg, "64 workers, single tasks", 64, 1);
+        drain_for(pg, "64 workers, single tasks", 64, 1, 1);
     if (!*only || *only == '3')
         one_task_jobs(pg);
+    if (!*only || *only == '4')
+        drain_for(pg, "the same of 10,000 open jobs", 16, 100, 10000);
     return 0;
 }

@@ -1,4 +1,5 @@
 // Tasks that are claimed and reported, as fast as it goes: over widths of slices, numbers of workers and of managers.
+#include "tests/bench/scenarios/costs.h"
 #include "tests/bench/scenarios/crew.h"
 #include "tests/bench/scenarios/measures.h"
 #include "tests/bench/scenarios/scenarios.h"
@@ -19,13 +20,8 @@ struct shape {
     bool items;
 };
 
-struct drained {
-    double rate;                    // tasks a second
-    double manager_us, postgres_us; // of a core, for each task: what others do on the machine is not in it
-};
-
-// All of the jobs' tasks.
-static struct drained drain_measured(struct pg *pg, const struct shape *shape)
+// All of the jobs' tasks. Notes how many a second and what they cost; returns the former.
+static double drain(struct pg *pg, const char *name, const struct shape *shape)
 {
     AUTO_WORLD struct world world = {0};
     struct crew crew;
@@ -33,46 +29,27 @@ static struct drained drain_measured(struct pg *pg, const struct shape *shape)
     crew_open(&crew, &world, shape->workers, shape->width, shape->tasks);
     (shape->items ? submit_items : submit_counted)(&world, shape->jobs, shape->tasks);
     crew.todo = shape->tasks * shape->jobs;
-    double manager = world_manager_seconds(&world), postgres = world_postgres_seconds(&world);
-    double seconds = crew_run(&crew, &world, LIMIT_MS);
-    manager = world_manager_seconds(&world) - manager;
-    postgres = world_postgres_seconds(&world) - postgres;
+    struct costs costs = costs_begin(&world);
+    double seconds = crew_run(&crew, &world, LIMIT_MS), rate = (double)crew.done / seconds;
+    note(name, "tasks/s", rate);
+    costs_note(&costs, name, crew.done);
     world_assert_done(&world, shape->jobs, crew.ledger.tasks);
-    double done = (double)crew.done;
     crew_close(&crew);
-    return (struct drained){done / seconds, manager * 1e6 / done, postgres * 1e6 / done};
-}
-
-static double drain(struct pg *pg, const struct shape *shape)
-{
-    return drain_measured(pg, shape).rate;
-}
-
-// With the time that one manager and PostgreSQL spend.
-static void drain_noted(struct pg *pg, const char *name, const struct shape *shape)
-{
-    char part[96];
-    struct drained drained = drain_measured(pg, shape);
-    note(name, "tasks/s", drained.rate);
-    snprintf(part, sizeof part, "%s: manager", name);
-    note(part, "us/task", drained.manager_us);
-    snprintf(part, sizeof part, "%s: PostgreSQL", name);
-    note(part, "us/task", drained.postgres_us);
+    return rate;
 }
 
 void scenario_slices(struct pg *pg)
 {
-    drain_noted(
-        pg, "slices of 100, items of 32 bytes, 16 workers",
-        &(struct shape){.managers = 1, .workers = 16, .width = 100, .jobs = 15, .tasks = ITEM_JOB, .items = true});
-    drain_noted(pg, "slices of 100, no items, 16 workers",
-                &(struct shape){.managers = 1, .workers = 16, .width = 100, .jobs = 1, .tasks = 2000000});
+    drain(pg, "slices of 100, items of 32 bytes, 16 workers",
+          &(struct shape){.managers = 1, .workers = 16, .width = 100, .jobs = 15, .tasks = ITEM_JOB, .items = true});
+    drain(pg, "slices of 100, no items, 16 workers",
+          &(struct shape){.managers = 1, .workers = 16, .width = 100, .jobs = 1, .tasks = 2000000});
 }
 
 void scenario_singles(struct pg *pg)
 {
-    drain_noted(pg, "one task per claim, 64 workers",
-                &(struct shape){.managers = 1, .workers = 64, .width = 1, .jobs = 1, .tasks = 60000, .items = true});
+    drain(pg, "one task per claim, 64 workers",
+          &(struct shape){.managers = 1, .workers = 64, .width = 1, .jobs = 1, .tasks = 60000, .items = true});
 }
 
 // A point of a curve: for a while, of more tasks than can be done.
@@ -113,15 +90,16 @@ void scenario_workers(struct pg *pg)
 
 static void managers(struct pg *pg, const char *what, struct shape shape)
 {
-    char name[2][96];
+    char name[2][64];
+    double rates[2];
     for (int count = 1; count <= 2; count++) {
         snprintf(name[count - 1], sizeof name[0], "%s, managers: %d", what, count);
         shape.managers = count;
-        note(name[count - 1], "tasks/s", drain(pg, &shape));
+        rates[count - 1] = drain(pg, name[count - 1], &shape);
     }
     char ratio[96];
     snprintf(ratio, sizeof ratio, "%s, two managers against one", what);
-    note(ratio, "", noted(name[1]) / noted(name[0]));
+    note(ratio, "", rates[1] / rates[0]);
 }
 
 // Deadlocks end the program: world_close() looks.

@@ -1,6 +1,7 @@
 // How the cost of a task depends on what else is in the database.
 #include "services/common/base/clock.h"
 #include "services/common/base/macros.h"
+#include "tests/bench/scenarios/costs.h"
 #include "tests/bench/scenarios/crew.h"
 #include "tests/bench/scenarios/fill.h"
 #include "tests/bench/scenarios/latencies.h"
@@ -55,12 +56,15 @@ void scenario_open(struct pg *pg)
         crew_open(&crew, &world, 16, 100, OPEN_TASKS);
         submit_counted(&world, counts[i], OPEN_TASKS / counts[i]);
         world_settle(&world);
+        struct costs costs = costs_begin(&world);
         double seconds = crew_run(&crew, &world, LOOK_MS);
         snprintf(names[i], sizeof names[i], "%d open jobs, slices of 100", counts[i]);
         note_at(names[i], "tasks/s", counts[i], (double)crew.done / seconds);
+        costs_note(&costs, names[i], crew.done);
         crew_close(&crew);
     }
     note("10,000 open jobs against 1", "", noted(names[4]) / noted(names[0]));
+    note("10,000 open jobs against 1: time that is run", "", costs_noted_us(names[4]) / costs_noted_us(names[0]));
 }
 
 // ---- finished jobs beside

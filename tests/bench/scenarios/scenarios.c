@@ -32,7 +32,7 @@ static const struct scenario {
     {"idle", scenario_idle, 50, "1,000 workers that wait"},
     {"managers", scenario_managers, 50, "two managers on one database against one"},
     {"tasks", scenario_tasks, 50, "jobs of 10,000 to 10,000,000 tasks"},
-    {"open", scenario_open, 2, "1 to 10,000 open jobs"},
+    {"open", scenario_open, 50, "1 to 10,000 open jobs"},
     {"finished", scenario_finished, 3, "a claim beside 10,000,000 finished tasks and 100,000 finished jobs"},
     {"snapshot", scenario_snapshot, 1, "a snapshot that is held for 60 s"},
     {"widths", scenario_widths, 3, "the chart: over the width of slices"},

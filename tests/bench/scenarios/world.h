@@ -29,7 +29,7 @@ void world_close(struct world *world);
 // Nobody but us may hold a snapshot, here or in a neighbouring database: it would keep vacuum from its work.
 void world_assert_no_snapshot(struct world *world);
 // SQL whose first column of the first row is a number; several statements return the last one's.
-int64_t world_sql(struct world *world, const char *sql);
+int64_t world_sql(const struct world *world, const char *sql);
 // As if the database had been idle for long: vacuumed, analyzed, written to disk. Scenarios that compare do it on both
 // sides.
 void world_settle(struct world *world);
@@ -37,5 +37,5 @@ void world_settle(struct world *world);
 void world_assert_done(struct world *world, int64_t jobs, int64_t tasks);
 
 double world_manager_mib(const struct world *world);      // resident, of the first
-double world_manager_seconds(const struct world *world);  // its CPU since its start
+double world_manager_seconds(const struct world *world);  // CPU of all managers since their start
 double world_postgres_seconds(const struct world *world); // CPU of all of PostgreSQL's processes since its start
