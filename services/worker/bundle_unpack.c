@@ -5,9 +5,8 @@
 #include "services/worker/bundle_unpack.h"
 
 #include "services/common/base/cleanup.h"
+#include "services/worker/archive.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <locale.h>
 #include <stdbool.h>
@@ -22,17 +21,6 @@ struct unpacking {
     struct bundle_size size;
     int64_t written; // bytes, as they came
 };
-
-static void free_reader(struct archive *archive)
-{
-    archive_read_free(archive);
-}
-DEFINE_CLEANUP(struct archive *, free_reader);
-static void free_writer(struct archive *archive)
-{
-    archive_write_free(archive);
-}
-DEFINE_CLEANUP(struct archive *, free_writer);
 
 static int refuse(struct archive_entry *entry, const char *why, struct err *err)
 {
@@ -194,8 +182,8 @@ int bundle_unpack(const char *archive, const char *directory, struct bundle_size
 {
     const int flags = ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT |
                       ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
-    CLEANUP(cleanup_free_reader) struct archive *source = archive_read_new();
-    CLEANUP(cleanup_free_writer) struct archive *target = archive_write_disk_new();
+    AUTO_ARCHIVE_READER struct archive *source = archive_read_new();
+    AUTO_ARCHIVE_WRITER struct archive *target = archive_write_disk_new();
     struct unpacking unpacking = {.source = source, .target = target};
     setlocale(LC_CTYPE, "C.UTF-8"); // names that are not ASCII
     if (!source || !target)

@@ -2,26 +2,13 @@
 
 #include "services/common/base/cleanup.h"
 #include "services/common/base/fd.h"
+#include "services/worker/archive.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static void free_reader(struct archive *archive)
-{
-    archive_read_free(archive);
-}
-DEFINE_CLEANUP(struct archive *, free_reader);
-static void free_writer(struct archive *archive)
-{
-    archive_write_free(archive);
-}
-DEFINE_CLEANUP(struct archive *, free_writer);
-DEFINE_CLEANUP(struct archive_entry *, archive_entry_free);
 
 static int failed(struct archive *archive, const char *what, struct err *err)
 {
@@ -69,8 +56,8 @@ static int pack_entry(struct archive *disk, struct archive_entry *entry, struct 
 
 static int pack_tree(const char *directory, struct archive *out, struct err *err)
 {
-    CLEANUP(cleanup_free_reader) struct archive *disk = archive_read_disk_new();
-    CLEANUP(cleanup_archive_entry_free) struct archive_entry *entry = archive_entry_new();
+    AUTO_ARCHIVE_READER struct archive *disk = archive_read_disk_new();
+    AUTO_ARCHIVE_ENTRY struct archive_entry *entry = archive_entry_new();
     int outcome;
     if (!disk || !entry)
         return err_set(err, ERR_NO_MEMORY, "packing: no memory");
@@ -90,7 +77,7 @@ static int pack_tree(const char *directory, struct archive *out, struct err *err
 
 static int pack_empty_file(const char *path, struct archive *out, struct err *err)
 {
-    CLEANUP(cleanup_archive_entry_free) struct archive_entry *entry = archive_entry_new();
+    AUTO_ARCHIVE_ENTRY struct archive_entry *entry = archive_entry_new();
     if (!entry)
         return err_set(err, ERR_NO_MEMORY, "packing: no memory");
     archive_entry_copy_pathname(entry, path + 1);
@@ -103,7 +90,7 @@ static int pack_empty_file(const char *path, struct archive *out, struct err *er
 int docker_archive_pack(const void *argument, struct err *err)
 {
     const struct docker_packing *packing = argument;
-    CLEANUP(cleanup_free_writer) struct archive *out = archive_write_new();
+    AUTO_ARCHIVE_WRITER struct archive *out = archive_write_new();
     if (!out)
         return err_set(err, ERR_NO_MEMORY, "packing: no memory");
     if (archive_write_set_format_pax_restricted(out) != ARCHIVE_OK ||
@@ -137,7 +124,7 @@ static int take_content(struct archive *archive, const char *path, struct err *e
 
 int docker_archive_take_file(const char *text, size_t length, const char *path, struct err *err)
 {
-    CLEANUP(cleanup_free_reader) struct archive *archive = archive_read_new();
+    AUTO_ARCHIVE_READER struct archive *archive = archive_read_new();
     struct archive_entry *entry = NULL;
     int outcome;
     if (!archive)

@@ -139,3 +139,14 @@ void duration_format(int64_t ms, char out[static PARSE_DURATION_TEXT_SIZE])
     if (length == 0)
         memcpy(out, "0s", 3);
 }
+
+int parse_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}

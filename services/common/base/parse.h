@@ -13,6 +13,8 @@ int parse_duration_ms(const char *text, const char *what, int64_t *out, struct e
 // "512" "64Ki" "512Mi" "2Gi" "1Ti"; bytes, at most INT64_MAX.
 int parse_size_bytes(const char *text, const char *what, int64_t *out, struct err *err) WARN_UNUSED;
 
+int parse_hex_digit(char c); // -1: it is none
+
 #define PARSE_DURATION_TEXT_SIZE 48
 // The shortest text that parse_duration_ms reads back as the same value: "1h30m", "250ms", "0s".
 void duration_format(int64_t ms, char out[static PARSE_DURATION_TEXT_SIZE]);

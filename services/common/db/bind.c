@@ -2,55 +2,9 @@
 
 #include "services/common/db/type.h"
 
-static unsigned array_type(enum param_type element)
-{
-    switch (element) {
-    case PARAM_I64:
-        return TYPE_INT8_ARRAY;
-    case PARAM_I32:
-        return TYPE_INT4_ARRAY;
-    case PARAM_I16:
-        return TYPE_INT2_ARRAY;
-    case PARAM_BOOLEAN:
-        return TYPE_BOOL_ARRAY;
-    case PARAM_DOUBLE:
-        return TYPE_FLOAT8_ARRAY;
-    case PARAM_TEXT:
-        return TYPE_TEXT_ARRAY;
-    case PARAM_BYTEA:
-        return TYPE_BYTEA_ARRAY;
-    case PARAM_NULL:
-    case PARAM_LITERAL:
-        break;
-    }
-    return 0;
-}
-
-// The type that is sent; 0 lets the server decide.
 static unsigned type_of(const struct param *param)
 {
-    if (param->array)
-        return array_type(param->type);
-    switch (param->type) {
-    case PARAM_I64:
-        return TYPE_INT8;
-    case PARAM_I32:
-        return TYPE_INT4;
-    case PARAM_I16:
-        return TYPE_INT2;
-    case PARAM_BOOLEAN:
-        return TYPE_BOOL;
-    case PARAM_DOUBLE:
-        return TYPE_FLOAT8;
-    case PARAM_TEXT:
-        return TYPE_TEXT;
-    case PARAM_BYTEA:
-        return TYPE_BYTEA;
-    case PARAM_NULL:
-    case PARAM_LITERAL:
-        break;
-    }
-    return 0;
+    return type_of_param(param->type, param->array);
 }
 
 int bind_params(const struct params *params, struct bound *out, struct err *err)

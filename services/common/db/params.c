@@ -172,30 +172,6 @@ void params_literal(struct params *params, const char *text)
     params_json(params, text, text ? strlen(text) : 0);
 }
 
-static uint32_t element_type(enum param_type type)
-{
-    switch (type) {
-    case PARAM_I64:
-        return TYPE_INT8;
-    case PARAM_I32:
-        return TYPE_INT4;
-    case PARAM_I16:
-        return TYPE_INT2;
-    case PARAM_BOOLEAN:
-        return TYPE_BOOL;
-    case PARAM_DOUBLE:
-        return TYPE_FLOAT8;
-    case PARAM_TEXT:
-        return TYPE_TEXT;
-    case PARAM_BYTEA:
-        return TYPE_BYTEA;
-    case PARAM_NULL:
-    case PARAM_LITERAL:
-        break;
-    }
-    return 0;
-}
-
 void params_array_begin(struct params *params, enum param_type element)
 {
     struct param *param = begin(params, element);
@@ -205,11 +181,12 @@ void params_array_begin(struct params *params, enum param_type element)
     params->array_open = true;
     params->array_has_null = false;
     params->array_elements = 0;
-    if (!element_type(element))
+    unsigned element_type = type_of_param(element, false);
+    if (!element_type)
         complain(params, "an array of a type that has no arrays");
     add_u32(params, 1);
     add_u32(params, 0);
-    add_u32(params, element_type(element));
+    add_u32(params, element_type);
     add_u32(params, 0);
     add_u32(params, 1);
 }

@@ -58,3 +58,56 @@ bool type_is_text(unsigned oid)
         return oid >= TYPE_FIRST_OF_USERS;
     }
 }
+
+static unsigned array_type(enum param_type element)
+{
+    switch (element) {
+    case PARAM_I64:
+        return TYPE_INT8_ARRAY;
+    case PARAM_I32:
+        return TYPE_INT4_ARRAY;
+    case PARAM_I16:
+        return TYPE_INT2_ARRAY;
+    case PARAM_BOOLEAN:
+        return TYPE_BOOL_ARRAY;
+    case PARAM_DOUBLE:
+        return TYPE_FLOAT8_ARRAY;
+    case PARAM_TEXT:
+        return TYPE_TEXT_ARRAY;
+    case PARAM_BYTEA:
+        return TYPE_BYTEA_ARRAY;
+    case PARAM_NULL:
+    case PARAM_LITERAL:
+        break;
+    }
+    return 0;
+}
+
+static unsigned scalar_type(enum param_type type)
+{
+    switch (type) {
+    case PARAM_I64:
+        return TYPE_INT8;
+    case PARAM_I32:
+        return TYPE_INT4;
+    case PARAM_I16:
+        return TYPE_INT2;
+    case PARAM_BOOLEAN:
+        return TYPE_BOOL;
+    case PARAM_DOUBLE:
+        return TYPE_FLOAT8;
+    case PARAM_TEXT:
+        return TYPE_TEXT;
+    case PARAM_BYTEA:
+        return TYPE_BYTEA;
+    case PARAM_NULL:
+    case PARAM_LITERAL:
+        break;
+    }
+    return 0;
+}
+
+unsigned type_of_param(enum param_type type, bool is_array)
+{
+    return is_array ? array_type(type) : scalar_type(type);
+}

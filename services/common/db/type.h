@@ -2,6 +2,8 @@
 // common/db.
 #pragma once
 
+#include "services/common/db/params.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -37,6 +39,8 @@ enum type_oid {
 #define TYPE_NAME_SIZE 24
 // "bigint", "text[]", "type 600".
 const char *type_name(unsigned oid, char buffer[static TYPE_NAME_SIZE]);
+// The type that a parameter is sent with; 0: there is none, and the server decides.
+unsigned type_of_param(enum param_type type, bool is_array);
 // Types whose binary form is the text itself (jsonb has one byte before it).
 bool type_is_text(unsigned oid);
 

@@ -1,27 +1,17 @@
 #include "services/common/http/target.h"
 
+#include "services/common/base/parse.h"
 #include "services/common/base/strbuf.h"
 #include "services/common/base/utf8.h"
 
 #include <string.h>
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 // The byte that the escape at `text` stands for, or -1 when it is none.
 static int escape_value(const char *text, size_t length)
 {
-    if (length < 3 || hex_digit(text[1]) < 0 || hex_digit(text[2]) < 0)
+    if (length < 3 || parse_hex_digit(text[1]) < 0 || parse_hex_digit(text[2]) < 0)
         return -1;
-    return hex_digit(text[1]) * 16 + hex_digit(text[2]);
+    return parse_hex_digit(text[1]) * 16 + parse_hex_digit(text[2]);
 }
 
 static bool is_control(int byte)

@@ -1,18 +1,9 @@
 #include "services/common/json/string_token.h"
+
+#include "services/common/base/parse.h"
 #include "services/common/base/utf8.h"
 
 #include <string.h>
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 // The four digits behind "\u"; -1 when they are not there.
 static int32_t unicode_escape(const char *at, const char *limit)
@@ -21,7 +12,7 @@ static int32_t unicode_escape(const char *at, const char *limit)
         return -1;
     int32_t unit = 0;
     for (int i = 2; i < 6; i++) {
-        int digit = hex_digit(at[i]);
+        int digit = parse_hex_digit(at[i]);
         if (digit < 0)
             return -1;
         unit = unit * 16 + digit;

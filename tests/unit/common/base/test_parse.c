@@ -152,6 +152,16 @@ static void refuses_what_is_no_size(void **state)
     }
 }
 
+static void hex_digits(void **state)
+{
+    UNUSED(state);
+    for (int c = -128; c < 128; c++) {
+        const char *digits = "0123456789abcdefABCDEF", *at = c ? strchr(digits, c) : NULL;
+        int value = at ? (int)(at - digits) : -1;
+        assert_int_equal(parse_hex_digit((char)c), value > 15 ? value - 6 : value);
+    }
+}
+
 static void check_duration_text(int64_t ms, const char *expected)
 {
     char text[PARSE_DURATION_TEXT_SIZE];
@@ -227,6 +237,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_duration),
         cmocka_unit_test(reads_sizes),
         cmocka_unit_test(refuses_what_is_no_size),
+        cmocka_unit_test(hex_digits),
         cmocka_unit_test(formats_durations),
         cmocka_unit_test(formatted_durations_are_read_back),
         cmocka_unit_test(random_texts_are_refused_or_mean_one_value),
