@@ -26,6 +26,7 @@ int cmd_cleanup(struct cli *cli);
 int cmd_why(struct cli *cli);
 int cmd_workers(struct cli *cli);
 int cmd_drain(struct cli *cli);
+int cmd_doctor(struct cli *cli);
 int cmd_leaks(struct cli *cli);
 int cmd_token(struct cli *cli);
 int cmd_token_list(struct cli *cli); // `token list`, which is one of the lists

@@ -173,6 +173,8 @@ static const struct api_doc docs[] = {
      "Twice is the same as once. Every manager knows it within two seconds; requests that it has let in and that still "
      "wait or stream end within five more.",
      .replies = {REPLY(200, JSON, "the token, `revoked`", .type = "Token")}},
+    {"GET", "/v1/doctor", "Looks at the database, the reaper, the workers and what outlives its job.",
+     .replies = {REPLY(200, JSON, "every check, whatever it found", .type = "Doctor")}},
     {"GET", "/v1/version", .replies = {REPLY(200, JSON, "who answers", .type = "Version")}},
     {"GET", "/openapi.json", .replies = {REPLY(200, JSON, "OpenAPI 3.1", .type = "object")}},
     {"GET", "/livez", .replies = {REPLY(200, TEXT, "`ok`, whatever the database does")}},

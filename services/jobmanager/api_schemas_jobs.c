@@ -239,7 +239,7 @@ static const struct schema schemas[] = {
     REPLY("SignalSent", signal_sent, "a signal that was sent"),
     REPLY("Certificate", certificate, "the record that an instance is gone"),
     REPLY("Cleanup", cleanup, "the proof that services are gone"),
-    REPLY("Why", why, "why a job is not further"),
+    REPLY("Why", why, "why something is not further"),
     REPLY("Event", event, "something that happened to a job"),
     REPLY("Result", result, "a result of a job"),
     REPLY("LogLine", log_line, "a piece of a log, as it arrived"),

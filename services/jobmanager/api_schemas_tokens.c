@@ -54,12 +54,29 @@ static const struct schema_field version[] = {
     FIELD("version", "Word", "Of this manager.", .example = "\"0.1.0\""),
 };
 
+static const char *const verdicts[] = {"ok", "warning", "wrong", NULL};
+static const struct schema_field finding[] = {
+    FIELD("check", "Word", "What was looked at.", .example = "\"autovacuum\""),
+    FIELD("verdict", "Verdict", "What is to be thought of it."),
+    FIELD("found", "Message", "What was seen.", .example = "\"on\""),
+    FIELD("advice", "Message?", "What to do; null: nothing.", .example = "null"),
+};
+static const struct schema_field doctor[] = {
+    FIELD("deployment", "Word", "The installation's name, in the labels of all containers.",
+          .example = "\"5f0c3b1a2d4e\""),
+    FIELD("at", "Time", "The database's clock."),
+    FIELD("findings", "Finding[]", "Every check, whatever it found."),
+};
+
 static const struct schema schemas[] = {
     BODY("TokenRequest", token_request, "a token to make"),
     REPLY("Token", token, "a token"),
     REPLY("TokensPage", tokens_page, "a page of tokens"),
     REPLY("Bundle", bundle, "a bundle"),
     REPLY("Version", version, "a manager"),
+    REPLY("Doctor", doctor, "what does not agree in an installation"),
+    REPLY("Finding", finding, "a check of the doctor"),
+    ONE_OF("Verdict", verdicts, "`warning`: it works, and is not how it should be"),
     WORD_OF("Role", role_word, ROLE_ADMIN - ROLE_VIEWER + 1, "what a token may do"),
     ONE_OF("TokenState", token_states, "whether a token still counts"),
     INTEGER("QuotaLimit", 0, QUOTA_MAX, "100",

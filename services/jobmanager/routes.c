@@ -48,6 +48,7 @@ static const struct http_route routes[] = {
     {"POST", "/v1/tokens", token_create, ROLE_ADMIN, "make a token", SMALL_BODY, 0, 0},
     {"GET", "/v1/tokens", tokens_list, ROLE_ADMIN, "list tokens, newest first", 0, 0, 0},
     {"DELETE", "/v1/tokens/{id}", token_delete, ROLE_ADMIN, "revoke a token", 0, 0, 0},
+    {"GET", "/v1/doctor", doctor_show, ROLE_VIEWER, "what does not agree in this installation", 0, 0, 0},
     {"GET", "/v1/version", version_show, ROLE_ANY, "the version of this manager", 0, 0, 0},
     {"GET", "/openapi.json", openapi_show, ROLE_ANY, "this API, for programs", 0, 0, 0},
     {"GET", "/livez", livez, ROLE_NONE, "200 while the process answers", 0, HTTP_ROUTE_ALWAYS, 0},

@@ -114,6 +114,60 @@ test_show_and_lists() {
     [ "$(wc -l <"$log")" -eq 1 ] || fail 'there is a leak'
 }
 
+# pretend_engine SOCKET DEPLOYMENT: answers as an engine with two services' containers and one of a task.
+pretend_engine() {
+    exec python3 - "$@" <<'END'
+import http.server, json, socketserver, sys
+
+def container(name, **labels):
+    labels["deployment"] = sys.argv[2]
+    return {"Id": name, "State": "running", "Labels": {"io.curfew." + key: value for key, value in labels.items()}}
+
+answers = {
+    "/version": {"ApiVersion": "1.44", "MinAPIVersion": "1.24"},
+    "/containers/json": [container("a", job="j0000000000001", service="cache", epoch="1"),
+                         container("b", job="j0000000000002", service="model", epoch="2"),
+                         container("c", job="j0000000000002")],
+}
+
+class Engine(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps(answers[self.path.split("?")[0]]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def address_string(self):
+        return "unix"
+
+socketserver.UnixStreamServer(sys.argv[1], Engine).serve_forever()
+END
+}
+
+test_doctor() {
+    local verdict=0
+    "$curfew" doctor -o json >"$log" || verdict=$?
+    json '[.findings[] | select(.area == "installation") | .check] | length == 14'
+    json '[.findings[] | select(.area == "machine") | .check] | index("kill_boundary") != null'
+    json '.findings[] | select(.check == "reaper") | .verdict == "ok"'
+    json '.findings[] | select(.check == "version") | .verdict == "ok"'
+    [ "$verdict" -eq "$(jq 'if .verdict == "wrong" then 8 else 0 end' "$log")" ] || fail "exit status $verdict"
+    status 8 "$curfew" doctor --engine "unix:$work/no.sock"
+    says 'wrong' 'kill_boundary' 'no.sock' 'is it running, and may this user use it?'
+    # An engine that has containers of this installation which nobody wants.
+    local deployment
+    deployment=$(curl -sf "$CURFEW_SERVER/v1/doctor" | jq -r .deployment)
+    pretend_engine "$work/engine.sock" "$deployment" &
+    # shellcheck disable=SC2064
+    trap "kill $!" EXIT # of this test's own shell
+    until_ 10 test -S "$work/engine.sock"
+    "$curfew" doctor -o json --engine "unix:$work/engine.sock" >"$log" || :
+    json '.findings[] | select(.area == "engine" and .check == "answers") | .verdict == "ok"'
+    json '.findings[] | select(.check == "containers") | .verdict == "wrong" and .found == "2 of services of this installation, 2 of them of no service that is live"'
+    status 8 "$curfew" --server http://127.0.0.1:1 doctor
+    says 'is this its address (--server)' 'kill_boundary'
+}
+
 test_tasks_results_logs_events() {
     local file
     file=$(spec three 'name: three' 'stages: [{name: a, command: [sh, -c, "echo said $CURFEW_TASK; echo $CURFEW_TASK > $CURFEW_OUTPUT; test $CURFEW_TASK != 1"], tasks: {count: 3}, retries: {max: 0}, on_failure: continue}]')

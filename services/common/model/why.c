@@ -3,7 +3,6 @@
 #include "services/common/model/why_internal.h"
 
 #include <stdarg.h>
-#include <string.h>
 
 #define JOB WHY_OF_JOB
 #define TASK WHY_OF_TASK
@@ -123,14 +122,6 @@ static const struct {
 const char *why_code_name(enum why_code code)
 {
     return code < WHY_COUNT ? reasons[code].name : "?";
-}
-
-int why_code_from_name(const char *name)
-{
-    for (int code = 0; code < WHY_COUNT; code++)
-        if (strcmp(reasons[code].name, name) == 0)
-            return code;
-    return -1;
 }
 
 void why_print_markdown(FILE *out)

@@ -164,5 +164,4 @@ void why_decide_service(const struct why_view *view, const struct why_service *s
 void why_decide_worker(const struct why_worker *worker, struct why *why);
 
 const char *why_code_name(enum why_code code); // "no_worker_for_queue"
-int why_code_from_name(const char *name);      // -1: there is none
 void why_print_markdown(FILE *out);            // docs/reference/why.md

@@ -1,7 +1,8 @@
-// Workers and the services of all jobs.
+// Workers, the services of all jobs, and how the installation is.
 #include "services/jobmanager/api/handlers.h"
 
 #include "services/common/store/control.h"
+#include "services/common/store/doctor.h"
 #include "services/common/store/read.h"
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/api/body.h"
@@ -69,6 +70,17 @@ static int leaks_run(struct call *call, struct db *db, struct http_reply *reply,
 enum http_handled leaks_list(void *app, struct http_request *request, struct http_reply *reply)
 {
     return plain_start(app, request, leaks_run, reply);
+}
+
+static int doctor_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
+{
+    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    return reply_with(call, doctor_read(db, &body, err), &body, reply);
+}
+
+enum http_handled doctor_show(void *app, struct http_request *request, struct http_reply *reply)
+{
+    return plain_start(app, request, doctor_run, reply);
 }
 
 static int workers_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)

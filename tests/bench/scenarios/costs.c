@@ -14,8 +14,7 @@ struct costs costs_begin(const struct world *world)
         .managers = world_manager_seconds(world),
         .postgres = world_postgres_seconds(world),
         .wal = world_sql(world, "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"),
-        .transactions =
-            world_sql(world, "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"),
+        .transactions = world_sql(world, "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"),
     };
 }
 

@@ -1,5 +1,5 @@
-// What the tasks of a run cost, whatever else the machine does: time that processes run, bytes of WAL, calls that share a
-// transaction.
+// What the tasks of a run cost, whatever else the machine does: time that processes run, bytes of WAL, calls that share
+// a transaction.
 #pragma once
 
 #include <stdint.h>

@@ -55,6 +55,7 @@ static const struct {
     {"POST", "/v1/tokens", "a"},
     {"GET", "/v1/tokens", "a"},
     {"DELETE", "/v1/tokens/{id}", "a"},
+    {"GET", "/v1/doctor", "vsa"},
     {"GET", "/v1/version", "vswa"},
     {"GET", "/openapi.json", "vswa"},
     {"GET", "/livez", "*"},
