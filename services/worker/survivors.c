@@ -92,9 +92,22 @@ bool survivors_tells(const char *identity)
     return survivor.kind != SURVIVOR_OTHER;
 }
 
+static struct survivor *find(struct survivors *survivors, const char *identity)
+{
+    struct survivor *survivor = survivors->first;
+    while (survivor && strcmp(survivor->identity, identity) != 0)
+        survivor = survivor->next;
+    return survivor;
+}
+
 int survivors_add(struct survivors *survivors, const char *identity, struct err *err)
 {
-    struct survivor *survivor = calloc(1, sizeof *survivor);
+    struct survivor *survivor = find(survivors, identity);
+    if (survivor) {
+        survivor->over = false;
+        return 0;
+    }
+    survivor = calloc(1, sizeof *survivor);
     if (survivor) {
         survivor->identity = strdup(identity);
         survivor->parts = strdup(identity);
@@ -209,6 +222,20 @@ static void settle_service(struct survivor *survivor, struct services *services,
     services_stop(services, survivor->job, survivor->service, (int)survivor->number);
 }
 
+static void forget_over(struct survivors *survivors)
+{
+    struct survivor **link = &survivors->first;
+    while (*link) {
+        struct survivor *survivor = *link;
+        if (!survivor->over) {
+            link = &survivor->next;
+            continue;
+        }
+        *link = survivor->next;
+        survivor_free(survivor);
+    }
+}
+
 void survivors_settle(struct survivors *survivors, struct services *services, const struct instance_name *kept,
                       size_t kept_count)
 {
@@ -222,4 +249,5 @@ void survivors_settle(struct survivors *survivors, struct services *services, co
         else
             survivor->over = true;
     }
+    forget_over(survivors);
 }

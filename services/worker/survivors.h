@@ -19,7 +19,7 @@ int survivors_new(struct runtime *runtime, void (*changed)(void *context), void 
 void survivors_free(struct survivors *survivors); // takes NULL
 // Whether the manager has a name for it: services and tasks. Everything else is ended before there is anything to say.
 bool survivors_tells(const char *identity);
-// An identity as the runtime lists it (runtime.h).
+// An identity as the runtime lists it (runtime.h); twice is once.
 int survivors_add(struct survivors *survivors, const char *identity, struct err *err) WARN_UNUSED;
 size_t survivors_count(const struct survivors *survivors);
 

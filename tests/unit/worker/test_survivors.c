@@ -119,14 +119,32 @@ static void a_task_is_held_until_it_is_gone(void **state)
     assert_int_equal(runtime_scripted_count(rig.runtime), 0);
 }
 
+// Incarnations of one life come and go: each leaves the same containers behind.
+static void what_is_over_is_forgotten(void **state)
+{
+    UNUSED(state);
+    const struct instance_name kept = {.job = JOB, .service = "cache", .epoch = 2};
+    for (int i = 0; i < 3; i++) {
+        add(JOB "/cache/2");
+        add(JOB "/cache/2");
+        add(JOB "/main/4/9");
+        assert_written(",\"found\":[{\"job\":\"" JOB "\",\"service\":\"cache\",\"epoch\":2}],\"held\":[9]");
+        survivors_settle(survivors, rig.services, &kept, 1);
+        assert_int_equal(survivors_count(survivors), 2);
+        runtime_scripted_gone(runtime_scripted_find(rig.runtime, JOB "/main/4/9"), RUNTIME_STOPPED);
+        assert_int_equal(survivors_count(survivors), 1);
+    }
+    survivors_settle(survivors, rig.services, NULL, 0);
+    assert_int_equal(survivors_count(survivors), 0);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(says_what_it_has_found),
-        TEST(what_is_kept_waits_for_its_order),
-        TEST(what_is_not_kept_is_stopped),
-        TEST(a_task_is_held_until_it_is_gone),
+        TEST(says_what_it_has_found),      TEST(what_is_kept_waits_for_its_order),
+        TEST(what_is_not_kept_is_stopped), TEST(a_task_is_held_until_it_is_gone),
+        TEST(what_is_over_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
