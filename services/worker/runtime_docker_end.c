@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #define LAST_OUTPUT_MS 5000
@@ -241,8 +240,7 @@ static void absent_answered(struct docker_instance *instance, struct http_respon
     } else if (engine_container_read(strbuf_text(&response->body), response->body.length, arena, &container, &err) <
                0) {
         docker_again(instance, &err);
-    } else if (strcmp(container.deployment, instance->runtime->deployment) != 0 ||
-               strcmp(container.identity, instance->identity) != 0) {
+    } else if (!docker_is_ours(instance, &container)) {
         docker_go(instance, DOCKER_LEAVE); // another's: there is none of ours
     } else {
         snprintf(instance->container, sizeof instance->container, "%s", container.id);

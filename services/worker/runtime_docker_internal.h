@@ -88,7 +88,7 @@ struct docker_instance {
     struct strbuf progress; // of a pull: the line that is incomplete
     char pull_error[200];
     int64_t pull_said_at_ms;
-    int network_tries;
+    int renewals;                  // how often another container has taken its place, before the start
     bool in_network;               // counts as a user
     enum docker_network_question { // what was asked last of the job's network
         NETWORK_LIST,
@@ -174,6 +174,10 @@ int docker_runtime_start(struct runtime *base, const struct runtime_spec *spec, 
                          void *context, struct runtime_instance **out, struct err *err);
 int docker_runtime_adopt(struct runtime *base, const char *identity, const struct runtime_events *events, void *context,
                          struct runtime_instance **out, struct err *err);
+
+// runtime_docker_look.c
+// A container that has its name: by its labels, a stranger may have taken it.
+bool docker_is_ours(const struct docker_instance *instance, const struct engine_container *container);
 
 // runtime_docker_network.c
 int docker_network_join(struct docker_instance *instance, struct err *err); // it is in there; twice is once

@@ -69,7 +69,7 @@ static void follow(struct docker_instance *instance, const struct engine_contain
     docker_go(instance, container->running ? DOCKER_WAIT : DOCKER_LOOK_AT_END);
 }
 
-static bool is_ours(const struct docker_instance *instance, const struct engine_container *container)
+bool docker_is_ours(const struct docker_instance *instance, const struct engine_container *container)
 {
     return strcmp(container->deployment, instance->runtime->deployment) == 0 &&
            strcmp(container->identity, instance->identity) == 0;
@@ -89,7 +89,7 @@ static void look_answered(struct docker_instance *instance, struct http_response
     } else if (engine_container_read(strbuf_text(&response->body), response->body.length, arena, &container, &err) <
                0) {
         docker_again(instance, &err);
-    } else if (!is_ours(instance, &container)) { // a stranger's of this name: ours is not there
+    } else if (!docker_is_ours(instance, &container)) { // a stranger's of this name: ours is not there
         instance->vanished = true;
         docker_go(instance, DOCKER_LEAVE);
     } else {

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #define ATTACH_MS 30000
-#define NETWORK_TRIES_MAX 5
+#define RENEWALS_MAX 5
 
 // ---- the working directory
 
@@ -88,8 +88,7 @@ static void find_answered(struct docker_instance *instance, struct http_response
     } else if (engine_container_read(strbuf_text(&response->body), response->body.length, arena, &container, &err) <
                0) {
         docker_again(instance, &err);
-    } else if (strcmp(container.deployment, instance->runtime->deployment) != 0 ||
-               strcmp(container.identity, instance->identity) != 0) {
+    } else if (!docker_is_ours(instance, &container)) {
         err_set(&err, ERR_CONFLICT, "the name %.140s is taken by a container that is not ours",
                 instance->container_name);
         docker_give_up(instance, &err);
@@ -162,6 +161,18 @@ static bool is_engine_trouble(const struct http_response *response)
     return false;
 }
 
+// Whether it can only be started as another container: its network is lost (another's last container took it along, or
+// another worker has made one at the same moment), or an earlier start went half way before containerd died.
+static bool needs_another(struct docker_instance *instance, const struct http_response *response)
+{
+    const char *text = strbuf_text(&response->body);
+    if (strstr(text, "network ") && (response->status == 404 || strstr(text, "is ambiguous"))) {
+        docker_network_lost(instance);
+        return true;
+    }
+    return response->status >= 500 && strstr(text, "already exists");
+}
+
 static void start_answered(struct docker_instance *instance, struct http_response *response)
 {
     struct err err = {0};
@@ -176,10 +187,7 @@ static void start_answered(struct docker_instance *instance, struct http_respons
         docker_again(instance, &err);
         return;
     }
-    // Another's last container took it along, or another worker has made one at the same moment.
-    bool lost_network = strstr(text, "network ") && (response->status == 404 || strstr(text, "is ambiguous"));
-    if (lost_network && instance->network_tries++ < NETWORK_TRIES_MAX) {
-        docker_network_lost(instance);
+    if (needs_another(instance, response) && instance->renewals++ < RENEWALS_MAX) {
         instance->again = true;
         docker_go(instance, DOCKER_REMOVE);
         return;
