@@ -14,7 +14,7 @@ JOBS ?= $(shell nproc)
 Q := $(if $(V),,@)
 SAY := $(if $(findstring s,$(firstword -$(MAKEFLAGS))),:,echo)
 
-PKGS := libmicrohttpd json-c libpq libcurl yaml-0.1 libarchive gnutls
+PKGS := libmicrohttpd json-c libpq libcurl yaml-0.1 libarchive gnutls zlib
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wundef -Werror
 HARDEN = -fPIE -fstack-protector-strong -fstack-clash-protection -fno-common $(CONTROL_FLOW) $(FORTIFY)
 LINK_HARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed

@@ -1,9 +1,11 @@
 #include "services/jobmanager/answer.h"
 
 #include "services/common/base/log.h"
+#include "services/common/base/sha256.h"
 #include "services/common/model/problem.h"
 
 #define RETRY_AFTER_MS 1000
+#define TAG_DIGITS 32
 
 enum http_handled answer_json(const struct http_request *request, struct http_reply *reply, int status,
                               struct strbuf *body)
@@ -12,6 +14,17 @@ enum http_handled answer_json(const struct http_request *request, struct http_re
     if (strbuf_ok(body, &err) < 0)
         return answer_error(request, reply, &err, NULL);
     return http_reply_bytes(reply, status, HTTP_TYPE_JSON, body);
+}
+
+int answer_tagged(const struct http_request *request, struct http_reply *reply, struct strbuf *body, struct err *err)
+{
+    char tag[SHA256_HEX_SIZE];
+    if (strbuf_ok(body, err) < 0 || sha256_hex(strbuf_text(body), body->length, tag, err) < 0)
+        return -1;
+    tag[TAG_DIGITS] = '\0';
+    answer_json(request, reply, 200, body);
+    http_reply_etag(reply, request, tag);
+    return 0;
 }
 
 static void log_defect(const struct http_request *request, const struct err *err)

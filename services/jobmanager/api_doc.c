@@ -16,9 +16,12 @@
 #define A_PAGE {"limit", "Limit", "most entries of a page"}, {"cursor", "Cursor", "`next` of the page before"}
 #define THE_JOB REPLY(200, JSON, "the job as it is now", .type = "Job")
 #define A_REASON REPLY(200, JSON, "the one reason, and what to do", .type = "Why")
+#define A_JOBS_REASON REPLY(200, JSON, "the one reason, and what to do", .type = "Why", .headers = "ETag")
 #define ABOVE_A_LIMIT(when) REPLY(429, PROBLEM, when, .type = "limit", .headers = "Retry-After")
 #define CONFLICT(when) REPLY(409, PROBLEM, when, .type = "conflict")
 #define NO_MORE REPLY(204, NULL, "`Last-Event-ID` is the end of a closed job: do not come back")
+#define IF_NONE_MATCH .headers = {{"If-None-Match", "EntityTag", "the `ETag` of an earlier reply"}}
+#define AS_IT_WAS REPLY(304, NULL, "it is as it was", .headers = "ETag")
 #define NOTHING {JSON, "Nothing", "nothing, or `{}`", true}
 
 static const struct api_doc docs[] = {
@@ -26,7 +29,11 @@ static const struct api_doc docs[] = {
      "/v1/jobs",
      "A header `Idempotency-Key` makes it safe to submit again after a lost reply.",
      {JSON, "JobSpec", "the [job spec](job-spec.md)", false},
-     .headers = {{"Idempotency-Key", "IdempotencyKey", "the same key and body: the same job"}},
+     .headers =
+         {{"Idempotency-Key", "IdempotencyKey", "the same key and body: the same job"},
+          {"traceparent", "HeaderText",
+           "W3C trace context: kept with the job, and handed on to its tasks and services as `TRACEPARENT`, in which "
+           "the parent is the job's span"}},
      .replies = {REPLY(201, JSON, "it was submitted", .type = "Created", .headers = "Location"),
                  REPLY(200, JSON, "the key is known: the job that it made, `created: false`", .type = "Created",
                        .headers = "Location"),
@@ -41,13 +48,13 @@ static const struct api_doc docs[] = {
                {"namespace", "Namespace", "where it was submitted; a token of a namespace sees no other"},
                {"since", "TimeGiven", "created then or later"},
                A_PAGE},
-     .replies = {REPLY(200, JSON, "a page of jobs", .type = "JobsPage")}},
+     IF_NONE_MATCH, .replies = {REPLY(200, JSON, "a page of jobs", .type = "JobsPage", .headers = "ETag"), AS_IT_WAS}},
     {"GET", "/v1/jobs/{id}", "`If-None-Match` with the `ETag` of an earlier reply saves the body.",
      .query = {{"wait", "Wait", "answer when it is so, or when the time is over"},
                {"timeout", "Duration", "of the wait, 30s unless said, 10m at most"}},
-     .headers = {{"If-None-Match", "EntityTag", "the `ETag` of an earlier reply"}},
+     IF_NONE_MATCH,
      .replies = {REPLY(200, JSON, "the job; after a wait look whether it is so", .type = "Job", .headers = "ETag"),
-                 REPLY(304, NULL, "it is as it was", .headers = "ETag")}},
+                 AS_IT_WAS}},
     {"DELETE", "/v1/jobs/{id}", "Removes a closed job and all that belongs to it.",
      .query = {{"force", "boolean", "stop it first; it is deleted as soon as it is closed"}},
      .replies = {REPLY(204, NULL, "it is gone"),
@@ -70,20 +77,26 @@ static const struct api_doc docs[] = {
      NULL,
      {JSON, "Extension", "how long; never shorter than before", false},
      .replies = {THE_JOB, CONFLICT("it keeps no services")}},
-    {"GET", "/v1/jobs/{id}/spec",
+    {"GET", "/v1/jobs/{id}/spec", IF_NONE_MATCH,
      .replies = {REPLY(200, JSON, "the spec with every default filled in; listed tasks as their count",
-                       .type = "JobSpec")}},
+                       .type = "JobSpec", .headers = "ETag"),
+                 AS_IT_WAS}},
     {"GET", "/v1/jobs/{id}/tasks",
      .query = {{"stage", "Name", "its name"},
                {"state", "SliceState", "what they do"},
                {"single", "boolean", "an entry per task instead of per slice"},
                A_PAGE},
-     .replies = {REPLY(200, JSON, "slices, or tasks with `single=true`", .type = "SlicesPage|TasksPage")}},
-    {"GET", "/v1/jobs/{id}/tasks/{stage}/{index}",
-     .replies = {REPLY(200, JSON, "the task with its item and its last failure", .type = "Task")}},
-    {"GET", "/v1/jobs/{id}/services", .replies = {REPLY(200, JSON, "its services, all epochs", .type = "Instances")}},
+     IF_NONE_MATCH,
+     .replies = {REPLY(200, JSON, "slices, or tasks with `single=true`", .type = "SlicesPage|TasksPage",
+                       .headers = "ETag"),
+                 AS_IT_WAS}},
+    {"GET", "/v1/jobs/{id}/tasks/{stage}/{index}", IF_NONE_MATCH,
+     .replies = {REPLY(200, JSON, "the task with its item and its last failure", .type = "Task", .headers = "ETag"),
+                 AS_IT_WAS}},
+    {"GET", "/v1/jobs/{id}/services", IF_NONE_MATCH,
+     .replies = {REPLY(200, JSON, "its services, all epochs", .type = "Instances", .headers = "ETag"), AS_IT_WAS}},
     {"GET", "/v1/jobs/{id}/results", "Outputs of the stages that no other stage reads.",
-     .query = {{"follow", "boolean", "go on until the job has ended"}},
+     .query = {{"follow", "boolean", "go on until the job has ended, each result once"}},
      .replies = {REPLY(200, NDJSON, "a result a line; a stream that breaks off is not at its end", .type = "Result")}},
     {"GET", "/v1/jobs/{id}/logs",
      "All sources in the order in which they arrived, or one. With `Accept: text/event-stream` as server-sent events "
@@ -107,10 +120,10 @@ static const struct api_doc docs[] = {
      .replies = {REPLY(200, NDJSON, "an event a line", .type = "Event"), REPLY(200, SSE, "as server-sent events"),
                  NO_MORE}},
     {"GET", "/v1/jobs/{id}/cleanup", "The proof that its services are gone: a certificate for each instance.",
-     .replies = {REPLY(200, JSON, "the certificates", .type = "Cleanup")}},
-    {"GET", "/v1/jobs/{id}/why", .replies = {A_REASON}},
-    {"GET", "/v1/jobs/{id}/tasks/{stage}/{index}/why", .replies = {A_REASON}},
-    {"GET", "/v1/jobs/{id}/services/{name}/why", .replies = {A_REASON}},
+     IF_NONE_MATCH, .replies = {REPLY(200, JSON, "the certificates", .type = "Cleanup", .headers = "ETag"), AS_IT_WAS}},
+    {"GET", "/v1/jobs/{id}/why", IF_NONE_MATCH, .replies = {A_JOBS_REASON, AS_IT_WAS}},
+    {"GET", "/v1/jobs/{id}/tasks/{stage}/{index}/why", IF_NONE_MATCH, .replies = {A_JOBS_REASON, AS_IT_WAS}},
+    {"GET", "/v1/jobs/{id}/services/{name}/why", IF_NONE_MATCH, .replies = {A_JOBS_REASON, AS_IT_WAS}},
     {"PUT",
      "/v1/bundles/{sha256}",
      "The name is the SHA-256 of the content.",
@@ -238,7 +251,7 @@ bool api_refusal_applies(const struct api_refusal *refusal, const struct http_ro
 const struct api_header api_headers[] = {
     {"X-Request-Id", "RequestId", "The request's own, where it has a sane one; else a new one. The log has it too."},
     {"Location", "HttpPath", "Where the job is that was made."},
-    {"ETag", "EntityTag", "Names what this job looks like now."},
+    {"ETag", "EntityTag", "Names what this reply looks like now."},
     {"Retry-After", "Seconds", "Trying again is no use before."},
     {"WWW-Authenticate", "HeaderText", "What is wrong with the token."},
     {"Allow", "HeaderText", "The methods that the path knows."},

@@ -2,6 +2,7 @@
 
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
+#include "services/common/http/gzip.h"
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/keyring.h"
 #include "services/jobmanager/space.h"
@@ -58,6 +59,8 @@ static void call_run(struct pool_task *task, struct db *db)
         http_reply_empty(&reply, 503);
     else if (run_in_time(call, db, &reply, &err) < 0)
         answer_error(call->request, &reply, &err, NULL);
+    else
+        http_reply_gzip(&reply, call->request);
     wakeup_deliver(call->app->wakeup, &call->wakes);
     http_request_complete(call->request, &reply); // frees the call
 }

@@ -13,6 +13,7 @@
 static void feed_free(void *context)
 {
     struct feed *feed = context;
+    gzip_free(feed->gzip);
     arena_free(feed->arena);
     free(feed);
 }
@@ -20,6 +21,11 @@ static void feed_free(void *context)
 // The feed may be gone afterwards.
 static void finish(struct feed *feed, bool complete)
 {
+    AUTO_STRBUF struct strbuf tail = STRBUF_INIT;
+    if (complete && feed->gzip) {
+        gzip_end(feed->gzip, &tail);
+        complete = !tail.failed && http_stream_write(feed->stream, tail.data, tail.length) != HTTP_STREAM_DEAD;
+    }
     watches_remove(feed->app->watches, &feed->watch);
     http_stream_end(feed->stream, complete);
 }
@@ -38,9 +44,17 @@ static void rest(struct feed *feed)
         pool_add_admitted(feed->app->pool, &feed->task);
 }
 
-// False when the client has gone.
+// False when the client has gone, or there is no memory to compress.
 static bool send(struct feed *feed, const char *bytes, size_t length)
 {
+    AUTO_STRBUF struct strbuf packed = STRBUF_INIT;
+    if (feed->gzip) {
+        gzip_add(feed->gzip, bytes, length, &packed);
+        if (packed.failed)
+            return false;
+        bytes = packed.data;
+        length = packed.length;
+    }
     // Set before, so that a demand that comes at the same time is not lost.
     atomic_store(&feed->full, true);
     enum http_stream_written written = http_stream_write(feed->stream, bytes, length);
@@ -122,7 +136,8 @@ int feed_start(struct feed *feed, struct app *app, const char *content_type, str
     feed->watch.fire = run_again;
     feed->task.run = feed_run;
     feed->sent_ms = clock_boot_ms();
-    if (watches_add(app->watches, &feed->watch, feed->job, err) < 0) {
+    if ((feed->packs && gzip_new(&feed->gzip, err) < 0) ||
+        watches_add(app->watches, &feed->watch, feed->job, err) < 0) {
         feed_free(feed);
         return -1;
     }
@@ -132,6 +147,7 @@ int feed_start(struct feed *feed, struct app *app, const char *content_type, str
         return -1;
     }
     http_reply_stream(reply, 200, content_type, feed->stream);
+    http_reply_gzip_headers(reply, feed->packs);
     if (feed->follow) { // what stands in between must neither keep nor collect it
         http_reply_header(reply, "Cache-Control", "no-store");
         http_reply_header(reply, "X-Accel-Buffering", "no");

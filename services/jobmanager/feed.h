@@ -7,6 +7,7 @@
 
 #include "services/common/base/err.h"
 #include "services/common/base/strbuf.h"
+#include "services/common/http/gzip.h"
 #include "services/common/http/reply.h"
 #include "services/common/http/stream.h"
 #include "services/jobmanager/app.h"
@@ -30,6 +31,7 @@ struct feed {
     int64_t job;
     bool follow;           // otherwise it ends with the first empty page
     const char *keepalive; // sent when nothing else was for the settings' stream_heartbeat_ms; NULL: nothing
+    bool packs;            // compressed
     struct arena *arena;
     int64_t token; // it ends with this token of the keyring; 0: with none
     // private
@@ -37,6 +39,7 @@ struct feed {
     struct watch watch;
     struct pool_task task;
     struct http_stream *stream;
+    struct gzip *gzip; // NULL: as it is
     int64_t sent_ms;
     _Atomic bool full, over;
 };

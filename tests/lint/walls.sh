@@ -21,5 +21,6 @@ wall '(json|json-c/.*|json_.*)\.h' services/common/json services/common/model se
 wall '(archive|archive_entry)\.h' services/common/store services/jobmanager services/worker services/cli
 wall 'gnutls/.*\.h' services/common/base
 wall 'yaml\.h' services/common/json
+wall 'zlib\.h' services/common/http
 wall 'gnutls/.*\.h' services/common/base
 exit $failed

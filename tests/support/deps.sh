@@ -8,7 +8,7 @@ set -euo pipefail
 
 packages=(
     gcc libc6-dev make pkg-config
-    libmicrohttpd-dev libjson-c-dev libpq-dev libcurl4-gnutls-dev libyaml-dev libarchive-dev libgnutls28-dev libcmocka-dev
+    libmicrohttpd-dev libjson-c-dev libpq-dev libcurl4-gnutls-dev libyaml-dev libarchive-dev libgnutls28-dev zlib1g-dev libcmocka-dev
     postgresql redis-server
     procps jq curl python3
 )

@@ -41,8 +41,11 @@ static void submit_text(struct hot_lane *of, const char *key, char *json, struct
         fail_msg("%s: %s: %s", json, faults.count ? faults.list[0].pointer : "",
                  faults.count ? faults.list[0].detail : err.text);
     assert_ok(job_spec_fingerprint(json, strlen(json), fingerprint, &err), err);
-    *out =
-        (struct submit_operation){.spec = &spec, .idempotency_key = key, .fingerprint = fingerprint, .job = id_new()};
+    *out = (struct submit_operation){.spec = &spec,
+                                     .idempotency_key = key,
+                                     .fingerprint = fingerprint,
+                                     .traceparent = of->traceparent,
+                                     .job = id_new()};
     assert_ok(hot_run(of->hot, &out, 1, NULL, 0, &of->wakes, &err), err);
     out->spec = NULL;
     out->fingerprint = NULL;

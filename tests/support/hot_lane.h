@@ -13,7 +13,8 @@ struct hot_lane {
     struct db *db;  // for looks from outside, with ordinary plans
     struct db *own; // the lane's
     struct hot *hot;
-    struct wakes wakes; // of all calls so far
+    struct wakes wakes;      // of all calls so far
+    const char *traceparent; // of what is submitted next; NULL: none
 };
 
 struct hot_lane hot_lane_open(const char *conninfo);

@@ -4,7 +4,7 @@
 // connection is closed; every phase of a connection has a hard deadline; requests above the connection limit get 503
 // with Retry-After while routes with HTTP_ROUTE_ALWAYS still answer; a parked request whose client goes is noticed
 // within two seconds; a drain ends, whatever clients and handlers of parked requests do. Does not: TLS, HTTP/2,
-// compression, authentication (see `authorize`).
+// compression (see gzip.h), authentication (see `authorize`).
 #pragma once
 
 #include "services/common/base/err.h"

@@ -26,6 +26,7 @@ struct submit_operation {
     const char *idempotency_key; // NULL: none
     const char *fingerprint;     // of the body, hexadecimal
     const char *space;           // its namespace; NULL: the default
+    const char *traceparent;     // W3C trace context of who submits it (model/traceparent.h); NULL: none
     struct quota_holder by;      // whose it will be
     int64_t job;                 // in: a fresh id_new(); out: the job's id (an earlier one's when the key was known)
     // out

@@ -4,9 +4,14 @@
 #include "services/common/base/strbuf.h"
 #include "services/common/model/namespace.h"
 #include "services/common/model/states.h"
+#include "services/common/model/traceparent.h"
 #include "services/common/store/change.h"
 #include "services/common/store/hot_items.h"
 #include "services/common/store/hot_submit.h"
+
+#include <string.h>
+
+#define TRACE_VARIABLE "TRACEPARENT"
 
 // ---- jobs
 
@@ -19,7 +24,7 @@ struct job_row {
     int64_t linger_ms, keep_on_failure_ms, timeout_ms, max_lifetime_ms;
     int16_t services, phase;
     int32_t events;
-    const char *space;
+    const char *space, *traceparent;
     int64_t owner;
 };
 
@@ -45,6 +50,7 @@ static void fill_job(const struct batch_submit *submit, struct job_row *row)
         .phase = submit->plain ? PHASE_RELEASED : PHASE_WAITING,
         .events = submit->events,
         .space = operation->space ? operation->space : NAMESPACE_DEFAULT,
+        .traceparent = operation->traceparent,
         .owner = operation->by.token,
     };
 }
@@ -94,6 +100,7 @@ int hot_submit_insert(struct batch *batch, struct err *err)
     PARAM_I32_FIELD(params, &jobs, events);
     PARAM_TEXT_FIELD(params, &jobs, space);
     PARAM_I64_FIELD(params, &jobs, owner);
+    PARAM_TEXT_FIELD(params, &jobs, traceparent);
     batch->at.jobs_insert = batch_ask(batch, STATEMENT_HOT_JOBS_INSERT, err);
     return batch->at.jobs_insert < 0 ? -1 : 0;
 }
@@ -134,13 +141,39 @@ static int64_t mask_of(const struct job_spec *spec, const struct text_list *name
     return (int64_t)mask;
 }
 
-static int write_run(struct batch *batch, const struct stage_spec *stage, const char **out, struct err *err)
+// Adds TRACEPARENT to what the spec has run, unless it sets its own. `run` is a copy, whose variables are the spec's.
+static int add_trace(struct batch *batch, const struct submit_operation *operation, struct run_spec *run,
+                     struct err *err)
+{
+    struct traceparent parent;
+    if (!traceparent_read(operation->traceparent, &parent))
+        return 0;
+    for (size_t i = 0; i < run->env.count; i++)
+        if (strcmp(run->env.items[i].name, TRACE_VARIABLE) == 0)
+            return 0;
+    struct text_pair *items = arena_alloc(batch->arena, (run->env.count + 1) * sizeof *items);
+    char *value = arena_alloc(batch->arena, TRACEPARENT_SIZE);
+    if (!items || !value)
+        return batch_no_memory(err);
+    traceparent_of_job(&parent, operation->job, value);
+    if (run->env.count)
+        memcpy(items, run->env.items, run->env.count * sizeof *items);
+    items[run->env.count] = (struct text_pair){(char *)TRACE_VARIABLE, value};
+    run->env = (struct text_pairs){items, run->env.count + 1};
+    return 0;
+}
+
+static int write_run(struct batch *batch, const struct submit_operation *operation, const struct stage_spec *stage,
+                     const char **out, struct err *err)
 {
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    struct stage_spec copy = *stage;
     *out = NULL;
     if (stage->mode == STAGE_PULL)
         return 0;
-    stage_spec_write(stage, &text);
+    if (add_trace(batch, operation, &copy.run, err) < 0)
+        return -1;
+    stage_spec_write(&copy, &text);
     return batch_copy(batch, &text, out, err);
 }
 
@@ -175,7 +208,7 @@ static int add_stage_row(struct batch *batch, struct batch_submit *submit, size_
         .released = released,
         .rank = released ? head + stage->task_count : 0,
     };
-    if (write_run(batch, stage, &row->run, err) < 0)
+    if (write_run(batch, submit->operation, stage, &row->run, err) < 0)
         return -1;
     submit->runs[index] = row->run;
     return 0;
@@ -255,7 +288,10 @@ static int add_service_row(struct batch *batch, const struct batch_submit *submi
         .backoff_ms = service->restart.backoff_ms,
         .deadline_ms = service->ready.deadline_ms,
     };
-    service_spec_write(service, &text);
+    struct service_spec copy = *service;
+    if (add_trace(batch, submit->operation, &copy.run, err) < 0)
+        return -1;
+    service_spec_write(&copy, &text);
     return batch_copy(batch, &text, &row->run, err);
 }
 

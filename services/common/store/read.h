@@ -113,8 +113,10 @@ int read_logs(struct db *db, int64_t job, const char *source, enum log_page_form
               int64_t *offset, bool *end, struct strbuf *out, struct err *err) WARN_UNUSED;
 
 // NDJSON: {"stage", "task", "output"} a line, of the stages that no other stage reads, behind `cursor` ("" at first),
-// which is moved. *end: the job has ended and there are no more.
-int read_results(struct db *db, int64_t job, int limit, char cursor[static READ_CURSOR_SIZE], bool *end,
+// which is moved; as many as `limit` and some 256 KB allow. With `whole` only what no later result can come before, so
+// that who goes on behind the cursor misses none; else all that is there now. *end: the job has ended and there are no
+// more.
+int read_results(struct db *db, int64_t job, int limit, bool whole, char cursor[static READ_CURSOR_SIZE], bool *end,
                  struct strbuf *out, struct err *err) WARN_UNUSED;
 
 // ---- the fleet, and the books

@@ -20,8 +20,7 @@ static int part_run(struct call *call, struct db *db, struct http_reply *reply, 
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     if (part->read(db, part->job, &body, err) < 0)
         return -1;
-    answer_json(call->request, reply, 200, &body);
-    return 0;
+    return answer_tagged(call->request, reply, &body, err);
 }
 
 static enum http_handled part_call_start(void *app, struct http_request *request, part_read_fn read, call_fn run,
@@ -70,8 +69,7 @@ static int service_why_run(struct call *call, struct db *db, struct http_reply *
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     if (read_why_service(db, part->job, http_request_param(call->request, "name"), &body, err) < 0)
         return -1;
-    answer_json(call->request, reply, 200, &body);
-    return 0;
+    return answer_tagged(call->request, reply, &body, err);
 }
 
 enum http_handled service_why(void *app, struct http_request *request, struct http_reply *reply)

@@ -1,25 +1,15 @@
 #include "services/jobmanager/api/job_reply.h"
 
 #include "services/common/base/id.h"
-#include "services/common/base/sha256.h"
 #include "services/common/store/read.h"
 #include "services/jobmanager/answer.h"
 
 #include <stdio.h>
 
-#define TAG_DIGITS 32
-
 int job_reply(const struct http_request *request, struct db *db, int64_t job, struct http_reply *reply, struct err *err)
 {
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
-    char tag[SHA256_HEX_SIZE];
-    if (read_job(db, job, NULL, &body, err) < 0 || strbuf_ok(&body, err) < 0 ||
-        sha256_hex(strbuf_text(&body), body.length, tag, err) < 0)
-        return -1;
-    tag[TAG_DIGITS] = '\0';
-    answer_json(request, reply, 200, &body);
-    http_reply_etag(reply, request, tag);
-    return 0;
+    return read_job(db, job, NULL, &body, err) < 0 ? -1 : answer_tagged(request, reply, &body, err);
 }
 
 int job_reply_status(const struct http_request *request, struct db *db, int64_t job, int status,

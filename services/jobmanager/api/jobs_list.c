@@ -21,10 +21,7 @@ static int list_run(struct call *call, struct db *db, struct http_reply *reply, 
 {
     struct list_call *list = CONTAINER_OF(call, struct list_call, call);
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
-    if (read_jobs(db, &list->filter, &body, err) < 0)
-        return -1;
-    answer_json(call->request, reply, 200, &body);
-    return 0;
+    return read_jobs(db, &list->filter, &body, err) < 0 ? -1 : answer_tagged(call->request, reply, &body, err);
 }
 
 // "name" or "name=value"

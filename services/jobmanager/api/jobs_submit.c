@@ -6,6 +6,7 @@
 #include "services/common/base/sha256.h"
 #include "services/common/model/job_spec.h"
 #include "services/common/model/namespace.h"
+#include "services/common/model/traceparent.h"
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/api/job_reply.h"
 #include "services/jobmanager/app.h"
@@ -111,6 +112,14 @@ static const char *submit_key(struct submit *submit, const char *key)
     return submit->key;
 }
 
+// One that is none is ignored, as the standard wants it.
+static const char *submit_trace(const struct http_request *request)
+{
+    struct traceparent ignored;
+    const char *text = http_request_header(request, "traceparent");
+    return traceparent_read(text, &ignored) ? text : NULL;
+}
+
 enum http_handled jobs_submit(void *app, struct http_request *request, struct http_reply *reply)
 {
     struct err err;
@@ -126,6 +135,7 @@ enum http_handled jobs_submit(void *app, struct http_request *request, struct ht
     *submit = (struct submit){.app = app, .request = request, .task.run = submit_run_on_pool};
     submit->operation.space = http_request_scope(request);
     submit->operation.idempotency_key = key && submit->operation.space ? submit_key(submit, key) : key;
+    submit->operation.traceparent = submit_trace(request);
     submit->operation.by = call_holder(app, request, &submit->limits);
     http_request_set_context(request, submit, submit_free);
     http_request_park(request, NULL, NULL);

@@ -99,6 +99,7 @@ static int stream_run(struct call *call, struct db *db, struct http_reply *reply
         return -1;
     }
     feed->token = http_request_principal_id(call->request);
+    feed->packs = !feed->keepalive && http_accepts_gzip(call->request);
     if (progress.found && !saw_all(stream, &progress))
         return feed_start(feed, call->app, stream->content_type, reply, err);
     feed_drop(feed);
@@ -155,7 +156,7 @@ struct results_feed {
 static int results_fill(struct feed *feed, struct db *db, struct strbuf *page, bool *end, struct err *err)
 {
     struct results_feed *results = CONTAINER_OF(feed, struct results_feed, feed);
-    return read_results(db, feed->job, PAGE_ROWS, results->cursor, end, page, err);
+    return read_results(db, feed->job, PAGE_ROWS, feed->follow, results->cursor, end, page, err);
 }
 
 enum http_handled job_results(void *app, struct http_request *request, struct http_reply *reply)

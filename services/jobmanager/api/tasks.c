@@ -20,8 +20,7 @@ static int tasks_run(struct call *call, struct db *db, struct http_reply *reply,
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     if (read_tasks(db, tasks->job, &tasks->filter, &body, err) < 0)
         return -1;
-    answer_json(call->request, reply, 200, &body);
-    return 0;
+    return answer_tagged(call->request, reply, &body, err);
 }
 
 static int filter_read(const struct http_request *request, struct task_filter *filter, struct err *err)
@@ -69,8 +68,7 @@ static int task_run(struct call *call, struct db *db, struct http_reply *reply, 
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     if (task->read(db, task->job, task->stage, task->index, &body, err) < 0)
         return -1;
-    answer_json(call->request, reply, 200, &body);
-    return 0;
+    return answer_tagged(call->request, reply, &body, err);
 }
 
 static enum http_handled task_start(void *app, struct http_request *request, task_read_fn read,

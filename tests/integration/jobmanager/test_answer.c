@@ -5,6 +5,7 @@
 #include "tests/support/wrong_specs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *database;
@@ -147,6 +148,42 @@ static void the_request_id_is_ours_or_the_callers(void **state)
     http_client_free(client);
 }
 
+static int get_tagged(struct http_client *client, const char *path, const char *known, char tag[static 96])
+{
+    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+    struct http_header header = {"If-None-Match", known};
+    struct http_call call = {.method = "GET", .path = path, .headers = &header, .header_count = known ? 1 : 0};
+    if (http_call(client, &call, &response, NULL) < 0)
+        return 0;
+    snprintf(tag, 96, "%s", response.etag);
+    if (response.status == 304)
+        assert_int_equal(response.body.length, 0);
+    return response.status;
+}
+
+static void what_is_known_is_not_sent_again(void **state)
+{
+    struct manager *manager = *state;
+    struct http_client *client = manager_client(manager);
+    AUTO_FREE char *id = manager_submit(manager, "{\"name\":\"tagged\",\"command\":[\"true\"]}");
+    static const char *const parts[] = {"", "/spec", "/tasks", "/services", "/cleanup"};
+    char path[96], first[96], second[96];
+    for (size_t i = 0; i <= ARRAY_LEN(parts); i++) {
+        if (i < ARRAY_LEN(parts))
+            snprintf(path, sizeof(path), "/v1/jobs/%s%s", id, parts[i]);
+        else
+            snprintf(path, sizeof(path), "/v1/jobs?limit=5");
+        assert_int_equal(get_tagged(client, path, NULL, first), 200);
+        assert_string_not_equal(first, "");
+        assert_int_equal(get_tagged(client, path, first, second), 304);
+        assert_string_equal(first, second);
+        assert_int_equal(get_tagged(client, path, "\"another\"", second), 200);
+    }
+    free(manager_submit(manager, "{\"name\":\"tagged\",\"command\":[\"true\"]}"));
+    assert_int_equal(get_tagged(client, path, first, second), 200);
+    http_client_free(client);
+}
+
 static void keys_are_checked(void **state)
 {
     struct http_client *client = manager_client(*state);
@@ -168,6 +205,7 @@ int main(void)
         cmocka_unit_test(wrong_specs_are_refused_and_not_stored),
         cmocka_unit_test(wrong_calls_have_their_status),
         cmocka_unit_test(the_request_id_is_ours_or_the_callers),
+        cmocka_unit_test(what_is_known_is_not_sent_again),
         cmocka_unit_test(keys_are_checked),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

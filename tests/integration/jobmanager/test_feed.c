@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static const char *database;
 
@@ -156,14 +157,14 @@ static void events_resume_behind_the_last_one(void **state)
 
 // ---- a client that does not read
 
-#define LARGE_ROWS 40000
+#define LARGE_ROWS 2000 // of 100 KB: 200 MB
 
 struct stalled {
     struct http_client *client;
     char path[96];
     pthread_t thread;
     pthread_mutex_t gate; // held: the client does not read on
-    _Atomic bool began;
+    _Atomic bool began, ended;
     size_t lines;
     bool broken;
 };
@@ -189,6 +190,7 @@ static void *stalled_main(void *context)
                              .on_body = stalled_body,
                              .on_body_context = stalled};
     stalled->broken = http_call(stalled->client, &call, &response, NULL) < 0;
+    stalled->ended = true;
     return NULL;
 }
 
@@ -208,13 +210,28 @@ static int64_t resident_kib(struct manager *manager)
     return atoll(strstr(text, "VmRSS:") + 6);
 }
 
-// A job with LARGE_ROWS results of 1,000 bytes; free with free().
-static char *submit_large(struct manager *manager)
+// The sanitizers keep what was freed.
+static void assert_little(struct manager *manager, int64_t before_kib)
 {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    UNUSED(manager);
+    UNUSED(before_kib);
+#else
+    assert_true(resident_kib(manager) - before_kib < 16 * 1024);
+#endif
+}
+
+// The job with LARGE_ROWS results of 100 KB, made when it is first asked for.
+static const char *large_job(struct manager *manager)
+{
+    static char id[32];
+    if (*id)
+        return id;
     AUTO_DB struct db *db = db_test_open(database, NULL, 0);
-    char *id = manager_submit(manager, "{\"name\":\"large\",\"command\":[\"true\"]}");
-    db_test_sql(db, "INSERT INTO result SELECT (SELECT max(id) FROM job), 0, n, 0, '\"' || repeat('x', 1000) || '\"' "
-                    "FROM generate_series(1, 40000) n");
+    AUTO_FREE char *fresh = manager_submit(manager, "{\"name\":\"large\",\"command\":[\"true\"]}");
+    db_test_sql(db, "INSERT INTO result SELECT (SELECT max(id) FROM job), 0, n, 0, '\"' || repeat('x', 100000) || '\"' "
+                    "FROM generate_series(1, 2000) n");
+    snprintf(id, sizeof(id), "%s", fresh);
     return id;
 }
 
@@ -222,7 +239,7 @@ static void results_of_any_size_take_little_memory(void **state)
 {
     struct manager *manager = *state;
     struct stalled stalled = {.client = manager_client(manager)};
-    AUTO_FREE char *id = submit_large(manager);
+    const char *id = large_job(manager);
     int64_t before_kib = resident_kib(manager);
     snprintf(stalled.path, sizeof(stalled.path), "/v1/jobs/%s/results", id);
     pthread_mutex_init(&stalled.gate, NULL);
@@ -231,12 +248,13 @@ static void results_of_any_size_take_little_memory(void **state)
     assert_true(wait_until(has_begun, &stalled, 10000));
     for (int i = 0; i < 30; i++) {
         assert_int_equal(manager_call(manager, "GET", "/metrics", NULL, NULL), 200);
-        // The sanitizers keep what was freed.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-        assert_true(resident_kib(manager) - before_kib < 16 * 1024);
-#endif
+        assert_little(manager, before_kib);
     }
     pthread_mutex_unlock(&stalled.gate);
+    while (!stalled.ended) {
+        assert_int_equal(manager_call(manager, "GET", "/v1/version", NULL, NULL), 200);
+        assert_little(manager, before_kib);
+    }
     pthread_join(stalled.thread, NULL);
     assert_false(stalled.broken);
     assert_int_equal(stalled.lines, LARGE_ROWS);
@@ -245,11 +263,45 @@ static void results_of_any_size_take_little_memory(void **state)
     http_client_free(stalled.client);
 }
 
+static size_t unpack(const struct strbuf *packed, struct strbuf *out)
+{
+    static char piece[1 << 16];
+    z_stream stream = {.next_in = (unsigned char *)packed->data, .avail_in = (unsigned)packed->length};
+    assert_int_equal(inflateInit2(&stream, 16 + MAX_WBITS), Z_OK);
+    int state = Z_OK;
+    while (state == Z_OK) {
+        stream.next_out = (unsigned char *)piece;
+        stream.avail_out = sizeof(piece);
+        state = inflate(&stream, Z_NO_FLUSH);
+        strbuf_add(out, piece, sizeof(piece) - stream.avail_out);
+    }
+    assert_int_equal(state, Z_STREAM_END);
+    size_t left = stream.avail_in;
+    inflateEnd(&stream);
+    return left;
+}
+
+static void a_stream_comes_compressed(void **state)
+{
+    struct manager *manager = *state;
+    const char *id = large_job(manager);
+    struct stream_reader reader = {.headers = {{"Accept-Encoding", "br, gzip"}}, .header_count = 1};
+    AUTO_STRBUF struct strbuf plain = STRBUF_INIT;
+    stream_reader_begin(&reader, manager, id, "results");
+    stream_reader_end(&reader);
+    assert_false(reader.broken);
+    assert_true(reader.body.length < 4 << 20);
+    assert_int_equal(unpack(&reader.body, &plain), 0);
+    assert_int_equal(stream_count(&plain, "\n"), LARGE_ROWS);
+    assert_int_equal(plain.length, (size_t)LARGE_ROWS * (100002 + 35) + 9 + 90 * 2 + 900 * 3 + 1001 * 4);
+    strbuf_release(&reader.body);
+}
+
 // A client may go at any moment: before the first byte, while the buffer is full, while the stream waits for news.
 static void clients_go_in_the_middle(void **state)
 {
     struct manager *manager = *state;
-    AUTO_FREE char *id = submit_large(manager);
+    const char *id = large_job(manager);
     uint16_t port = (uint16_t)atoi(strrchr(manager_url(manager), ':') + 1);
     static const char *const streams[] = {"results", "results?follow=true", "logs?follow=true", "events"};
     for (size_t i = 0; i < 40; i++) {
@@ -287,6 +339,7 @@ int main(void)
         cmocka_unit_test(a_log_is_followed_to_its_last_byte),
         cmocka_unit_test(events_resume_behind_the_last_one),
         cmocka_unit_test(results_of_any_size_take_little_memory),
+        cmocka_unit_test(a_stream_comes_compressed),
         cmocka_unit_test(clients_go_in_the_middle),
         cmocka_unit_test(a_stream_that_breaks_off_is_seen),
     };

@@ -41,15 +41,17 @@ SELECT coalesce(sum(open), 0)::bigint, coalesce(sum(failed + cancelled), 0)::big
 SELECT id FROM job WHERE idempotency_key = $1
 
 -- name: retry_job
--- The retry $2 of job $1 under its key $3; with the event of its submission $4, for token $5 (0: nobody's).
+-- The retry $2 of job $1 under its key $3; with the event of its submission $4, for token $5 (0: nobody's). Its
+-- trace goes on below the job's span.
 WITH event AS (
     INSERT INTO event (job, seq, at, kind, data) VALUES ($2, 1, clock_timestamp(), 'job.submitted', $4)
 )
 INSERT INTO job (id, name, labels, priority, spec, bundle, idempotency_key, fingerprint, autostop_on, linger_ms,
                  keep_on_failure_ms, timeout_ms, max_lifetime_ms, services, phase, cleanup, created_at, event_count,
-                 namespace, owner)
+                 namespace, owner, traceparent)
 SELECT $2, name, labels, priority, spec, bundle, $3, fingerprint, autostop_on, linger_ms, keep_on_failure_ms, timeout_ms,
-       max_lifetime_ms, services, 0, 0, clock_timestamp(), 1, namespace, nullif($5::bigint, 0)
+       max_lifetime_ms, services, 0, 0, clock_timestamp(), 1, namespace, nullif($5::bigint, 0),
+       overlay(traceparent PLACING lpad(to_hex(id), 16, '0') FROM 37)
   FROM job
  WHERE id = $1
 

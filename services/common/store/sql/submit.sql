@@ -34,16 +34,16 @@ SELECT u.queue, u.runtime, u.labels::jsonb
 -- Arrays, see hot_submit_rows.c. A key that is taken leaves its job out.
 INSERT INTO job (id, name, labels, priority, spec, bundle, idempotency_key, fingerprint, autostop_on, linger_ms,
                  keep_on_failure_ms, timeout_ms, max_lifetime_ms, services, phase, cleanup, created_at, attention_at,
-                 event_count, namespace, owner)
+                 event_count, namespace, owner, traceparent)
 SELECT u.id, u.name, u.labels::jsonb, u.priority, u.spec, u.bundle, u.key, u.fingerprint, u.autostop_on, u.linger_ms,
        u.keep_on_failure_ms, u.timeout_ms, u.max_lifetime_ms, u.services, u.phase, 0, now.at,
        CASE WHEN u.timeout_ms > 0 AND u.phase = 1 THEN now.at + u.timeout_ms * interval '1 millisecond' END, u.events,
-       u.namespace, nullif(u.owner, 0)
+       u.namespace, nullif(u.owner, 0), u.traceparent
   FROM unnest($1::bigint[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::text[],
               $9::smallint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::smallint[],
-              $15::smallint[], $16::integer[], $17::text[], $18::bigint[])
+              $15::smallint[], $16::integer[], $17::text[], $18::bigint[], $19::text[])
        AS u (id, name, labels, priority, spec, bundle, key, fingerprint, autostop_on, linger_ms, keep_on_failure_ms,
-             timeout_ms, max_lifetime_ms, services, phase, events, namespace, owner),
+             timeout_ms, max_lifetime_ms, services, phase, events, namespace, owner, traceparent),
        (SELECT clock_timestamp() AS at) now
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING id

@@ -130,9 +130,16 @@ static void test_retry_of_an_ended_job(void **state)
     store_report(db, job, 0, SLICE_SUCCEEDED, NULL);
     store_claim(db, job, 0, 2, worker); // tasks 3 and 4
     store_report(db, job, 0, SLICE_FAILED, NULL);
+    store_sql(db, "UPDATE job SET traceparent = '00-' || repeat('ab', 16) || '-' || repeat('cd', 8) || '-01'");
     assert_int_equal(retry(job, &first, &err), CONTROL_CREATED);
     assert_int_equal(retry(job, &second, &err), CONTROL_UNCHANGED);
     assert_int_equal(first, second);
+    assert_int_equal(
+        store_sql(db,
+                  "SELECT count(*) FROM job WHERE id = %lld AND traceparent = '00-' || repeat('ab', 16) || "
+                  "'-' || lpad(to_hex(%lld), 16, '0') || '-01'",
+                  (long long)first, (long long)job),
+        1);
     store_check(db, first);
     assert_int_equal(store_sql(db, "SELECT total FROM stage WHERE job = %lld AND stage = 0", (long long)first), 9);
     assert_int_equal(store_sql(db, "SELECT total FROM stage WHERE job = %lld AND stage = 1", (long long)first), 3);

@@ -190,6 +190,42 @@ static void services_come_first(void **state)
     assert_true(hot_woken(&lane, WAKE_DEMAND, store_sql(lane.db, "SELECT id FROM demand WHERE queue = ''")));
 }
 
+#define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
+
+static void a_trace_goes_on_in_what_it_runs(void **state)
+{
+    UNUSED(state);
+    lane.traceparent = "00-" TRACE "-00f067aa0ba902b7-01";
+    int64_t job = hot_lane_submit(
+        &lane,
+        "{'name': 'a', 'services': [{'name': 'cache', 'command': ['c'], 'env': {'A': 'b'}}], 'stages': [{'name': "
+        "'one', 'command': ['x'], 'tasks': {'count': 5}}, {'name': 'two', 'command': ['x'], 'tasks': {'count': "
+        "5}, 'env': {'TRACEPARENT': 'its own'}}]}");
+    lane.traceparent = NULL;
+    assert_int_equal(store_sql(lane.db,
+                               "SELECT count(*) FROM job WHERE id = %lld AND traceparent = '00-" TRACE
+                               "-00f067aa0ba902b7-01'",
+                               (long long)job),
+                     1);
+    assert_int_equal(store_sql(lane.db,
+                               "SELECT count(*) FROM service WHERE job = %lld AND run::jsonb -> 'env' = "
+                               "jsonb_build_object('A', 'b', 'TRACEPARENT', '00-" TRACE
+                               "-' || lpad(to_hex(job), 16, '0') || '-01')",
+                               (long long)job),
+                     1);
+    AUTO_FREE char *values =
+        store_sql_text(lane.db,
+                       "SELECT string_agg(run::jsonb #>> '{env,TRACEPARENT}', ' ' ORDER BY stage) = "
+                       "'00-" TRACE "-' || lpad(to_hex(%lld), 16, '0') || '-01 its own' FROM stage "
+                       "WHERE job = %lld",
+                       (long long)job, (long long)job);
+    assert_string_equal(values, "t");
+    job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x']}");
+    assert_int_equal(of_job(job, "(traceparent IS NULL)::int"), 1);
+    assert_int_equal(
+        store_sql(lane.db, "SELECT count(*) FROM stage WHERE job = %lld AND run LIKE '%%TRACE%%'", (long long)job), 0);
+}
+
 static void items_are_stored_in_chunks(void **state)
 {
     UNUSED(state);
@@ -283,6 +319,7 @@ int main(void)
         hot_test(empty_stages_close_at_once),
         hot_test(a_limit_holds_the_rest),
         hot_test(services_come_first),
+        hot_test(a_trace_goes_on_in_what_it_runs),
         hot_test(items_are_stored_in_chunks),
         hot_test(a_million_tasks_are_accepted_quickly),
         hot_test(new_jobs_queue_up_at_the_head),

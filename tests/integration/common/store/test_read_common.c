@@ -71,7 +71,7 @@ static void test_what_is_not_there(void **state)
     assert_error(read_events(db, 7, EVENT_JSON, 10, &position, &end, &out, &err), err, ERR_NOT_FOUND, "does not exist");
     assert_error(read_logs(db, 7, NULL, LOG_PAGE_RAW, 10, &position, &end, &out, &err), err, ERR_NOT_FOUND,
                  "does not exist");
-    assert_error(read_results(db, 7, 10, cursor, &end, &out, &err), err, ERR_NOT_FOUND, "does not exist");
+    assert_error(read_results(db, 7, 10, false, cursor, &end, &out, &err), err, ERR_NOT_FOUND, "does not exist");
     assert_error(read_worker(db, 99, &out, &err), err, ERR_NOT_FOUND, "worker 99");
     int64_t job = store_submit(db, &(struct store_job){0});
     assert_error(read_task(db, job, "main", 10, &out, &err), err, ERR_NOT_FOUND, "no task 'main/10'");
@@ -279,10 +279,10 @@ static void test_results(void **state)
               "INSERT INTO result SELECT %lld, 0, t, o, '[' || t || ',' || o || ']' FROM generate_series(0, 2) t, "
               "generate_series(0, 1) o",
               (long long)job);
-    assert_ok(read_results(db, job, 4, cursor, &end, &out, &err), err);
+    assert_ok(read_results(db, job, 4, false, cursor, &end, &out, &err), err);
     assert_false(end);
     assert_string_equal(cursor, "0.1.1");
-    assert_ok(read_results(db, job, 4, cursor, &end, &out, &err), err);
+    assert_ok(read_results(db, job, 4, false, cursor, &end, &out, &err), err);
     assert_false(end);
     assert_string_equal(strbuf_text(&out), "{\"stage\":\"main\",\"task\":0,\"output\":[0,0]}\n"
                                            "{\"stage\":\"main\",\"task\":0,\"output\":[0,1]}\n"
@@ -291,10 +291,62 @@ static void test_results(void **state)
                                            "{\"stage\":\"main\",\"task\":2,\"output\":[2,0]}\n"
                                            "{\"stage\":\"main\",\"task\":2,\"output\":[2,1]}\n");
     assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
-    assert_ok(read_results(db, job, 4, cursor, &end, &out, &err), err);
+    assert_ok(read_results(db, job, 4, false, cursor, &end, &out, &err), err);
     assert_true(end);
     strcpy(cursor, "junk");
-    assert_error(read_results(db, job, 4, cursor, &end, &out, &err), err, ERR_INVALID, "cursor");
+    assert_error(read_results(db, job, 4, false, cursor, &end, &out, &err), err, ERR_INVALID, "cursor");
+}
+
+static void next_results(int64_t job, char cursor[static READ_CURSOR_SIZE], const char *expected, bool ends)
+{
+    struct err err = {0};
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    AUTO_STRBUF struct strbuf tasks = STRBUF_INIT;
+    bool end = false;
+    assert_ok(read_results(db, job, 100, true, cursor, &end, &out, &err), err);
+    for (const char *at = strbuf_text(&out); (at = strstr(at, "\"output\":")); at++)
+        strbuf_add_char(&tasks, at[strlen("\"output\":")]);
+    assert_string_equal(strbuf_text(&tasks), expected);
+    assert_int_equal(end, ends);
+}
+
+static void add_results(int64_t job, int stage, int first, int count)
+{
+    store_sql(db, "INSERT INTO result SELECT %lld, %d, t, 0, t::text FROM generate_series(%d, %d) t", (long long)job,
+              stage, first, first + count - 1);
+}
+
+// Who follows the results of a job that goes on gets each once, though tasks end in any order and failed ones are tried
+// again.
+static void test_results_that_are_followed(void **state)
+{
+    UNUSED(state);
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    struct err err = {0};
+    char cursor[READ_CURSOR_SIZE] = "";
+    int64_t job =
+        store_submit(db, &(struct store_job){.stage_count = 2,
+                                             .stages = {{.name = "one", .tasks = 6, .from = -1, .goes_on = true},
+                                                        {.name = "two", .tasks = 2, .from = -1}}});
+    next_results(job, cursor, "", false);
+    store_claim(db, job, 0, 2, worker);
+    add_results(job, 0, 0, 2);
+    store_report(db, job, 0, SLICE_SUCCEEDED, NULL);
+    next_results(job, cursor, "01", false);
+    store_claim(db, job, 0, 2, worker); // 2 and 3 go on
+    store_claim(db, job, 1, 2, worker);
+    add_results(job, 1, 0, 2);
+    store_report(db, job, 1, SLICE_SUCCEEDED, NULL);
+    next_results(job, cursor, "", false);
+    store_report(db, job, 0, SLICE_FAILED, NULL);
+    store_claim(db, job, 0, 2, worker);
+    add_results(job, 0, 4, 2);
+    store_sql(db, "UPDATE job SET paused = true WHERE id = %lld", (long long)job); // so that it does not end now
+    next_results(job, cursor, "", false);                                          // what has failed may be tried again
+    store_report(db, job, 0, SLICE_SUCCEEDED, NULL);
+    assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
+    next_results(job, cursor, "4501", false);
+    next_results(job, cursor, "", true);
 }
 
 static void test_fleet_and_books(void **state)
@@ -331,6 +383,7 @@ int main(void)
         TEST(test_events),
         TEST(test_logs),
         TEST(test_results),
+        TEST(test_results_that_are_followed),
         TEST(test_fleet_and_books),
     };
     return cmocka_run_group_tests(tests, start, stop);
