@@ -59,7 +59,7 @@ struct command {
 extern const struct command commands[];
 extern const size_t command_count;
 
-#define GLOBAL_OPTIONS_MAX 5
+#define GLOBAL_OPTIONS_MAX 7
 extern const struct option global_options[GLOBAL_OPTIONS_MAX];
 
 struct cli {

@@ -8,6 +8,9 @@
 const struct option global_options[GLOBAL_OPTIONS_MAX] = {
     {"--server", NULL, "URL", "the manager; otherwise CURFEW_SERVER, or " DEFAULT_SERVER},
     {"--token-file", NULL, "FILE", "file with the token for the manager; otherwise CURFEW_TOKEN_FILE"},
+    {"--token-command", NULL, "COMMAND",
+     "prints the token, run without a shell; otherwise CURFEW_TOKEN_COMMAND, unless there is a file"},
+    {"--ca-file", NULL, "FILE", "certificates that an https:// manager is trusted by; otherwise CURFEW_CA_FILE"},
     {"--output", "-o", "json", "print JSON: one document, or one line per entry of a list"},
     {"--help", "-h", NULL, "print this"},
     {"--version", NULL, NULL, "print the version"},

@@ -81,7 +81,8 @@ void cli_print_help(FILE *out)
         fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
     fprintf(out, "\n`curfew COMMAND --help` shows a command's options.\n");
     print_options(out, "Options, before or behind the command", global_options, GLOBAL_OPTIONS_MAX);
-    fprintf(out, "\nEnvironment: CURFEW_SERVER, CURFEW_TOKEN_FILE; NO_COLOR for no colours.\n");
+    fprintf(out,
+            "\nEnvironment: CURFEW_SERVER, CURFEW_CA_FILE, CURFEW_TOKEN_FILE or _COMMAND; NO_COLOR for no colours.\n");
     print_statuses(out, true);
 }
 

@@ -1,30 +1,11 @@
 // curfew: the command line. Global options, then a command; each command is a cmd_<name>() and a row in commands.c.
 // Talks HTTP only, but for `up`, `down` and `run`, which keep a stack on this machine.
 #include "services/cli/cli.h"
-#include "services/common/base/cleanup.h"
-#include "services/common/base/fd.h"
+#include "services/cli/token.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define TOKEN_BYTES_MAX 4096
-
-static int read_token(struct cli *cli, struct err *err)
-{
-    const char *path = cli_global(cli, "--token-file");
-    size_t length;
-    if (!path)
-        path = getenv("CURFEW_TOKEN_FILE");
-    if (!path || !*path)
-        return 0;
-    if (file_read(path, TOKEN_BYTES_MAX, &cli->token, &length, err) < 0) {
-        err->code = ERR_INVALID; // wrong arguments, whatever was wrong with the file
-        return -1;
-    }
-    cli->token[strcspn(cli->token, "\r\n")] = '\0';
-    return 0;
-}
 
 static void look_at_terminal(struct cli *cli)
 {
@@ -40,10 +21,15 @@ static int connect_manager(struct cli *cli, struct err *err)
         cli->server = getenv("CURFEW_SERVER");
     if (!cli->server || !*cli->server)
         cli->server = DEFAULT_SERVER;
-    if (read_token(cli, err) < 0)
+    const char *ca_file = cli_global(cli, "--ca-file");
+    if (!ca_file)
+        ca_file = getenv("CURFEW_CA_FILE");
+    if (token_read_own(cli, err) < 0)
         return -1;
-    const struct http_client_settings settings = {
-        .base_url = cli->server, .token = cli->token, .user_agent = "curfew/" CURFEW_VERSION};
+    const struct http_client_settings settings = {.base_url = cli->server,
+                                                  .token = cli->token,
+                                                  .user_agent = "curfew/" CURFEW_VERSION,
+                                                  .ca_file = ca_file && *ca_file ? ca_file : NULL};
     return http_client_new(&settings, &cli->client, err);
 }
 

@@ -391,6 +391,7 @@ int stack_guard_run(const struct stack_settings *settings, const struct stack_pa
     struct stack_process self;
     struct err err = {0};
     signal(SIGPIPE, SIG_IGN);
+    unsetenv("CURFEW_TOKEN_COMMAND");
     unsetenv("CURFEW_TOKEN_FILE"); // whoever has one for another manager: ours is on loopback, and asks for none
     guard = (struct guard){.settings = settings, .paths = paths, .port = settings->port, .owner_fd = owner_fd};
     if (prepare_loop(&guard, &err) < 0 || stack_process_of(getpid(), &self, &err) < 0 ||

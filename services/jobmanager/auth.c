@@ -35,21 +35,21 @@ static bool is_local_name(const char *host)
            inet_pton(AF_INET6, name, &v6) == 1;
 }
 
-static bool is_own_origin(const char *origin, const char *host)
+static bool is_own_origin(const struct app *app, const char *origin, const char *host)
 {
-    static const char scheme[] = "http://";
-    size_t length = sizeof(scheme) - 1;
+    const char *scheme = app->settings->tls_cert_file ? "https://" : "http://";
+    size_t length = strlen(scheme);
     return strncmp(origin, scheme, length) == 0 && strcasecmp(origin + length, host) == 0;
 }
 
-static int foreign_page_check(const struct http_request *request, struct err *err)
+static int foreign_page_check(const struct app *app, const struct http_request *request, struct err *err)
 {
     const char *host = http_request_header(request, "Host");
     const char *origin = http_request_header(request, "Origin");
     if (host && !is_local_name(host))
         return err_set(err, ERR_FORBIDDEN, "without a token only localhost and addresses are answered, not '%.80s'",
                        host);
-    if (origin && (!host || !is_own_origin(origin, host)))
+    if (origin && (!host || !is_own_origin(app, origin, host)))
         return err_set(err, ERR_FORBIDDEN, "without a token pages of '%.80s' are not answered", origin);
     return 0;
 }
@@ -142,7 +142,7 @@ bool auth_check(void *context, struct http_request *request, struct http_reply *
     if (needs == ROLE_NONE)
         return true;
     int outcome = keyring_required(app->keyring) ? token_check(app, request, needs, &refusal, &err)
-                                                 : foreign_page_check(request, &err);
+                                                 : foreign_page_check(app, request, &err);
     if (outcome == 0)
         return true;
     refusals_note(app->refusals, refusal, request);

@@ -41,7 +41,8 @@ static int url_make(const struct settings *settings, char *out, size_t size, str
     else if (strcmp(address, "::") == 0)
         address = "::1";
     bool v6 = strchr(address, ':');
-    snprintf(out, size, v6 ? "http://[%s]:%lld" : "http://%s:%lld", address, (long long)port);
+    snprintf(out, size, v6 ? "%s://[%s]:%lld" : "%s://%s:%lld", settings->tls_cert_file ? "https" : "http", address,
+             (long long)port);
     return 0;
 }
 
@@ -51,7 +52,7 @@ static int health(const struct settings *settings, struct err *err)
     if (url_make(settings, url, sizeof(url), err) < 0)
         return -1;
     struct http_client_settings client_settings = {
-        .base_url = url, .connect_timeout_ms = TIMEOUT_MS, .timeout_ms = TIMEOUT_MS};
+        .base_url = url, .unverified = true, .connect_timeout_ms = TIMEOUT_MS, .timeout_ms = TIMEOUT_MS};
     AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
     struct http_client *client = NULL;
     if (http_client_new(&client_settings, &client, err) < 0)

@@ -6,6 +6,7 @@
 #include "services/common/base/fd.h"
 #include "services/common/db/migrate.h"
 #include "services/common/http/server.h"
+#include "services/common/http/tls.h"
 #include "services/common/store/embedded.h"
 #include "services/common/store/installation.h"
 #include "services/jobmanager/answer.h"
@@ -27,6 +28,7 @@
 // How often parked requests are held against their clients: with a thousand workers this is what an idle manager does
 // most.
 #define WATCH_INTERVAL_MS 1000
+#define CERTIFICATE_INTERVAL_S 2
 
 // ---- before the start
 
@@ -141,12 +143,13 @@ static void app_stop(struct app *app)
     keyring_stop(app->keyring);
 }
 
-static int server_start(struct app *app, struct http_server **out, struct err *err)
+static int server_start(struct app *app, struct http_tls *tls, struct http_server **out, struct err *err)
 {
     const struct settings *settings = app->settings;
     struct http_server_settings server = {
         .address = settings->address,
         .port = settings->port,
+        .tls = tls,
         .routes = routes_table,
         .app = app,
         .threads = (int)settings->http_threads,
@@ -180,20 +183,51 @@ static void drain(struct app *app, struct http_server *server)
     log_event(LOG_INFO, "stopped", "cut_off", cut_off ? "some" : "none", NULL);
 }
 
-static int serve(struct app *app, const sigset_t *ends, struct err *err)
+static void renew(struct http_tls *tls, bool anyway)
+{
+    struct err err;
+    int outcome = http_tls_reload(tls, anyway, &err);
+    if (outcome < 0)
+        log_event(LOG_ERROR, "the certificate stays as it was", "error", err.text, NULL);
+    else if (outcome > 0)
+        log_event(LOG_INFO, "certificate read again", NULL);
+}
+
+// With a certificate SIGHUP is among the signals; its files are looked at meanwhile.
+static void wait_for_end(struct http_tls *tls, const sigset_t *signals)
+{
+    const struct timespec interval = {CERTIFICATE_INTERVAL_S, 0};
+    for (;;) {
+        int number = tls ? sigtimedwait(signals, NULL, &interval) : sigwaitinfo(signals, NULL);
+        if (number == SIGTERM || number == SIGINT)
+            return;
+        if (tls)
+            renew(tls, number == SIGHUP);
+    }
+}
+
+static int identity_start(const struct settings *settings, struct http_tls **out, struct err *err)
+{
+    return settings->tls_cert_file ? http_tls_new(settings->tls_cert_file, settings->tls_key_file, out, err) : 0;
+}
+
+static int serve(struct app *app, const sigset_t *signals, struct err *err)
 {
     struct http_server *server = NULL;
-    int signal_number, outcome = -1;
-    if (app_start(app, err) == 0 && server_start(app, &server, err) == 0) {
+    struct http_tls *tls = NULL;
+    int outcome = -1;
+    if (identity_start(app->settings, &tls, err) == 0 && app_start(app, err) == 0 &&
+        server_start(app, tls, &server, err) == 0) {
         atomic_store(&app->server, server);
         outcome = announce(app->settings, server, err);
     }
     if (outcome == 0)
-        sigwait(ends, &signal_number);
+        wait_for_end(tls, signals);
     if (server)
         drain(app, server);
     app_stop(app);
     http_server_free(server);
+    http_tls_free(tls);
     return outcome;
 }
 
@@ -202,16 +236,18 @@ int command_serve(const struct settings *settings)
     static struct app app; // with its tables it is too large for the stack
     static struct installation installation;
     struct err err;
-    sigset_t ends;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGINT);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (settings->tls_cert_file)
+        sigaddset(&signals, SIGHUP);
     // Before any thread exists, so that they all have it so.
-    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     app.settings = settings;
     app.deployment = installation.deployment;
-    if (database_check(settings, &installation, &err) == 0 && serve(&app, &ends, &err) == 0)
+    if (database_check(settings, &installation, &err) == 0 && serve(&app, &signals, &err) == 0)
         return 0;
     log_event(LOG_ERROR, "cannot serve", "error", err.text, NULL);
     return 1;

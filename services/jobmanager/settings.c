@@ -18,6 +18,10 @@ static const struct config_setting settings[] = {
      "File with the password for the database, where there is no passfile."},
     {"token", CONFIG_SECRET, AT(token), NULL, 0, 0, false,
      "File with a token of role admin. With it, or as soon as another was made, calls need a token."},
+    {"tls-cert-file", CONFIG_TEXT, AT(tls_cert_file), NULL, 0, 0, false,
+     "Certificate in PEM, with those that lead to its root behind it: with it the manager speaks TLS only."},
+    {"tls-key-file", CONFIG_TEXT, AT(tls_key_file), NULL, 0, 0, false,
+     "Key of the certificate in PEM. Both are read again when they change, and at SIGHUP."},
     {"port-file", CONFIG_TEXT, AT(port_file), NULL, 0, 0, false,
      "File to write the port into once it listens, for port 0."},
     {"lanes", CONFIG_INTEGER, AT(lanes), "1", 1, 16, false,
@@ -136,12 +140,19 @@ static int lease_check(const struct settings *out, struct err *err)
     return 0;
 }
 
+static int tls_check(const struct settings *out, struct err *err)
+{
+    if (!out->tls_cert_file != !out->tls_key_file)
+        return err_set(err, ERR_INVALID, "tls-cert-file and tls-key-file go together: one is missing");
+    return 0;
+}
+
 int settings_load(int argc, char **argv, struct settings *out, struct err *err)
 {
     int outcome = config_load(&settings_table, argc, argv, out, NULL, err);
     if (outcome != 0)
         return outcome;
-    if (listen_parse(out, err) < 0 || log_parse(out, err) < 0 || lease_check(out, err) < 0)
+    if (listen_parse(out, err) < 0 || log_parse(out, err) < 0 || lease_check(out, err) < 0 || tls_check(out, err) < 0)
         return -1;
     return 0;
 }

@@ -15,6 +15,7 @@ struct settings {
     char *database_password; // NULL: from a passfile, or none
     char *token;             // NULL: none
     char *port_file;
+    char *tls_cert_file, *tls_key_file; // both or none
     char *spool_directory;
     char *log_level_name, *log_format_name;
     int64_t lanes, pool_threads, http_threads;

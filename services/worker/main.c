@@ -341,8 +341,10 @@ static int make_agent(struct worker *worker, struct err *err)
 
 static int make_http(struct worker *worker, struct err *err)
 {
-    const struct http_client_settings settings = {
-        .base_url = worker->settings.server, .token = worker->settings.token, .user_agent = "curfew-worker"};
+    const struct http_client_settings settings = {.base_url = worker->settings.server,
+                                                  .token = worker->settings.token,
+                                                  .user_agent = "curfew-worker",
+                                                  .ca_file = worker->settings.ca_file};
     return http_async_new(worker->loop, &settings, 0, &worker->http, err);
 }
 

@@ -10,6 +10,8 @@
 
 static const struct config_setting settings[] = {
     {"server", CONFIG_TEXT, FIELD(server), "http://127.0.0.1:19001", 0, 0, false, "URL of the job manager."},
+    {"ca-file", CONFIG_TEXT, FIELD(ca_file), NULL, 0, 0, false,
+     "Certificates in PEM that a manager at https:// is trusted by; the system's otherwise."},
     {"name", CONFIG_TEXT, FIELD(name), NULL, 0, 0, false,
      "Name of this worker, unique among all; the host's name when it is not given."},
     {"advertise", CONFIG_TEXT, FIELD(advertise), "127.0.0.1", 0, 0, false,

@@ -7,7 +7,8 @@
 
 struct worker_settings {
     char *server;
-    char *name; // NULL: the host's name
+    char *ca_file; // NULL: the system's
+    char *name;    // NULL: the host's name
     char *advertise;
     int64_t slots; // 0: as many as processors
     int64_t max_services;

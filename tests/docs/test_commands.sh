@@ -88,6 +88,18 @@ exit status 7
 JOB
 TEXTS
         ;;
+    docs/how-to/tls.md)
+        cat <<'TEXTS'
+event=listening
+exit status
+ok
+plain HTTP is not answered
+certificate read again
+ok
+secure
+hello
+TEXTS
+        ;;
     docs/how-to/services.md) echo 'is right' ;;
     docs/how-to/stream.md) printf '%s\n' 'cleanup=none' '"output":{"length":9}' ;;
     docs/how-to/stuck-jobs.md)

@@ -62,6 +62,17 @@ test_3_revoked() {
     says 'this token is not known'
 }
 
+test_3_from_a_command() {
+    unset CURFEW_TOKEN_FILE
+    status 0 "$curfew" --token-command "cat $work/admin" token list
+    CURFEW_TOKEN_COMMAND="cat $work/admin" status 0 "$curfew" token list
+    CURFEW_TOKEN_COMMAND=false CURFEW_TOKEN_FILE=$work/admin status 0 "$curfew" token list
+    status 2 "$curfew" --token-command false list
+    says "the token command 'false' has failed"
+    status 2 "$curfew" --token-command true --token-file "$work/admin" list
+    says 'give one'
+}
+
 test_4_wrong_arguments() {
     export CURFEW_TOKEN_FILE=$work/admin
     status 2 "$curfew" token

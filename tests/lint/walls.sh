@@ -19,8 +19,7 @@ wall 'microhttpd\.h' services/common/http
 wall 'curl/.*\.h' services/common/http
 wall '(json|json-c/.*|json_.*)\.h' services/common/json services/common/model services/common/http services/common/store "${programs[@]}"
 wall '(archive|archive_entry)\.h' services/common/store services/jobmanager services/worker services/cli
-wall 'gnutls/.*\.h' services/common/base
 wall 'yaml\.h' services/common/json
 wall 'zlib\.h' services/common/http
-wall 'gnutls/.*\.h' services/common/base
+wall 'gnutls/.*\.h' services/common/base services/common/http
 exit $failed

@@ -10,11 +10,12 @@ packages=(
     gcc libc6-dev make pkg-config
     libmicrohttpd-dev libjson-c-dev libpq-dev libcurl4-gnutls-dev libyaml-dev libarchive-dev libgnutls28-dev zlib1g-dev libcmocka-dev
     postgresql redis-server
-    procps jq curl python3
+    procps jq curl python3 openssl
 )
 ci_packages=(
     clang clang-format-19 clang-tidy-19 cppcheck shellcheck valgrind libc6-dbg gcovr git
     docker.io docker-compose docker-registry mmdebstrap iptables iproute2 openssh-client openssh-server busybox-static prometheus libclang-rt-dev
+    nginx-light haproxy slowhttptest
 )
 # From Debian 13 on the client of docker.io is a package of its own.
 # shellcheck source=/dev/null
@@ -83,7 +84,7 @@ apt update
 had_postgresql=$(is_installed postgresql-common && echo yes || echo no)
 # The services that packages bring: unit, then package.
 services=(
-    redis-server:redis-server docker.service:docker.io docker.socket:docker.io docker-registry:docker-registry containerd:containerd prometheus:prometheus ssh:openssh-server
+    redis-server:redis-server docker.service:docker.io docker.socket:docker.io docker-registry:docker-registry containerd:containerd prometheus:prometheus ssh:openssh-server nginx:nginx-light haproxy:haproxy
 )
 new_services=()
 for service in "${services[@]}"; do

@@ -89,7 +89,10 @@ int http_origin_init(struct http_origin *origin, const struct http_client_settin
         .connect_timeout_ms =
             settings->connect_timeout_ms > 0 ? settings->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS,
         .timeout_ms = settings->timeout_ms > 0 ? settings->timeout_ms : DEFAULT_TIMEOUT_MS,
+        .unverified = settings->unverified,
     };
+    if (settings->unverified && settings->token)
+        return err_set(err, ERR_INVALID, "a token is not sent to whoever answers");
     if (set_base(origin, settings->base_url, err) < 0 || set_token(origin, settings->token, err) < 0 ||
         copy_text(settings->user_agent ? settings->user_agent : "curfew/" CURFEW_VERSION, &origin->user_agent, err) <
             0 ||
@@ -311,6 +314,10 @@ static void set_manners(struct http_exchange *exchange, const struct http_origin
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, origin->user_agent);
+    if (origin->unverified) {
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
     if (origin->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAINFO, origin->ca_file);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->error_text);

@@ -13,6 +13,7 @@ struct http_origin {
     char *authorization; // "Authorization: Bearer ..." or NULL
     char *user_agent;
     char *ca_file;
+    bool unverified;
     int64_t connect_timeout_ms;
     int64_t timeout_ms;
 };

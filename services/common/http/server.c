@@ -4,6 +4,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/http/listen.h"
 #include "services/common/http/server_internal.h"
+#include "services/common/http/tls.h"
 #include "services/common/http/watchdog.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 
 #define RESERVED_DESCRIPTORS 256 // for all else: databases, files, connections that are being refused
 #define CALM_INTERVAL_MS 20
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 static int64_t or_default(int64_t value, int64_t fallback)
 {
@@ -80,6 +82,15 @@ static void init_locks(struct http_server *server)
 static int start_daemon(struct http_server *server, struct err *err)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)http_tls_retrieve()},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    if (server->settings.tls)
+        flags |= MHD_USE_TLS;
+    else
+        tls[0].option = MHD_OPTION_END;
     unsigned threads = (unsigned)server->settings.threads;
     // One thread is the library's default; a pool of one is refused by some versions.
     struct MHD_OptionItem pool[] = {
@@ -92,7 +103,7 @@ static int start_daemon(struct http_server *server, struct err *err)
         MAX((size_t)32 * 1024, 2 * server->settings.head_limit_bytes), MHD_OPTION_CONNECTION_TIMEOUT, 0u,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, http_receive_target, server,
         MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify, server, MHD_OPTION_NOTIFY_COMPLETED,
-        http_receive_completed, server, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+        http_receive_completed, server, MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (!server->daemon) {
         server->listen_fd = -1; // the library has closed it
         return err_errno(err, ERR_UNAVAILABLE, errno, "start of the server threads");

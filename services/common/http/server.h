@@ -3,8 +3,8 @@
 // Promises: a request with a dubious head (RFC 9112 smuggling, folded headers, odd targets) gets a 4xx and its
 // connection is closed; every phase of a connection has a hard deadline; requests above the connection limit get 503
 // with Retry-After while routes with HTTP_ROUTE_ALWAYS still answer; a parked request whose client goes is noticed
-// within two seconds; a drain ends, whatever clients and handlers of parked requests do. Does not: TLS, HTTP/2,
-// compression (see gzip.h), authentication (see `authorize`).
+// within two seconds; a drain ends, whatever clients and handlers of parked requests do. Does not: HTTP/2, compression
+// (see gzip.h), authentication (see `authorize`).
 #pragma once
 
 #include "services/common/base/err.h"
@@ -17,11 +17,13 @@
 #include <stdint.h>
 
 struct http_server;
+struct http_tls;
 
 struct http_server_settings {
     const char
         *address; // a numeric IPv4 or IPv6 address; "unix:/path" for a Unix socket (mode 0600; a stale one is replaced)
-    uint16_t port; // 0: any free port
+    uint16_t port;        // 0: any free port
+    struct http_tls *tls; // NULL: plain; borrowed, outlives the server
     struct http_route_table routes;
     void *app;                   // handed to handlers and to the functions below; outlives the server
     int threads;                 // 0: one per core
