@@ -115,6 +115,15 @@ static void add_exit(struct table *table, struct json_object *exited)
     table_add(table, text);
 }
 
+static void print_seconds(struct json_object *seconds)
+{
+    static const char *const parts[] = {"warming", "useful", "idle", "leaked"};
+    printf("service-seconds:");
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        printf("%s %.3f %s", i > 0 ? "," : "", json_object_get_double(api_member(seconds, parts[i])), parts[i]);
+    printf("\n");
+}
+
 static void print_cleanup(struct json_object *answer)
 {
     static const char *const titles[] = {"SERVICE", "EPOCH",    "STATE", "REASON",  "SIGNALS",
@@ -135,6 +144,7 @@ static void print_cleanup(struct json_object *answer)
         table_add(&table, api_text(certificate, "verified_at"));
     }
     printf("cleanup: %s\n", api_text(answer, "cleanup"));
+    print_seconds(api_member(answer, "seconds"));
     table_print(&table);
 }
 

@@ -182,10 +182,18 @@ static const struct schema_field certificate[] = {
     FIELD("error", "Message?", "Why.", .example = "null"),
     FIELD("stopped_at", "Time?", "When it was gone."),
     FIELD("verified_at", "Time?", "When a second look showed that it was gone."),
+    FIELD("seconds", "ServiceSeconds", "What its time went into."),
+};
+static const struct schema_field service_seconds[] = {
+    FIELD("warming", "SecondsSpent", "Until it was ready."),
+    FIELD("useful", "SecondsSpent", "While the job worked."),
+    FIELD("idle", "SecondsSpent", "From the outcome on: kept, waiting for others to stop, and its grace."),
+    FIELD("leaked", "SecondsSpent", "More than 60 s after its stop was asked for."),
 };
 static const struct schema_field cleanup[] = {
     FIELD("cleanup", "CleanupState", "What became of the services.", .example = "\"clean\""),
     FIELD("certificates", "Certificate[]", "One for each instance that was started."),
+    FIELD("seconds", "ServiceSeconds", "What the time of all of them went into."),
 };
 
 static const struct schema_field why[] = {
@@ -238,6 +246,13 @@ static const struct schema schemas[] = {
     REPLY("Leaks", leaks, "services that outlive their job"),
     REPLY("SignalSent", signal_sent, "a signal that was sent"),
     REPLY("Certificate", certificate, "the record that an instance is gone"),
+    REPLY("ServiceSeconds", service_seconds, "what the time of services went into"),
+    {.name = "SecondsSpent",
+     .kind = SCHEMA_NUMBER,
+     .min = 0,
+     .max = INT64_C(1000000000000000),
+     .example = "4.2",
+     .meaning = "seconds"},
     REPLY("Cleanup", cleanup, "the proof that services are gone"),
     REPLY("Why", why, "why something is not further"),
     REPLY("Event", event, "something that happened to a job"),

@@ -82,7 +82,8 @@ test_show_and_lists() {
     status 0 "$curfew" services -o json "$job"
     json '.name == "cache" and .epoch == 1'
     status 0 "$curfew" cleanup "$job"
-    says 'cleanup: clean' 'SIGTERM' 'verified'
+    says 'cleanup: clean' 'SIGTERM' 'verified' 'service-seconds: '
+    says ' warming, ' ' 0.000 leaked'
     status 0 "$curfew" cleanup "$job" -o json
     json '.certificates[0].grade == "verified"'
     status 0 "$curfew" why "$job"

@@ -8,6 +8,12 @@
 
 struct db;
 
+// What the time of services went into.
+struct service_seconds {
+    double warming, useful, idle;
+    double leaked; // after their stop was asked for and the 60 s of the number above were over
+};
+
 struct store_metrics {
     double queue_oldest_ready_seconds;                   // age of the oldest job with a ready slice; 0: none
     int64_t ready_slices, leased_slices, delayed_slices; // ready ones are counted up to 10,000
@@ -19,6 +25,7 @@ struct store_metrics {
     int64_t engine_orphans;    // containers that no row wants, as the reapers have last seen
     int64_t engines_refused;   // of which so much is unknown that nothing is removed
     double reaper_lag_seconds; // how long the longest due attention, retry or lost worker has been waiting; 0: none
+    struct service_seconds seconds; // of the instances that may exist
     int64_t workers[WORKER_STATE_COUNT];
 };
 

@@ -88,7 +88,9 @@ int read_services(struct db *db, int64_t job, struct strbuf *out, struct err *er
 int read_live_services(struct db *db, const char *cursor, int limit, struct strbuf *out, struct err *err) WARN_UNUSED;
 // {"leaks": [...]}: instances that may exist though their job is closed, or that should be gone since `overdue_ms`.
 int read_leaks(struct db *db, int64_t overdue_ms, struct strbuf *out, struct err *err) WARN_UNUSED;
-// {"cleanup", "certificates": [...]} as in DESIGN 12.
+// {"cleanup", "certificates": [...], "seconds": {warming, useful, idle, leaked}} as in DESIGN 12; the same seconds in
+// each certificate: until it was ready, while the job worked, from the outcome on, and more than 60 s after its stop
+// was asked for.
 int read_cleanup(struct db *db, int64_t job, struct strbuf *out, struct err *err) WARN_UNUSED;
 
 // ---- events, logs, results: streams. Each call appends what comes next and moves the position; nothing new appends

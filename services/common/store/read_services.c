@@ -168,8 +168,28 @@ int read_leaks(struct db *db, int64_t overdue_ms, struct strbuf *out, struct err
 
 // ---- certificates
 
-static void write_certificate(struct strbuf *out, struct result *rows, int row)
+#define LEAKED_AFTER_MS 60000
+#define SECONDS_COLUMN 18 // and the three behind it
+
+static const char *const seconds_names[] = {"warming", "useful", "idle", "leaked"};
+
+static void write_seconds(struct strbuf *out, const double seconds[static ARRAY_LEN(seconds_names)])
 {
+    char text[64];
+    json_open(out, "seconds", '{');
+    for (size_t i = 0; i < ARRAY_LEN(seconds_names); i++) {
+        snprintf(text, sizeof text, "%.3f", seconds[i]);
+        json_raw(out, seconds_names[i], text);
+    }
+    json_close(out, '}');
+}
+
+static void write_certificate(struct strbuf *out, struct result *rows, int row,
+                              double total[static ARRAY_LEN(seconds_names)])
+{
+    double seconds[ARRAY_LEN(seconds_names)];
+    for (size_t i = 0; i < ARRAY_LEN(seconds); i++)
+        total[i] += seconds[i] = result_double(rows, row, SECONDS_COLUMN + (int)i);
     json_open(out, NULL, '{');
     row_text(out, "service", rows, row, 1);
     row_i64(out, "epoch", rows, row, 2);
@@ -190,13 +210,18 @@ static void write_certificate(struct strbuf *out, struct result *rows, int row)
     row_text(out, "error", rows, row, 17);
     row_when(out, "stopped_at", rows, row, 15);
     row_when(out, "verified_at", rows, row, 12);
+    write_seconds(out, seconds);
     json_close(out, '}');
 }
 
 int read_cleanup(struct db *db, int64_t job, struct strbuf *out, struct err *err)
 {
+    AUTO_PARAMS struct params params = PARAMS_INIT;
     AUTO_RESULT struct result rows = RESULT_INIT;
-    if (read_of_job(db, STATEMENT_READ_CLEANUP, job, &rows, err) < 0)
+    double total[ARRAY_LEN(seconds_names)] = {0};
+    params_i64(&params, job);
+    params_i64(&params, LEAKED_AFTER_MS);
+    if (db_query(db, STATEMENT_READ_CLEANUP, &params, RESULT_BINARY, &rows, err) < 0)
         return -1;
     if (result_rows(&rows) == 0)
         return read_no_such_job(job, err);
@@ -205,8 +230,9 @@ int read_cleanup(struct db *db, int64_t job, struct strbuf *out, struct err *err
     json_open(out, "certificates", '[');
     for (int row = 0; row < result_rows(&rows); row++)
         if (!result_is_null(&rows, row, 1))
-            write_certificate(out, &rows, row);
+            write_certificate(out, &rows, row, total);
     json_close(out, ']');
+    write_seconds(out, total);
     json_close(out, '}');
     return read_done(&rows, out, err);
 }

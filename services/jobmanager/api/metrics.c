@@ -53,6 +53,21 @@ static void counter(struct strbuf *out, const char *name, const char *help, int6
     add(out, name, "counter", help, (double)value);
 }
 
+static void write_seconds(struct strbuf *out, const struct service_seconds *seconds)
+{
+    const struct {
+        const char *name;
+        double value;
+    } parts[] = {{"warming", seconds->warming},
+                 {"useful", seconds->useful},
+                 {"idle", seconds->idle},
+                 {"leaked", seconds->leaked}};
+    strbuf_add_text(out, "# HELP curfew_live_service_seconds What the time of the services that may exist went into.\n"
+                         "# TYPE curfew_live_service_seconds gauge\n");
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        strbuf_add_format(out, "curfew_live_service_seconds{part=\"%s\"} %.3f\n", parts[i].name, parts[i].value);
+}
+
 static void write_store(struct strbuf *out, const struct store_metrics *metrics)
 {
     gauge(out, "curfew_queue_oldest_ready_seconds", "Age of the oldest job with a task that could run.",
@@ -65,6 +80,7 @@ static void write_store(struct strbuf *out, const struct store_metrics *metrics)
     gauge(out, "curfew_engines_refused", "Engines at which most containers are unknown, so that none is removed.",
           (double)metrics->engines_refused);
     gauge(out, "curfew_live_services", "Service instances that may exist.", (double)metrics->live_instances);
+    write_seconds(out, &metrics->seconds);
     gauge(out, "curfew_ready_slices", "Slices that could be leased, counted up to 10000.",
           (double)metrics->ready_slices);
     gauge(out, "curfew_leased_slices", "Slices that workers have.", (double)metrics->leased_slices);

@@ -19,7 +19,8 @@ SELECT coalesce((SELECT extract(epoch FROM clock_timestamp() - j.created_at)
            (SELECT min(due_at) FROM slice WHERE state = 3),
            (SELECT min(lease_until) + interval '5 seconds' FROM worker WHERE state <= 3))), 0))::double precision,
        (SELECT coalesce(sum(orphans), 0)::bigint FROM engine),
-       (SELECT count(*) FROM engine WHERE refused)
+       (SELECT count(*) FROM engine WHERE refused),
+       t.warming, t.useful, t.idle, t.leaked
   FROM (SELECT count(*) FILTER (WHERE outcome IS NULL) AS open,
                count(*) FILTER (WHERE outcome IS NULL AND paused) AS paused,
                count(*) FILTER (WHERE outcome IS NULL AND phase = 0) AS waiting,
@@ -28,6 +29,13 @@ SELECT coalesce((SELECT extract(epoch FROM clock_timestamp() - j.created_at)
                count(*) FILTER (WHERE outcome IS NOT NULL AND cleanup = 3) AS stuck
           FROM job
          WHERE closed_at IS NULL) j
+ CROSS JOIN (SELECT coalesce(sum(v.warming), 0) AS warming, coalesce(sum(v.useful), 0) AS useful,
+                    coalesce(sum(v.idle), 0) AS idle, coalesce(sum(v.leaked), 0) AS leaked
+               FROM instance i
+               LEFT JOIN job k ON k.id = i.job
+              CROSS JOIN LATERAL service_seconds(coalesce(i.started_at, i.placed_at), i.ready_at, k.finished_at,
+                                                 i.stop_requested_at, (SELECT clock_timestamp()), 60000) v
+              WHERE i.state BETWEEN 1 AND 10) t
 
 -- name: metrics_workers
 SELECT state, count(*) FROM worker GROUP BY state

@@ -35,10 +35,14 @@ SELECT i.job, i.name, i.epoch, i.state, i.runtime, i.object, w.name, i.host, i.p
  LIMIT 1000
 
 -- name: read_cleanup
+-- What should be gone for $2 milliseconds is leaked.
 SELECT j.cleanup, i.name, i.epoch, i.runtime, i.object, w.name, i.stop_requested_at, i.stop_reason, i.signals,
-       i.exit_code, i.exit_signal, i.grade, i.verified_at, i.state, i.boundary, i.stopped_at, i.failed, i.error
+       i.exit_code, i.exit_signal, i.grade, i.verified_at, i.state, i.boundary, i.stopped_at, i.failed, i.error,
+       t.warming, t.useful, t.idle, t.leaked
   FROM job j
   LEFT JOIN instance i ON i.job = j.id
   LEFT JOIN worker w ON w.id = i.worker
+ CROSS JOIN LATERAL service_seconds(coalesce(i.started_at, i.placed_at), i.ready_at, j.finished_at, i.stop_requested_at,
+                                    coalesce(i.stopped_at, i.verified_at, (SELECT clock_timestamp())), $2) t
  WHERE j.id = $1
  ORDER BY i.service, i.epoch

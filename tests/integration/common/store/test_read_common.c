@@ -184,7 +184,8 @@ static void test_services_and_certificates(void **state)
     strbuf_clear(&out);
     int64_t plain = store_submit(db, &(struct store_job){0});
     assert_ok(read_cleanup(db, plain, &out, &err), err);
-    assert_string_equal(strbuf_text(&out), "{\"cleanup\":\"none\",\"certificates\":[]}");
+    assert_string_equal(strbuf_text(&out), "{\"cleanup\":\"none\",\"certificates\":[],\"seconds\":"
+                                           "{\"warming\":0.000,\"useful\":0.000,\"idle\":0.000,\"leaked\":0.000}}");
 }
 
 static void test_events(void **state)
