@@ -37,6 +37,7 @@ static const struct api_doc docs[] = {
      .replies = {REPLY(201, JSON, "it was submitted", .type = "Created", .headers = "Location"),
                  REPLY(200, JSON, "the key is known: the job that it made, `created: false`", .type = "Created",
                        .headers = "Location"),
+                 REPLY(404, PROBLEM, "its bundle is not there: upload it first", .type = "not_found"),
                  CONFLICT("the key is known with another body"),
                  ABOVE_A_LIMIT(
                      "the token submits too often, or its jobs together would be above a limit, which is named")},

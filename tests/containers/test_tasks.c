@@ -1,5 +1,6 @@
 // Tasks in containers: what they get, what becomes of what they give, what they may not do, and how they reach
 // services.
+#include "tests/support/contract.h"
 #include "tests/support/test.h"
 
 #include "services/common/base/fd.h"
@@ -212,7 +213,7 @@ static void upload_bundle(const char *directory)
     AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
     const struct http_call call = {
         .method = "PUT", .path = target, .content_type = "application/zstd", .body = bytes, .body_length = length};
-    assert_ok(http_call(system_own_client(curfew, 0), &call, &response, &err), err);
+    assert_ok(contract_call(system_own_client(curfew, 0), &call, &response, &err), err);
     assert_int_equal(response.status, 201);
 }
 

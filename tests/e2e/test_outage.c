@@ -2,6 +2,7 @@
 // no database is needed, as always; afterwards the same manager goes on within seconds, and nothing that it had
 // acknowledged is lost.
 #include "services/common/base/clock.h"
+#include "tests/support/contract.h"
 #include "tests/support/db_test.h"
 #include "tests/support/fake_worker.h"
 #include "tests/support/process.h"
@@ -52,7 +53,7 @@ static bool submit(struct http_client *client, const char *key)
                              .body = spec,
                              .body_length = sizeof(spec) - 1};
     int64_t begin_ms = clock_boot_ms();
-    bool answered = http_call(client, &call, &response, NULL) == 0;
+    bool answered = contract_call(client, &call, &response, NULL) == 0;
     note_slowest(clock_boot_ms() - begin_ms);
     if (!answered) {
         atomic_fetch_add(&load.unanswered, 1);

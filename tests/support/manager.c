@@ -2,6 +2,7 @@
 
 #include "services/common/base/fd.h"
 #include "services/common/base/strbuf.h"
+#include "tests/support/contract.h"
 #include "tests/support/die.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
@@ -160,7 +161,7 @@ int client_call(struct http_client *client, const char *method, const char *path
                              .body_length = body ? strlen(body) : 0};
     if (out)
         *out = NULL;
-    if (http_call(client, &call, &response, NULL) < 0)
+    if (contract_call(client, &call, &response, NULL) < 0)
         return 0;
     if (out)
         *out = json_tokener_parse(strbuf_text(&response.body));

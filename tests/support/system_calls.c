@@ -5,6 +5,7 @@
 #include "services/common/base/strbuf.h"
 #include "services/common/db/db.h"
 #include "services/common/store/read.h"
+#include "tests/support/contract.h"
 #include "tests/support/die.h"
 #include "tests/support/oracle.h"
 #include "tests/support/process.h"
@@ -150,7 +151,8 @@ static bool streamed(void *context)
 {
     struct stream_call *call = context;
     for (int i = 0; i < system_count(call->system, SYSTEM_MANAGER); i++) {
-        if (http_get(system_own_client(call->system, i), call->path, &call->response, NULL) == 0 &&
+        const struct http_call get = {.method = "GET", .path = call->path};
+        if (contract_call(system_own_client(call->system, i), &get, &call->response, NULL) == 0 &&
             call->response.status == 200)
             return true;
     }

@@ -2,6 +2,7 @@
 #include "services/common/base/fd.h"
 #include "services/common/model/role.h"
 #include "services/jobmanager/routes.h"
+#include "tests/support/contract.h"
 #include "tests/support/db_test.h"
 #include "tests/support/manager.h"
 #include "tests/support/process.h"
@@ -298,7 +299,7 @@ static void the_book_of_who_did_what(void **state)
     assert_non_null(strstr(log, "event=\"call refused\""));
     struct http_header authorization = {"Authorization", world->headers[VIEWER]};
     struct http_call get = {.method = "GET", .path = "/metrics", .headers = &authorization, .header_count = 1};
-    assert_int_equal(http_call(world->client, &get, &metrics, NULL), 0);
+    assert_int_equal(contract_call(world->client, &get, &metrics, NULL), 0);
     const char *missing = strstr(strbuf_text(&metrics.body), "curfew_auth_refused_total{reason=\"missing\"} ");
     assert_true(missing && atoi(strchr(missing, ' ')) > 0);
 }

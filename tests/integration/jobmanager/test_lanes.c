@@ -1,6 +1,7 @@
 // What a lane has committed is there, whatever happens to the reply: submissions by key across kill -9, and a database
 // that goes away and comes back.
 #include "services/common/base/clock.h"
+#include "tests/support/contract.h"
 #include "tests/support/db_test.h"
 #include "tests/support/fake_worker.h"
 #include "tests/support/process.h"
@@ -144,7 +145,7 @@ static void assert_unavailable(struct manager *manager, const char *method, cons
     AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
     struct http_call call = {.method = method, .path = path, .body = body, .body_length = body ? strlen(body) : 0};
     struct err err;
-    assert_ok(http_call(client, &call, &response, &err), err);
+    assert_ok(contract_call(client, &call, &response, &err), err);
     if (response.status != 503 || response.retry_after_ms <= 0)
         fail_msg("%s %s: %d %s", method, path, response.status, strbuf_text(&response.body));
     http_client_free(client);

@@ -1,5 +1,6 @@
 // GET /v1/jobs/{id}?wait=...: answered when it is so, or when the time is over.
 #include "services/common/base/clock.h"
+#include "tests/support/contract.h"
 #include "tests/support/db_test.h"
 #include "tests/support/fake_worker.h"
 
@@ -108,7 +109,7 @@ static void an_etag_saves_the_body(void **state)
     assert_string_not_equal(first.etag, "");
     struct http_header header = {"If-None-Match", first.etag};
     struct http_call call = {.method = "GET", .path = path, .headers = &header, .header_count = 1};
-    assert_ok(http_call(client, &call, &second, &err), err);
+    assert_ok(contract_call(client, &call, &second, &err), err);
     assert_int_equal(second.status, 304);
     assert_int_equal(second.body.length, 0);
     http_client_free(client);

@@ -1,6 +1,7 @@
 // Bundles over HTTP: held against their name, stored once, handed out as they came.
 #include "services/common/base/id.h"
 #include "services/common/base/sha256.h"
+#include "tests/support/contract.h"
 #include "tests/support/db_test.h"
 #include "tests/support/manager.h"
 
@@ -33,7 +34,7 @@ static int transfer(struct http_client *client, const char *method, const char *
                              .body = bytes,
                              .body_length = length};
     struct err err;
-    assert_ok(http_call(client, &call, response, &err), err);
+    assert_ok(contract_call(client, &call, response, &err), err);
     return response->status;
 }
 
