@@ -13,7 +13,8 @@
 #include <string.h>
 
 #define OWN "Bearer the-operators-own-token"
-#define JOB "{\"name\":\"mine\",\"command\":[\"true\"]}"
+#define JOB \
+    "{\"name\":\"mine\",\"command\":[\"true\"],\"services\":[{\"name\":\"cache\",\"command\":[\"sleep\",\"9\"]}]}"
 #define PATH_SIZE 256
 
 static struct {
@@ -83,7 +84,7 @@ static char *submit(const char *authorization, const char *key)
 
 // ---- routes
 
-// The path of a route for a job and its first task.
+// The path of a route for a job, its first task and its service.
 static void fill_pattern(const char *pattern, const char *job, char out[static PATH_SIZE])
 {
     AUTO_STRBUF struct strbuf path = STRBUF_INIT;
@@ -92,7 +93,10 @@ static void fill_pattern(const char *pattern, const char *job, char out[static P
             strbuf_add_char(&path, *at);
             continue;
         }
-        strbuf_add_text(&path, strncmp(at, "{id}", 4) == 0 ? job : strncmp(at, "{stage}", 7) == 0 ? "main" : "0");
+        strbuf_add_text(&path, strncmp(at, "{id}", 4) == 0      ? job
+                               : strncmp(at, "{stage}", 7) == 0 ? "main"
+                               : strncmp(at, "{name}", 6) == 0  ? "cache"
+                                                                : "0");
         at = strchr(at, '}');
     }
     snprintf(out, PATH_SIZE, "%s", strbuf_text(&path));
