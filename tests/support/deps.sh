@@ -10,12 +10,12 @@ packages=(
     gcc libc6-dev make pkg-config
     libmicrohttpd-dev libjson-c-dev libpq-dev libcurl4-gnutls-dev libyaml-dev libarchive-dev libgnutls28-dev zlib1g-dev libcmocka-dev
     postgresql redis-server
-    procps jq curl python3 openssl
+    procps jq curl python3 openssl nginx-light haproxy
 )
 ci_packages=(
     clang clang-format-19 clang-tidy-19 cppcheck shellcheck valgrind libc6-dbg gcovr git
     docker.io docker-compose docker-registry mmdebstrap iptables iproute2 openssh-client openssh-server busybox-static prometheus libclang-rt-dev
-    nginx-light haproxy slowhttptest
+    slowhttptest
 )
 # From Debian 13 on the client of docker.io is a package of its own.
 # shellcheck source=/dev/null
