@@ -176,6 +176,11 @@ bench-peers: deps ## the same beside graphile-worker and pg-boss, which it insta
 	$(SUBMAKE) all tests
 	$(Q)BUILD=$(BUILD) RUNS=$(RUNS) tests/bench/peers/run.sh
 
+.PHONY: slow
+slow: deps-ci ## a thousand slow clients against a manager for SECONDS (60), by slowhttptest
+	$(SUBMAKE) all
+	$(Q)tests/bench/slow.sh $(BUILD) $(or $(SECONDS),60)
+
 .PHONY: images
 images: ## make all images of compose.yaml from Debian packages, where none can be pulled (REFRESH=1: from those of today)
 	$(Q)REFRESH=$(REFRESH) docker/bases.sh $(BUILD)/images
