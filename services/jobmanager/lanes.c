@@ -3,9 +3,11 @@
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/log.h"
+#include "services/common/base/macros.h"
 #include "services/common/db/db.h"
 #include "services/common/store/embedded.h"
 #include "services/jobmanager/condition.h"
+#include "services/jobmanager/gather.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -23,15 +25,17 @@ struct lane {
     struct submit_operation **submits;
     struct work_operation **works;
     size_t batch_count, submit_count, work_count;
-    bool was_down; // so that the log says it once
+    struct gather gather; // since its last transaction
+    bool was_down;        // so that the log says it once
 };
 
 struct lanes {
     struct lanes_settings settings;
     pthread_mutex_t mutex; // guards the queue and the stats
-    pthread_cond_t filled;
+    pthread_cond_t filled, gathered;
     struct lane_entry *first, *last;
-    size_t urgent; // entries in the queue that are not patient
+    size_t urgent;  // entries in the queue that are not patient
+    size_t awaited; // so many entries a lane waits for, or waited; 0: none ever has
     bool stopping;
     struct lanes_stats stats;
     struct lane *lanes;
@@ -57,6 +61,8 @@ int lanes_add(struct lanes *lanes, struct lane_entry *entry, struct err *err)
     // Within the lock: once the entry is done the lanes may be freed.
     if (lanes->stats.queued == 1 || (lanes->urgent == 1 && !entry->patient))
         pthread_cond_signal(&lanes->filled);
+    if (lanes->awaited > 0 && (size_t)lanes->stats.queued >= lanes->awaited)
+        pthread_cond_signal(&lanes->gathered);
     pthread_mutex_unlock(&lanes->mutex);
     return full ? err_set(err, ERR_UNAVAILABLE, "too many requests are waiting for the database") : 0;
 }
@@ -72,15 +78,28 @@ static void queue_wait(struct lanes *lanes)
     }
 }
 
+// With the lock held: waits for those whom the lane has just answered. Another lane may take the queue meanwhile.
+static void queue_gather(struct lane *lane)
+{
+    struct lanes *lanes = lane->lanes;
+    int64_t left_us;
+    while (lanes->first && !lanes->stopping &&
+           (left_us = gather_left_us(&lane->gather, (size_t)lanes->stats.queued, clock_boot_us())) > 0) {
+        lanes->awaited = lane->gather.expected;
+        condition_wait_us(&lanes->gathered, &lanes->mutex, left_us);
+    }
+}
+
 // Takes what is queued, at most a batch; false when there is nothing and the lanes stop.
 static bool batch_take(struct lane *lane)
 {
     struct lanes *lanes = lane->lanes;
     lane->batch_count = 0;
     pthread_mutex_lock(&lanes->mutex);
-    do
+    do {
         queue_wait(lanes);
-    while (!lanes->first && !lanes->stopping);
+        queue_gather(lane);
+    } while (!lanes->first && !lanes->stopping);
     while (lanes->first && lane->batch_count < lanes->settings.batch_max) {
         lane->batch[lane->batch_count++] = lanes->first;
         lanes->urgent -= !lanes->first->patient;
@@ -131,10 +150,12 @@ static void batch_sort(struct lane *lane, uint64_t mark)
     lane->batch_count = kept;
 }
 
-static void outcome_note(struct lane *lane, int outcome, const struct err *err)
+static void outcome_note(struct lane *lane, int64_t began_us, int outcome, const struct err *err)
 {
     struct lanes *lanes = lane->lanes;
     pthread_mutex_lock(&lanes->mutex);
+    lane->gather = gather_after(began_us, clock_boot_us(), lane->batch_count, (size_t)lanes->stats.queued);
+    lane->gather.expected = MIN(lane->gather.expected, lanes->settings.batch_max);
     lanes->stats.transactions++;
     lanes->stats.operations += (int64_t)lane->batch_count;
     lanes->stats.failures += outcome < 0;
@@ -155,8 +176,9 @@ static void batch_run(struct lane *lane)
     batch_sort(lane, lanes->settings.mark(lanes->settings.context));
     if (!lane->batch_count)
         return;
+    int64_t began_us = clock_boot_us();
     int outcome = hot_run(lane->hot, lane->submits, lane->submit_count, lane->works, lane->work_count, &wakes, &err);
-    outcome_note(lane, outcome, &err);
+    outcome_note(lane, began_us, outcome, &err);
     for (size_t i = 0; i < lane->batch_count; i++)
         lane->batch[i]->done(lane->batch[i], outcome < 0 ? -1 : 0, &err);
     if (outcome >= 0)
@@ -222,6 +244,7 @@ int lanes_start(const struct lanes_settings *settings, struct lanes **out, struc
     lanes->settings = *settings;
     pthread_mutex_init(&lanes->mutex, NULL);
     condition_init(&lanes->filled);
+    condition_init(&lanes->gathered);
     lanes->lanes = calloc((size_t)settings->count, sizeof(*lanes->lanes));
     if (!lanes->lanes) {
         lanes_stop(lanes);
@@ -245,6 +268,7 @@ void lanes_stop(struct lanes *lanes)
     pthread_mutex_lock(&lanes->mutex);
     lanes->stopping = true;
     pthread_cond_broadcast(&lanes->filled);
+    pthread_cond_broadcast(&lanes->gathered);
     pthread_mutex_unlock(&lanes->mutex);
     for (int i = 0; i < lanes->started; i++) {
         pthread_join(lanes->lanes[i].thread, NULL);
@@ -252,6 +276,7 @@ void lanes_stop(struct lanes *lanes)
     }
     free(lanes->lanes);
     pthread_cond_destroy(&lanes->filled);
+    pthread_cond_destroy(&lanes->gathered);
     pthread_mutex_destroy(&lanes->mutex);
     free(lanes);
 }

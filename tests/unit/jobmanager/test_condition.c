@@ -14,6 +14,9 @@ static void a_wait_ends_by_itself(void **state)
     while (clock_boot_ms() < until_ms)
         condition_wait(&condition, &mutex, until_ms - clock_boot_ms());
     condition_wait(&condition, &mutex, 0);
+    int64_t until_us = clock_boot_us() + 1200;
+    while (clock_boot_us() < until_us)
+        condition_wait_us(&condition, &mutex, until_us - clock_boot_us());
     pthread_mutex_unlock(&mutex);
     pthread_cond_destroy(&condition);
 }
