@@ -98,7 +98,7 @@ const struct command commands[] = {
     {"workers", NULL, "list the workers", NULL, false, cmd_workers, .options = {{0}}},
     {"drain", "WORKER", "give a worker nothing new", "WORKER is its number in `curfew workers`.", false, cmd_drain,
      .options = {{"--undo", NULL, NULL, "let it work again"}}},
-    {"doctor", NULL, "look at the machine, the engine, the manager and the database, and say what does not agree",
+    {"doctor", NULL, "look at the machine, the engine, the manager and its database, and say what is amiss",
      "Changes nothing. Exits with 8 when something is wrong, with 0 otherwise, warnings or not.", false, cmd_doctor,
      .options = {{"--engine", NULL, "URL",
                   "a container engine, such as unix:/var/run/docker.sock, which is looked at when it is there"}}},
