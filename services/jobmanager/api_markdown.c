@@ -90,7 +90,7 @@ static void print_json(const char *text, FILE *out)
     for (; *text; text++) {
         if (quoted || !strchr("{}[],", *text)) {
             quoted = quoted ? *text != '"' : *text == '"';
-            fputc(*text, out);
+            fputs(!quoted && *text == ':' ? ": " : (char[]){*text, '\0'}, out);
             if (quoted && *text == '\\')
                 fputc(*++text, out);
             continue;

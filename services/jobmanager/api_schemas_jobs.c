@@ -27,22 +27,23 @@ static const struct schema_field reason[] = {
 };
 
 static const struct schema_field stage[] = {
-    FIELD("name", "Name", "As in the spec."),
-    FIELD("state", "StageState", "`waiting` for others, `open`, or `closed`: nothing of it is left to do."),
+    FIELD("name", "Name", "As in the spec.", .example = "\"count\""),
+    FIELD("state", "StageState", "`waiting` for others, `open`, or `closed`: nothing of it is left to do.",
+          .example = "\"closed\""),
     FIELD("total", "Count", "Tasks so far; those of a stage with `from` grow."),
-    FIELD("ready", "Count", "Tasks that wait for a worker."),
-    FIELD("running", "Count", "Tasks that workers have."),
-    FIELD("delayed", "Count", "Tasks that wait for their next attempt."),
+    FIELD("ready", "Count", "Tasks that wait for a worker.", .example = "0"),
+    FIELD("running", "Count", "Tasks that workers have.", .example = "0"),
+    FIELD("delayed", "Count", "Tasks that wait for their next attempt.", .example = "0"),
     FIELD("succeeded", "Count", "Tasks that succeeded."),
-    FIELD("failed", "Count", "Tasks that are out of retries."),
-    FIELD("cancelled", "Count", "Tasks that will not be run."),
+    FIELD("failed", "Count", "Tasks that are out of retries.", .example = "0"),
+    FIELD("cancelled", "Count", "Tasks that will not be run.", .example = "0"),
 };
 
 static const struct schema_field job_service[] = {
-    FIELD("name", "Name", "As in the spec."),
+    FIELD("name", "Name", "As in the spec.", .example = "\"cache\""),
     FIELD("epoch", "Epoch", "Of its latest instance."),
     FIELD("runtime", "Word?", "How it is run."),
-    FIELD("state", "InstanceState", "Of its latest instance."),
+    FIELD("state", "InstanceState", "Of its latest instance.", .example = "\"verified\""),
     FIELD("host", "Host?", "Where it listens."),
     FIELD("ports", "Port{}", "On which ports, by their names.", .max = SPEC_PORTS_MAX),
 };
@@ -58,7 +59,7 @@ static const struct schema_field job[] = {
     FIELD("state", "JobState", "What it does, then how it ended.", .example = "\"succeeded\""),
     FIELD("outcome", "Outcome?", "How its work ended; null: not yet."),
     FIELD("cleanup", "CleanupState", "What became of its services.", .example = "\"clean\""),
-    FIELD("reason", "Reason?", "Why it did not succeed."),
+    FIELD("reason", "Reason?", "Why it did not succeed.", .example = "null"),
     FIELD("deleting", "boolean", "It is deleted as soon as it is closed.", .example = "false"),
     FIELD("created_at", "Time", "When it was submitted."),
     FIELD("started_at", "Time?", "When its first task could start."),
@@ -77,7 +78,7 @@ static const struct schema_field jobs_page[] = {
 };
 
 static const struct schema_field slice[] = {
-    FIELD("stage", "Name", "Its stage."),
+    FIELD("stage", "Name", "Its stage.", .example = "\"count\""),
     FIELD("first", "TaskIndex", "Its first task."),
     FIELD("count", "Count", "How many tasks it has."),
     FIELD("state", "SliceState", "Of all its tasks."),
@@ -99,7 +100,7 @@ static const struct schema_field task_error[] = {
 };
 static const struct schema_field task_entry[] = {
     FIELD("task", "TaskName", "Job, stage and number."),
-    FIELD("stage", "Name", "Its stage."),
+    FIELD("stage", "Name", "Its stage.", .example = "\"count\""),
     FIELD("index", "TaskIndex", "Its number there."),
     FIELD("state", "SliceState", "What it does."),
     FIELD("attempt", "Attempt", "The one that is, or was last."),
@@ -112,7 +113,7 @@ static const struct schema_field tasks_page[] = {
 };
 static const struct schema_field task[] = {
     FIELD("task", "TaskName", "Job, stage and number."),
-    FIELD("stage", "Name", "Its stage."),
+    FIELD("stage", "Name", "Its stage.", .example = "\"count\""),
     FIELD("index", "TaskIndex", "Its number there."),
     FIELD("state", "SliceState", "What it does."),
     FIELD("attempt", "Attempt", "The one that is, or was last."),
@@ -130,9 +131,9 @@ static const struct schema_field exit_status[] = {
 
 static const struct schema_field instance[] = {
     FIELD("job", "JobId", "The job that it is for."),
-    FIELD("name", "Name", "The service."),
+    FIELD("name", "Name", "The service.", .example = "\"cache\""),
     FIELD("epoch", "Epoch", "Which start of it."),
-    FIELD("state", "InstanceState", "What it does."),
+    FIELD("state", "InstanceState", "What it does.", .example = "\"ready\""),
     FIELD("runtime", "Word?", "How it is run."),
     FIELD("object", "Word?", "What the runtime calls it.", .example = "\"curfew-a1b2c3-j0d5n3rf8w2c4g.cache.1\""),
     FIELD("worker", "WorkerName?", "Who runs it."),
@@ -166,7 +167,7 @@ static const struct schema_field signal_sent[] = {
     FIELD("at", "Word", "When, RFC 3339.", .example = "\"2026-01-31T12:00:00.123456Z\""),
 };
 static const struct schema_field certificate[] = {
-    FIELD("service", "Name", "The service."),
+    FIELD("service", "Name", "The service.", .example = "\"cache\""),
     FIELD("epoch", "Epoch", "Which start of it."),
     FIELD("state", "InstanceState", "`verified` or `presumed_gone` when all is done.", .example = "\"verified\""),
     FIELD("runtime", "Word?", "How it was run."),
@@ -210,7 +211,7 @@ static const struct schema_field event[] = {
     FIELD("data", "object", "To what, by whom, why.", .example = "{}"),
 };
 static const struct schema_field result[] = {
-    FIELD("stage", "Name", "The stage whose output it is."),
+    FIELD("stage", "Name", "The stage whose output it is.", .example = "\"count\""),
     FIELD("task", "TaskIndex", "The task."),
     FIELD("output", "any", "What it wrote."),
 };

@@ -36,7 +36,7 @@ static const struct schema_field drain[] = {
 
 static const struct schema_field found[] = {
     FIELD("job", "JobId", "Of the service's job."),
-    FIELD("service", "Name", "The service."),
+    FIELD("service", "Name", "The service.", .example = "\"cache\""),
     FIELD("epoch", "StartedEpoch", "Which start of it."),
 };
 static const struct schema_field registration[] = {
@@ -75,7 +75,7 @@ static const struct schema_field signal_reported[] = {
 };
 static const struct schema_field observation[] = {
     FIELD("job", "JobId", "Of the service's job."),
-    FIELD("service", "Name", "The service."),
+    FIELD("service", "Name", "The service.", .example = "\"cache\""),
     FIELD("epoch", "StartedEpoch", "Which start of it."),
     FIELD("state", "ReportedState", "What the worker sees."),
     FIELD("object", "ObjectName", "What the runtime calls it.", .optional = true),
@@ -126,7 +126,7 @@ static const struct schema_field grant[] = {
     FIELD("slice", "SliceName", "What it is called in reports."),
     FIELD("token", "FencingToken", "Proves that it is leased to this worker."),
     FIELD("job", "JobId", "Its job."),
-    FIELD("stage", "Name", "Its stage."),
+    FIELD("stage", "Name", "Its stage.", .example = "\"count\""),
     FIELD("first", "TaskIndex", "Its first task."),
     FIELD("count", "Count", "How many tasks it has."),
     FIELD("attempt", "Attempt", "Which attempt at them."),
@@ -138,7 +138,7 @@ static const struct schema_field grant[] = {
 };
 static const struct schema_field start_order[] = {
     FIELD("job", "JobId", "Of the service's job."),
-    FIELD("service", "Name", "The service."),
+    FIELD("service", "Name", "The service.", .example = "\"cache\""),
     FIELD("epoch", "Epoch", "Which start of it."),
     FIELD("run", "any", "How it is run; null when it is to be taken over.",
           .example = "{\"command\":[\"redis-server\"]}"),
@@ -150,7 +150,7 @@ static const struct schema_field start_order[] = {
 };
 static const struct schema_field order[] = {
     FIELD("job", "JobId", "Of the service's job."),
-    FIELD("service", "Name", "The service."),
+    FIELD("service", "Name", "The service.", .example = "\"cache\""),
     FIELD("epoch", "Epoch", "Which start of it."),
     FIELD("reason", "Word", "Why.", .optional = true, .example = "\"job_ended\""),
 };
