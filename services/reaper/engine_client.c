@@ -1,6 +1,7 @@
 #include "services/reaper/engine_client.h"
 
 #include "services/common/base/cleanup.h"
+#include "services/common/base/log.h"
 #include "services/common/engine/network_removal.h"
 #include "services/common/http/client.h"
 #include "services/common/model/engine_labels.h"
@@ -198,6 +199,7 @@ int engine_client_remove(struct engine_client *engine, const char *id, struct er
 int engine_client_remove_network(struct engine_client *engine, const char *id, struct err *err)
 {
     struct network_removal removal;
+    char refusal[160] = "";
     int outcome = REMOVAL_GOES_ON;
     network_removal_begin(&removal, id);
     while (outcome == REMOVAL_GOES_ON) {
@@ -210,7 +212,11 @@ int engine_client_remove_network(struct engine_client *engine, const char *id, s
         outcome =
             network_removal_answered(&removal, response.status, strbuf_text(&response.body), response.body.length, err);
     }
+    if (removal.taken_out > 0)
+        log_event(LOG_WARN, "a network had endpoints of containers that are gone", "network", id, "endpoints",
+                  LOG_NUMBER(removal.taken_out), NULL);
     if (outcome == REMOVAL_IN_USE)
-        return err_set(err, ERR_CONFLICT, "network %.80s is in use", id);
+        return err_set(err, ERR_CONFLICT, "the engine says: %s%s%s", refusal, *removal.endpoint ? "; in it is " : "",
+                       removal.endpoint);
     return outcome < 0 ? -1 : ENGINE_DONE;
 }

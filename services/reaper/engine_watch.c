@@ -27,6 +27,7 @@ struct ending {
     int64_t first_seen_ms;
     int64_t asked_at_ms; // when the stop signal was sent; 0: not yet
     bool killed;
+    bool was_said;         // why it stays
     struct strbuf signals; // JSON array, open
     bool seen;             // in this round
 };
@@ -330,8 +331,15 @@ static int end_network(struct look *look, const struct engine_network *network, 
     look->left++;
     if (clock_boot_ms() < ending->first_seen_ms + look->watch->settings.patience_ms)
         return 0;
-    int outcome = engine_client_remove_network(look->watch->client, network->id, err);
-    return outcome < 0 && err->code != ERR_CONFLICT ? -1 : 0; // something is attached: it goes first
+    if (engine_client_remove_network(look->watch->client, network->id, err) >= 0)
+        return 0;
+    if (err->code != ERR_CONFLICT)
+        return -1;
+    if (!ending->was_said) // something is attached: it goes first
+        log_event(LOG_WARN, "network of a job that is over cannot be removed yet", "network", network->id, "job",
+                  network->job, "error", err->text, NULL);
+    ending->was_said = true;
+    return 0;
 }
 
 // Networks of jobs that are closed or unknown. A network that is in use cannot be removed, so no guard is needed.

@@ -5,6 +5,7 @@
 // removes the younger ones; one that is in use stays, and then the older ones go.
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/log.h"
 #include "services/common/model/engine_labels.h"
 #include "services/worker/runtime_docker_internal.h"
 
@@ -178,6 +179,9 @@ static int removal_answered(struct docker_instance *instance, const struct http_
                                            response->body.length, err);
     if (outcome == REMOVAL_GOES_ON)
         return ask_removal(instance, err);
+    if (instance->removal.taken_out > 0)
+        log_event(LOG_WARN, "a network had endpoints of containers that are gone", "network", instance->removal.network,
+                  "endpoints", LOG_NUMBER(instance->removal.taken_out), NULL);
     instance->network_refusals += outcome == REMOVAL_IN_USE;
     return outcome < 0 ? -1 : ask_for_list(instance, err);
 }

@@ -71,7 +71,8 @@ void docker_go(struct docker_instance *instance, enum docker_step step)
     instance->create_sent |= step == DOCKER_CREATE;
     log_event(LOG_DEBUG, "container", "identity", instance->identity, "step", steps[instance->step].name, NULL);
     loop_timer_disarm(instance->timer);
-    backoff_reset(&instance->backoff);
+    if (step != DOCKER_START) // a start that is tried again is attached again: that is no progress
+        backoff_reset(&instance->backoff);
     if (step == DOCKER_LOOK || step == DOCKER_WAIT)
         loop_timer_arm(instance->pressure, clock_boot_ms());
     begin(instance);

@@ -15,7 +15,7 @@
 
 #define WAIT_MS 90000
 #define WORKERS 2
-#define JOBS 5
+#define JOBS 3
 #define SLOTS 2 // of each worker
 #define NETWORKS 3
 // Its tasks fill both workers, each of them in its first attempt or not at all, and end when somebody has made a file.
@@ -74,17 +74,20 @@ static void let_go(const char *job)
         free(engine_docker_ok(engine, "exec", id, "touch", "/tmp/go", NULL));
 }
 
-static void expect_one_network(char *job)
+static void expect_one_network(const char *job)
 {
     char label[128];
     snprintf(label, sizeof label, ENGINE_LABEL_JOB "=%s", job);
-    if (!wait_until(all_run, job, WAIT_MS))
+    if (!wait_until(all_run, (void *)(uintptr_t)job, WAIT_MS))
         system_explain(curfew, job);
     assert_int_equal(engine_count(engine, label).networks, 1);
+}
+
+static void finish(const char *job)
+{
     let_go(job);
     AUTO_JSON_OBJECT struct json_object *shown = system_wait_closed(curfew, job, WAIT_MS);
     assert_string_equal(json_text_at(shown, "/outcome"), "succeeded");
-    assert_int_equal(containers_left(engine, job), 0);
     assert_int_equal(system_leftovers(curfew, job), 0);
 }
 
@@ -99,6 +102,8 @@ static void test_they_find_several(void **state)
     for (int i = 0; i < WORKERS; i++)
         system_signal(curfew, SYSTEM_WORKER, i, SIGCONT);
     expect_one_network(id);
+    finish(id);
+    assert_int_equal(containers_left(engine, id), 0);
 }
 
 static void test_they_ask_at_once(void **state)
@@ -108,7 +113,29 @@ static void test_they_ask_at_once(void **state)
     for (int i = 0; i < JOBS; i++) {
         system_submit(curfew, id, SPEC);
         expect_one_network(id);
+        finish(id);
+        assert_int_equal(containers_left(engine, id), 0);
     }
+}
+
+// Whoever else is in there is not touched, and keeps it; with him it goes.
+static void test_a_stranger_joins(void **state)
+{
+    char id[SYSTEM_ID_SIZE], network[ENGINE_NAME_SIZE], label[128];
+    UNUSED(state);
+    system_submit(curfew, id, SPEC);
+    expect_one_network(id);
+    engine_network_name(deployment(), id, network);
+    free(engine_docker_ok(engine, "run", "-d", "--init", "--name=stranger", "--net", network, ENGINE_IMAGE, "sleep",
+                          "600", NULL));
+    finish(id);
+    snprintf(label, sizeof label, ENGINE_LABEL_JOB "=%s", id);
+    assert_int_equal(engine_count(engine, label).networks, 1);
+    AUTO_FREE char *address = engine_docker_ok(
+        engine, "inspect", "--format={{.State.Running}} {{len .NetworkSettings.Networks}}", "stranger", NULL);
+    assert_string_equal(address, "true 1\n");
+    free(engine_docker_ok(engine, "rm", "-f", "stranger", NULL));
+    assert_int_equal(engine_wait_none(engine, label, CONTAINERS_SWEEP_MS), 0);
 }
 
 static int set_up(void **state)
@@ -133,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_they_find_several),
         cmocka_unit_test(test_they_ask_at_once),
+        cmocka_unit_test(test_a_stranger_joins),
     };
     return cmocka_run_group_tests_name("networks", tests, set_up, tear_down);
 }

@@ -98,6 +98,20 @@ int containers_check_closed(struct engine *engine, struct system *system, const 
     return check_running(engine, job) + check_services(system, job);
 }
 
+// What is in those that are left.
+static void print_networks(struct engine *engine, const char *label)
+{
+    char filter[160];
+    snprintf(filter, sizeof filter, "--filter=label=%s", label);
+    AUTO_FREE char *networks = engine_docker_ok(engine, "network", "ls", "-q", "--no-trunc", filter, NULL);
+    char *rest = networks;
+    for (char *id; (id = strsep(&rest, "\n")) && *id;) {
+        AUTO_FREE char *inside = engine_docker(engine, "network", "inspect", id, NULL);
+        fprintf(stderr, "%s\n", inside ? inside : id);
+        free(engine_docker(engine, "network", "rm", id, NULL)); // says on stderr why not
+    }
+}
+
 int containers_check_end(struct engine *engine, struct system *system)
 {
     char label[128];
@@ -106,6 +120,7 @@ int containers_check_end(struct engine *engine, struct system *system)
     if (left > 0) {
         fprintf(stderr, "faults: %d containers, networks and volumes of ours are left\n", left);
         engine_print(engine);
+        print_networks(engine, label);
     }
     return left;
 }
