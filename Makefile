@@ -172,7 +172,7 @@ bench: deps ## measure what a manager carries: RUNS runs (5), ONLY=name,name or 
 	$(SUBMAKE) all tests
 	$(Q)BUILD=$(BUILD) RUNS=$(RUNS) ONLY=$(ONLY) tests/bench/run.sh
 
-bench-peers: deps ## the same beside graphile-worker and pg-boss, which it installs with npm below build/: RUNS runs (3)
+bench-peers: deps ## the same beside graphile-worker, pg-boss, River and pgqueuer, which it installs below build/: RUNS runs (3)
 	$(SUBMAKE) all tests
 	$(Q)BUILD=$(BUILD) RUNS=$(RUNS) tests/bench/peers/run.sh
 

@@ -10,19 +10,30 @@ import subprocess
 import sys
 
 build, runs = sys.argv[1], int(sys.argv[2])
-node = f"{build}/bench/peers/node/node_modules/.bin/node"
-scripts = f"{build}/bench/peers/node"
+peers = f"{build}/bench/peers"
+node = [f"{peers}/node/node_modules/.bin/node"]
+COMMANDS = {
+    "graphile-worker": node + [f"{peers}/node/graphile.mjs"],
+    "pg-boss": node + [f"{peers}/node/pgboss.mjs"],
+    "river": [f"{peers}/go/river"],
+    "pgqueuer": [f"{peers}/python/venv/bin/python", "tests/bench/peers/pgqueuer_peer.py"],
+}
 
-# name, script, mode, jobs, processes, what it leaves out
+# name, command, mode, jobs, processes, what it leaves out
 PEERS = [
-    ("graphile-worker 0.18.0, batched", "graphile.mjs", "batched", 60000, 1,
+    ("graphile-worker 0.18.0, batched", "graphile-worker", "batched", 60000, 1,
      "no HTTP; a job's end is acknowledged before its commit"),
-    ("graphile-worker 0.18.0, batched, two processes", "graphile.mjs", "batched", 60000, 2,
+    ("graphile-worker 0.18.0, batched, two processes", "graphile-worker", "batched", 60000, 2,
      "no HTTP; a job's end is acknowledged before its commit"),
-    ("graphile-worker 0.18.0, unbatched", "graphile.mjs", "unbatched", 8000, 1, "no HTTP"),
-    ("pg-boss 12.38.0, 500 at a time", "pgboss.mjs", "batched", 60000, 1, "no HTTP"),
-    ("pg-boss 12.38.0, one at a time", "pgboss.mjs", "unbatched", 8000, 1, "no HTTP"),
+    ("graphile-worker 0.18.0, unbatched", "graphile-worker", "unbatched", 8000, 1, "no HTTP"),
+    ("pg-boss 12.38.0, 500 at a time", "pg-boss", "batched", 60000, 1, "no HTTP"),
+    ("pg-boss 12.38.0, one at a time", "pg-boss", "unbatched", 8000, 1, "no HTTP"),
+    ("River 0.51.2, 2,000 at a time", "river", "batched", 60000, 1,
+     "no HTTP; a job's end is acknowledged before its commit"),
+    ("pgqueuer 1.6.0, 500 at a time", "pgqueuer", "batched", 20000, 1,
+     "no HTTP; a job's end is acknowledged before its commit"),
 ]
+PEERS = [peer for peer in PEERS if os.access(COMMANDS[peer[1]][0], os.X_OK)]
 CURFEW = {
     "slices": ("slices of 100, items of 32 bytes, 16 workers", "Curfew, slices of 100, 16 workers"),
     "singles": ("one task per claim, 64 workers", "Curfew, one task per claim, 64 workers"),
@@ -40,9 +51,8 @@ def database():
 database.made = 0
 
 
-def start(script, mode, count, environment):
-    return subprocess.Popen([node, f"{scripts}/{script}", mode, str(count)], env=environment, stdout=subprocess.PIPE,
-                            text=True)
+def start(peer, mode, count, environment):
+    return subprocess.Popen(COMMANDS[peer] + [mode, str(count)], env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def last_line(process):
@@ -52,25 +62,25 @@ def last_line(process):
     return json.loads(out.splitlines()[-1]) if out.strip() else None
 
 
-def rate(script, mode, count, processes):
+def rate(peer, mode, count, processes):
     environment = database()
-    last_line(start(script, "fill", count, environment))
+    last_line(start(peer, "fill", count, environment))
     held = subprocess.run(["psql", "-qAt", "-c", "SELECT count(*) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL "
                            "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"],
                           check=True, capture_output=True, text=True).stdout.strip()
     if held != "0":
         sys.exit(f"bench-peers: {held} foreign snapshots are open")
-    parts = [last_line(each) for each in [start(script, mode, count, environment) for _ in range(processes)]]
+    parts = [last_line(each) for each in [start(peer, mode, count, environment) for _ in range(processes)]]
     done = sum(part["count"] for part in parts)
     if done != count:
-        sys.exit(f"bench-peers: {script} {mode}: {done} of {count} jobs were done")
+        sys.exit(f"bench-peers: {peer} {mode}: {done} of {count} jobs were done")
     took = max(part["last"] for part in parts) - min(part["first"] for part in parts if part["first"])
     return done * 1000 / took
 
 
 def curfew(values, latencies):
     subprocess.run([f"{build}/tests/bench/scenarios/scenarios", "--runs=1", "--only=slices,singles,latency",
-                    f"--json={scripts}"], check=True, stdout=subprocess.DEVNULL)
+                    f"--json={peers}"], check=True, stdout=subprocess.DEVNULL)
     for scenario, (measure, name) in CURFEW.items():
         values.setdefault(name, []).append(measures(scenario)[measure])
     for point in ("p50", "p99"):
@@ -78,14 +88,14 @@ def curfew(values, latencies):
 
 
 def measures(scenario):
-    with open(f"{scripts}/{scenario}.json") as file:
+    with open(f"{peers}/{scenario}.json") as file:
         return {each["name"]: each["median"] for each in json.load(file)["measures"]}
 
 
 def peer_latency(latencies):
     environment = database()
-    last_line(start("graphile.mjs", "fill", 0, environment))
-    found = sorted(last_line(start("graphile.mjs", "latency", 400, environment))["latencies"])
+    last_line(start("graphile-worker", "fill", 0, environment))
+    found = sorted(last_line(start("graphile-worker", "latency", 400, environment))["latencies"])
     for point, part in (("p50", 0.5), ("p99", 0.99)):
         latencies.setdefault(("graphile-worker 0.18.0", point), []).append(found[int((len(found) - 1) * part)])
 
@@ -112,8 +122,8 @@ def main():
     for _ in range(runs):
         curfew(values, latencies)
         peer_latency(latencies)
-        for name, script, mode, count, processes, _ in PEERS:
-            values.setdefault(name, []).append(rate(script, mode, count, processes))
+        for name, peer, mode, count, processes, _ in PEERS:
+            values.setdefault(name, []).append(rate(peer, mode, count, processes))
     show(values, latencies)
     with open(f"{build}/bench/peers.json", "w") as file:
         json.dump({"runs": runs, "conditions": {"cores": os.cpu_count(), "load": load}, "rates": values,

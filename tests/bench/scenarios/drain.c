@@ -13,6 +13,9 @@
 #define LIMIT_MS 120000
 #define CURVE_MS 3000
 #define ITEM_JOB 100000
+#define SOAK_MS 600000
+#define SOAK_JOBS 100
+#define SOAK_TASKS 10000000 // of each job: more than can be done
 
 struct shape {
     int managers, workers, jobs;
@@ -107,4 +110,20 @@ void scenario_managers(struct pg *pg)
 {
     managers(pg, "slices of 100", (struct shape){.workers = 16, .width = 100, .jobs = 1, .tasks = 2000000});
     managers(pg, "one task per claim", (struct shape){.workers = 64, .width = 1, .jobs = 1, .tasks = 60000});
+}
+
+// Many jobs at once, so that transactions of both managers change several of the same jobs.
+void scenario_soak(struct pg *pg)
+{
+    AUTO_WORLD struct world world = {0};
+    struct crew crew;
+    world_open(&world, pg, 2);
+    crew_open(&crew, &world, 64, 30, SOAK_TASKS);
+    submit_counted(&world, SOAK_JOBS, SOAK_TASKS);
+    static const char rolled_back[] = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+    int64_t before = world_sql(&world, rolled_back);
+    double seconds = crew_run(&crew, &world, SOAK_MS);
+    note("two managers for 10 minutes", "tasks/s", (double)crew.done / seconds);
+    note("transactions that were rolled back", "", (double)(world_sql(&world, rolled_back) - before));
+    crew_close(&crew);
 }

@@ -31,6 +31,7 @@ static const struct scenario {
     {"latency", scenario_latency, 50, "from a submit to its task at a worker that waits"},
     {"idle", scenario_idle, 50, "1,000 workers that wait"},
     {"managers", scenario_managers, 50, "two managers on one database against one"},
+    {"soak", scenario_soak, 1, "two managers and 100 jobs for 10 minutes, without a deadlock"},
     {"tasks", scenario_tasks, 50, "jobs of 10,000 to 10,000,000 tasks"},
     {"open", scenario_open, 50, "1 to 10,000 open jobs"},
     {"finished", scenario_finished, 3, "a claim beside 10,000,000 finished tasks and 100,000 finished jobs"},

@@ -10,6 +10,7 @@ void scenario_singles(struct pg *pg);
 void scenario_widths(struct pg *pg);
 void scenario_workers(struct pg *pg);
 void scenario_managers(struct pg *pg);
+void scenario_soak(struct pg *pg);
 // jobs.c: jobs that are submitted one by one
 void scenario_jobs(struct pg *pg);
 void scenario_latency(struct pg *pg);
