@@ -6,21 +6,17 @@
 #include "services/common/db/notifier.h"
 #include "services/common/store/embedded.h"
 #include "services/common/store/wakes.h"
+#include "services/reaper/rounds.h"
 
-#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #define CHANNEL "curfew"
 #define ROUND_MS ((int64_t)1000) // less when the leadership has to be renewed more often
 
 struct engine_thread {
     struct engine_watch_settings settings;
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t stop;
-    bool stopping;
+    struct rounds *rounds;
     bool in_trouble;
     struct db *db;
     struct notifier *notifier;
@@ -59,8 +55,9 @@ static void send_wakes(struct engine_thread *thread, struct wakes *wakes)
     }
 }
 
-static void look(struct engine_thread *thread)
+static int64_t look(void *context)
 {
+    struct engine_thread *thread = context;
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
     struct err err = {0};
     int outcome = prepare(thread, &err);
@@ -69,33 +66,7 @@ static void look(struct engine_thread *thread)
     note(thread, outcome < 0, &err);
     if (thread->notifier)
         send_wakes(thread, &wakes); // of what was committed, though a later part may have failed
-}
-
-// True when the thread shall end.
-static bool rest(struct engine_thread *thread)
-{
-    struct timespec until;
-    int64_t round_ms = MIN(ROUND_MS, thread->settings.term_ms / 3);
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += round_ms % 1000 * 1000000;
-    until.tv_sec += round_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&thread->mutex);
-    int outcome = 0;
-    while (!thread->stopping && outcome == 0)
-        outcome = pthread_cond_timedwait(&thread->stop, &thread->mutex, &until);
-    bool stopping = thread->stopping;
-    pthread_mutex_unlock(&thread->mutex);
-    return stopping;
-}
-
-static void *run(void *context)
-{
-    struct engine_thread *thread = context;
-    do
-        look(thread);
-    while (!rest(thread));
-    return NULL;
+    return MIN(ROUND_MS, thread->settings.term_ms / 3);
 }
 
 static void release(struct engine_thread *thread)
@@ -103,27 +74,18 @@ static void release(struct engine_thread *thread)
     engine_watch_free(thread->watch);
     notifier_close(thread->notifier);
     db_close(thread->db);
-    pthread_cond_destroy(&thread->stop);
-    pthread_mutex_destroy(&thread->mutex);
     free(thread);
 }
 
 int engine_thread_start(const struct engine_watch_settings *settings, struct engine_thread **out, struct err *err)
 {
-    pthread_condattr_t attributes;
     struct engine_thread *thread = calloc(1, sizeof *thread);
     if (!thread)
         return err_set(err, ERR_NO_MEMORY, "no memory to watch an engine");
     thread->settings = *settings;
-    pthread_mutex_init(&thread->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&thread->stop, &attributes);
-    pthread_condattr_destroy(&attributes);
-    int number = pthread_create(&thread->thread, NULL, run, thread);
-    if (number != 0) {
+    if (rounds_start(look, thread, &thread->rounds, err) < 0) {
         release(thread);
-        return err_set(err, ERR_UNAVAILABLE, "no thread to watch an engine: %s", strerror(number));
+        return -1;
     }
     *out = thread;
     return 0;
@@ -133,10 +95,6 @@ void engine_thread_stop(struct engine_thread *thread)
 {
     if (!thread)
         return;
-    pthread_mutex_lock(&thread->mutex);
-    thread->stopping = true;
-    pthread_cond_signal(&thread->stop);
-    pthread_mutex_unlock(&thread->mutex);
-    pthread_join(thread->thread, NULL);
+    rounds_stop(thread->rounds);
     release(thread);
 }

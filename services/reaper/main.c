@@ -1,6 +1,6 @@
 // curfew-reaper: runs the sweeps of sweeps.c while it leads, on a loop with a timer per sweep and one for the
-// leadership. A second thread watches a container engine, if there is one. Keeps nothing: killed at any moment, another
-// one goes on from the database.
+// leadership. A second thread watches a container engine, a third one exports traces, if there is where to. Keeps
+// nothing: killed at any moment, another one goes on from the database.
 #include "services/common/base/clock.h"
 #include "services/common/base/log.h"
 #include "services/common/base/loop.h"
@@ -13,6 +13,7 @@
 #include "services/reaper/leadership.h"
 #include "services/reaper/settings.h"
 #include "services/reaper/sweeps.h"
+#include "services/reaper/trace_thread.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ struct reaper {
     struct loop_timer *leadership_timer;
     struct sweep_timer *sweeps;
     struct engine_thread *engine; // NULL: none is watched
+    struct trace_thread *traces;  // NULL: none are exported
     struct wakes wakes;
     bool in_trouble; // the last call failed, and was logged
 };
@@ -163,6 +165,19 @@ static int watch_engine(struct reaper *reaper, struct err *err)
     return settings.url && *settings.url ? engine_thread_start(&settings, &reaper->engine, err) : 0;
 }
 
+static int export_traces(struct reaper *reaper, struct err *err)
+{
+    const struct trace_export_settings settings = {
+        .endpoint = reaper->settings.otlp_endpoint,
+        .token = reaper->settings.otlp_token,
+        .term_ms = reaper->settings.term_ms,
+        .limit = (int)reaper->settings.limit,
+    };
+    if (!settings.endpoint || !*settings.endpoint)
+        return 0;
+    return trace_thread_start(&settings, reaper->settings.database_url, &reaper->traces, err);
+}
+
 static int reaper_run(struct reaper *reaper, struct err *err)
 {
     const int signals[] = {SIGTERM, SIGINT};
@@ -174,7 +189,7 @@ static int reaper_run(struct reaper *reaper, struct err *err)
     if (open_database(reaper, err) < 0)
         return -1;
     if (leadership_init(&reaper->leadership, "reaper", reaper->settings.term_ms, err) < 0 ||
-        add_timers(reaper, err) < 0 || watch_engine(reaper, err) < 0)
+        add_timers(reaper, err) < 0 || watch_engine(reaper, err) < 0 || export_traces(reaper, err) < 0)
         return -1;
     log_event(LOG_INFO, "ready", "holder", reaper->leadership.holder, NULL);
     int outcome = loop_run(reaper->loop, err);
@@ -185,6 +200,7 @@ static int reaper_run(struct reaper *reaper, struct err *err)
 static void reaper_release(struct reaper *reaper)
 {
     engine_thread_stop(reaper->engine);
+    trace_thread_stop(reaper->traces);
     loop_free(reaper->loop);
     pulse_close(&reaper->pulse);
     notifier_close(reaper->notifier);

@@ -16,6 +16,11 @@ static const struct config_setting settings[] = {
      "File with the password for the database, where there is no passfile."},
     {"health-file", CONFIG_TEXT, FIELD(health_file), NULL, 0, 0, false,
      "File that says how long it is healthy, for `health`: it has asked the database who leads within the last term."},
+    {"otlp-endpoint", CONFIG_TEXT, FIELD(otlp_endpoint), NULL, 0, 0, false,
+     "OpenTelemetry collector that gets the traces of closed jobs, such as http://127.0.0.1:4318 (OTLP over HTTP, "
+     "JSON)."},
+    {"otlp-token", CONFIG_SECRET, FIELD(otlp_token), NULL, 0, 0, false,
+     "File with a bearer token for the collector, if it wants one."},
     {"term", CONFIG_DURATION, FIELD(term_ms), "5s", 500, 60000, false,
      "How long a reaper leads without renewing; another one takes over at most so much later."},
     {"skew", CONFIG_DURATION, FIELD(skew_ms), "5s", 0, 600000, false,

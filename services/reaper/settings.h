@@ -10,6 +10,8 @@ struct reaper_settings {
     char *engine;            // NULL: none
     char *database_password; // NULL: from a passfile, or none
     char *health_file;       // NULL: none
+    char *otlp_endpoint;     // NULL: traces are not exported
+    char *otlp_token;        // NULL: none
     int64_t term_ms;
     int64_t skew_ms;
     int64_t patience_ms;
