@@ -95,11 +95,14 @@ $(BUILD)/obj/%.o: %.c $(FLAGS) | $(if $(wildcard services/common/store/embed_sql
 # but for tests/faults and tests/bench/scenarios, which are one each.
 TEST_SRC := $(shell find tests/unit tests/integration tests/e2e tests/containers tests/fuzz -name 'test_*.c' 2>/dev/null)
 FAULTS_SRC := $(call find_c,tests/faults)
+SCARCE_SRC := tests/fixtures/preload/scarce.c
 SCENARIOS_SRC := $(call find_c,tests/bench/scenarios)
-TOOL_SRC := $(filter-out $(SCENARIOS_SRC),$(call find_c,tests/bench tests/docs tests/fixtures))
+TOOL_SRC := $(filter-out $(SCENARIOS_SRC) $(SCARCE_SRC),$(call find_c,tests/bench tests/docs tests/fixtures))
+SCARCE := $(BUILD)/lib/scarce.so
 STATIC_NASTY := $(BUILD)/tests/fixtures/static/nasty
 TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC) $(TOOL_SRC)) $(BUILD)/tests/faults/faults $(BUILD)/tests/bench/scenarios/scenarios $(STATIC_NASTY)
-lib_of = $(if $(findstring /fuzz/,$(1)),$(BUILD)/lib/libjobmanager.a $(BUILD)/lib/libworker.a)$(if $(findstring worker/shim,$(1)),$(BUILD)/lib/libshim.a,$(foreach p,$(PROGRAMS),$(if $(findstring /$(p)/,$(1)),$(BUILD)/lib/lib$(p).a)))
+$(BUILD)/tests/e2e/test_scarce: | $(SCARCE)
+lib_of = $(if $(findstring /e2e/test_scarce,$(1)),$(BUILD)/lib/libjobmanager.a)$(if $(findstring /fuzz/,$(1)),$(BUILD)/lib/libjobmanager.a $(BUILD)/lib/libworker.a)$(if $(findstring worker/shim,$(1)),$(BUILD)/lib/libshim.a,$(foreach p,$(PROGRAMS),$(if $(findstring /$(p)/,$(1)),$(BUILD)/lib/lib$(p).a)))
 .SECONDEXPANSION:
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call lib_of,$$@) $(BUILD)/lib/libsupport.a $(BUILD)/lib/libcommon.a
 	$(LINK) -lcmocka $(LIBS)
@@ -110,6 +113,9 @@ FUZZ_BIN := $(filter $(BUILD)/tests/fuzz/%,$(TEST_BIN))
 $(FUZZ_BIN): $(if $(LIBFUZZER),,$(call obj,tests/fuzz/replay.c))
 $(STATIC_NASTY): tests/fixtures/nasty.c $(FLAGS) # for images that hold nothing else
 	$(Q)$(SAY) "LINK  $@"; mkdir -p $(@D) && $(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARN) -static -o $@ $<
+
+$(SCARCE): $(SCARCE_SRC) $(FLAGS)
+	$(Q)$(SAY) "LINK  $@"; mkdir -p $(@D) && $(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 $(WARN) -fPIC -shared -o $@ $< -ldl
 
 .PHONY: tests
 tests: $(TEST_BIN) ## build all test programs, run none

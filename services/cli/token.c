@@ -19,8 +19,6 @@
 #define WORDS_MAX 64
 #define PATIENCE_MS 60000
 
-extern char **environ;
-
 // ---- a command
 
 static int start(char *const words[], int output, pid_t *pid)

@@ -2,6 +2,7 @@
 #include "services/common/http/server_internal.h"
 #include "services/common/json/problem_document.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void http_reply_release(struct http_reply *reply)
@@ -55,9 +56,9 @@ void http_reply_header(struct http_reply *reply, const char *name, const char *v
 
 void http_reply_retry_after(struct http_reply *reply, int64_t delay_ms)
 {
-    AUTO_STRBUF struct strbuf seconds = STRBUF_INIT;
-    strbuf_add_i64(&seconds, delay_ms > 1000 ? (delay_ms + 999) / 1000 : 1);
-    http_reply_header(reply, "Retry-After", strbuf_text(&seconds));
+    char seconds[24];
+    snprintf(seconds, sizeof seconds, "%lld", (long long)(delay_ms > 1000 ? (delay_ms + 999) / 1000 : 1));
+    http_reply_header(reply, "Retry-After", seconds);
 }
 
 // Whether If-None-Match lists `quoted`, weakly or not, or is "*".

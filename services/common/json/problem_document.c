@@ -56,6 +56,7 @@ static void add_text(struct strbuf *out, const char *text)
             strbuf_add_char(&mended, '?');
         at++;
     }
+    out->failed = out->failed || mended.failed; // never a text that lacks what it says
     strbuf_add_json(out, strbuf_text(&mended), mended.length);
 }
 
