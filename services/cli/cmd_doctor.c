@@ -162,10 +162,14 @@ static void print_all(const struct cli *cli, const struct findings *findings)
 int cmd_doctor(struct cli *cli)
 {
     AUTO_JSON_DOCUMENT struct json_document answer = JSON_DOCUMENT_INIT;
+    if (cli_option(cli, "--force") && !cli_option(cli, "--drill"))
+        return cli_usage(cli->command, "--force is for --drill");
     struct findings findings = {.list = json_object_new_array()};
     doctor_machine(&findings);
     const char *deployment = look_at_manager(cli, &findings, &answer);
     look_at_engine(cli, deployment, &findings);
+    if (cli_option(cli, "--drill") && *deployment)
+        doctor_drill(cli, &findings);
     print_all(cli, &findings);
     json_object_put(findings.list);
     return findings.worst == VERDICT_WRONG ? EXIT_ERROR : 0;

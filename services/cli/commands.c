@@ -99,9 +99,15 @@ const struct command commands[] = {
     {"drain", "WORKER", "give a worker nothing new", "WORKER is its number in `curfew workers`.", false, cmd_drain,
      .options = {{"--undo", NULL, NULL, "let it work again"}}},
     {"doctor", NULL, "look at the machine, the engine, the manager and its database, and say what is amiss",
-     "Changes nothing. Exits with 8 when something is wrong, with 0 otherwise, warnings or not.", false, cmd_doctor,
-     .options = {{"--engine", NULL, "URL",
-                  "a container engine, such as unix:/var/run/docker.sock, which is looked at when it is there"}}},
+     "Changes nothing without --drill. Exits with 8 when something is wrong, with 0 otherwise, warnings or not.", false,
+     cmd_doctor,
+     .options =
+         {{"--engine", NULL, "URL",
+           "a container engine, such as unix:/var/run/docker.sock, which is looked at when it is there"},
+          {"--drill", NULL, NULL,
+           "submit a canary with a service, have the worker that takes it kill itself, and prove that nothing of "
+           "the canary is left; needs a token of role admin, and a worker that has nothing else"},
+          {"--force", NULL, NULL, "drill: also when the worker has something else"}}},
     {"leaks", NULL, "list services that outlive their job", "None is how it should be.", false, cmd_leaks,
      .options = {{0}}},
     {"token", "create|list|revoke", "make, list or revoke tokens",

@@ -1,4 +1,4 @@
-// What `curfew doctor` finds, area by area. Looks only, changes nothing.
+// What `curfew doctor` finds, area by area. Looks only, but for the drill.
 #pragma once
 
 #include "services/cli/cli.h"
@@ -21,5 +21,7 @@ void findings_add_answer(struct findings *findings, struct json_object *answer);
 enum verdict verdict_from_name(const char *name); // anything that is not known is VERDICT_WRONG
 
 void doctor_machine(struct findings *findings); // this machine, as this user
+// Has the worker that takes a canary job kill itself, and says whether anything of the canary is left. Minutes at most.
+void doctor_drill(struct cli *cli, struct findings *findings);
 // The engine at `url` against what the manager, of this deployment, knows to be there; "" when it is not known.
 void doctor_engine(struct cli *cli, const char *url, const char *deployment, struct findings *findings);

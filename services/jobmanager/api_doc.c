@@ -187,6 +187,14 @@ static const struct api_doc docs[] = {
      "Twice is the same as once. Every manager knows it within two seconds; requests that it has let in and that still "
      "wait or stream end within five more.",
      .replies = {REPLY(200, JSON, "the token, `revoked`", .type = "Token")}},
+    {"POST",
+     "/v1/workers/{id}/drill",
+     "For `curfew doctor --drill`: the worker's present life ends as if by SIGKILL, with the next answer to its poll. "
+     "It is "
+     "given nothing more until then.",
+     {JSON, "Drill", "the canary", false},
+     .replies = {REPLY(200, JSON, "the worker as it is now", .type = "Worker"),
+                 CONFLICT("it has nothing of the canary, has something of other jobs, or does not answer")}},
     {"GET", "/v1/doctor", "Looks at the database, the reaper, the workers and what outlives its job.",
      .replies = {REPLY(200, JSON, "every check, whatever it found", .type = "Doctor")}},
     {"GET", "/v1/version", .replies = {REPLY(200, JSON, "who answers", .type = "Version")}},

@@ -30,6 +30,10 @@ static const struct schema_field worker[] = {
 static const struct schema_field workers[] = {
     FIELD("workers", "Worker[]", "All that are not gone."),
 };
+static const struct schema_field drill[] = {
+    FIELD("job", "JobId", "The canary: the worker has to have something of it."),
+    FIELD("force", "boolean", "Also when it has something of other jobs.", .optional = true, .example = "false"),
+};
 static const struct schema_field drain[] = {
     FIELD("drain", "boolean", "False takes it back.", .optional = true),
 };
@@ -107,14 +111,15 @@ static const struct schema_field poll_within[] = {
     SAID_BY_POLL,
 };
 
-#define FOUND_BY_POLL(IS_OPTIONAL)                                                                        \
-    FIELD("lease_ms", "Milliseconds", "The lease, renewed.", .optional = (IS_OPTIONAL)),                  \
-        FIELD("slices", "Grant[]", "Tasks to run.", .optional = (IS_OPTIONAL)),                           \
-        FIELD("start", "StartOrder[]", "Services to start, or to take over.", .optional = (IS_OPTIONAL)), \
-        FIELD("stop", "Order[]", "Services to stop.", .optional = (IS_OPTIONAL)),                         \
-        FIELD("verify", "Order[]", "Services to look for again.", .optional = (IS_OPTIONAL)),             \
-        FIELD("cancel", "CancelOrder[]", "Tasks to end.", .optional = (IS_OPTIONAL)),                     \
-        FIELD("drain", "boolean", "It is given nothing new.", .optional = (IS_OPTIONAL), .example = "false")
+#define FOUND_BY_POLL(IS_OPTIONAL)                                                                            \
+    FIELD("lease_ms", "Milliseconds", "The lease, renewed.", .optional = (IS_OPTIONAL)),                      \
+        FIELD("slices", "Grant[]", "Tasks to run.", .optional = (IS_OPTIONAL)),                               \
+        FIELD("start", "StartOrder[]", "Services to start, or to take over.", .optional = (IS_OPTIONAL)),     \
+        FIELD("stop", "Order[]", "Services to stop.", .optional = (IS_OPTIONAL)),                             \
+        FIELD("verify", "Order[]", "Services to look for again.", .optional = (IS_OPTIONAL)),                 \
+        FIELD("cancel", "CancelOrder[]", "Tasks to end.", .optional = (IS_OPTIONAL)),                         \
+        FIELD("drain", "boolean", "It is given nothing new.", .optional = (IS_OPTIONAL), .example = "false"), \
+        FIELD("drill", "boolean", "It is to kill itself, as if by SIGKILL.", .optional = true, .example = "false")
 
 static const struct schema_field work[] = {FOUND_BY_POLL(false)};
 static const struct schema_field reported[] = {
@@ -197,6 +202,7 @@ static const struct schema_field report[] = {
 static const struct schema schemas[] = {
     REPLY("Worker", worker, "a worker"),
     REPLY("Workers", workers, "the fleet"),
+    BODY("Drill", drill, "the canary of a drill"),
     BODY("Drain", drain, "whether a worker is given nothing new"),
     BODY("FoundService", found, "an instance of a service"),
     BODY("Registration", registration, "a worker that registers"),

@@ -40,6 +40,7 @@ static const struct http_route routes[] = {
     {"GET", "/v1/workers/{id}", worker_show, ROLE_VIEWER, "show a worker", 0, 0, 0},
     {"GET", "/v1/workers/{id}/why", worker_why, ROLE_VIEWER, "why a worker does what it does", 0, 0, 0},
     {"POST", "/v1/workers/{id}/drain", worker_drain, ROLE_ADMIN, "give a worker nothing new", SMALL_BODY, 0, 0},
+    {"POST", "/v1/workers/{id}/drill", worker_drill, ROLE_ADMIN, "have a worker kill itself", SMALL_BODY, 0, 0},
     {"POST", "/v1/workers", worker_register, ROLE_WORKER, "register a worker", SMALL_BODY, 0, 0},
     {"POST", "/v1/workers/{id}/poll", worker_poll, ROLE_WORKER, "heartbeat; wait for tasks and orders",
      POLL_BODY_LIMIT_BYTES, 0, 0},

@@ -35,12 +35,13 @@ static uint64_t hash_of(const struct work_operation *operation)
     hash = mix_instances(hash, operation->verifies, operation->verify_count);
     for (size_t i = 0; i < operation->cancel_count; i++)
         hash = mix_number(hash, operation->cancels[i].token);
-    return hash;
+    return operation->drill ? ~hash : hash;
 }
 
 bool work_has_orders(const struct work_operation *operation)
 {
-    return operation->start_count || operation->stop_count || operation->verify_count || operation->cancel_count;
+    return operation->start_count || operation->stop_count || operation->verify_count || operation->cancel_count ||
+           operation->drill;
 }
 
 bool told_is_news(const struct told *told, const struct work_operation *operation)

@@ -159,6 +159,8 @@ static void add_found(struct strbuf *out, const struct work_operation *operation
     add_orders(out, ",\"verify\":[", operation->verifies, operation->verify_count);
     add_cancels(out, operation);
     strbuf_add_text(out, operation->drain ? ",\"drain\":true" : ",\"drain\":false");
+    if (operation->drill)
+        strbuf_add_text(out, ",\"drill\":true");
 }
 
 static void add_stale(struct strbuf *out, const struct work_operation *operation)

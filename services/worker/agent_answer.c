@@ -5,7 +5,9 @@
 #include "services/common/json/wire.h"
 #include "services/worker/agent_internal.h"
 
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #define REFUSED_RETRY_MS 5000
 #define ANSWER_ARENA_BYTES 1024
@@ -190,6 +192,13 @@ static void carry_out(struct agent *agent, struct poll_reply *reply)
         tasks_cancel(agent->tasks, reply->cancels[i].slice, reply->cancels[i].token);
 }
 
+// A drill: nothing is ended and nobody is told, as when the kernel or somebody else kills this process.
+static void die(void)
+{
+    log_event(LOG_WARN, "killed by its own hand: an administrator has ordered a drill", NULL);
+    kill(getpid(), SIGKILL);
+}
+
 // A poll's reply, or a report's: what was carried has arrived, and there may be orders.
 static void accept_reply(struct agent *agent, struct exchange *exchange, const struct http_response *response,
                          const char *what)
@@ -208,6 +217,8 @@ static void accept_reply(struct agent *agent, struct exchange *exchange, const s
     }
     if (exchange->polls) {
         agent_lease_renewed(agent, exchange->sent_at_ms, reply.lease_ms);
+        if (reply.drill)
+            die();
         agent->draining = agent->ending || reply.drain;
         carry_out(agent, &reply);
     }

@@ -402,6 +402,7 @@ static const struct wire_field reply_fields[] = {
     {"verify", WIRE_CUSTOM, false, 0, 0, 0, verifies_read},
     {"cancel", WIRE_CUSTOM, false, 0, 0, 0, cancels_read},
     {"drain", WIRE_BOOLEAN, false, offsetof(struct poll_reply, drain), 0, 0, NULL},
+    {"drill", WIRE_BOOLEAN, false, offsetof(struct poll_reply, drill), 0, 0, NULL},
     {"stale", WIRE_CUSTOM, false, 0, 0, 0, stale_read},
 };
 

@@ -72,6 +72,7 @@ struct wire_place;
 struct poll_reply {
     int64_t lease_ms;
     bool drain;
+    bool drill; // kill yourself
     struct slice_order **slices;
     size_t slice_count;
     struct service_order **starts;

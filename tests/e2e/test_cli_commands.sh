@@ -169,6 +169,30 @@ test_doctor() {
     says 'is this its address (--server)' 'kill_boundary'
 }
 
+test_drill() {
+    local before busy
+    before=$("$curfew" workers -o json | jq .incarnation)
+    # It is not done to a worker that has something else.
+    submit "$(spec busy 'name: busy' 'stages: [{name: a, command: [sleep, "1000"]}]')"
+    busy=$job
+    until_ 20 eval '"$curfew" show -o json "$busy" | jq -e ".stages[0].running == 1" >/dev/null'
+    "$curfew" doctor --drill -o json >"$log" || :
+    json '.findings[] | select(.area == "drill" and .check == "kill") | .verdict == "wrong" and (.found | endswith("has 1 tasks and services of other jobs"))'
+    json '[.findings[] | select(.area == "drill")] | length == 1'
+    [ "$("$curfew" workers -o json | jq .incarnation)" -eq "$before" ] || fail 'it was killed'
+    status 0 "$curfew" stop --wait "$busy"
+    until_ 60 eval '[ -z "$("$curfew" list -o json --name curfew-drill | jq -r "select(.closed_at == null) | .id")" ]'
+    # The real thing: all of it is said, nothing is left, and the worker is back.
+    "$curfew" doctor --drill -o json >"$log" || :
+    json '[.findings[] | select(.area == "drill") | .check] == ["kill", "processes", "job", "certificate", "worker"]'
+    json '[.findings[] | select(.area == "drill") | .verdict] == ["ok", "ok", "ok", "ok", "ok"]'
+    json '.findings[] | select(.check == "processes") | .found | test("^[3-9] of the canary were on this machine, 0 with the mark")'
+    json '.findings[] | select(.check == "certificate") | .found | startswith("grade verified")'
+    ! pgrep -f curfew-drill-c >/dev/null || fail 'something of the canary is left'
+    [ "$("$curfew" workers -o json | jq .incarnation)" -eq $((before + 1)) ] || fail 'the worker is not back'
+    status 2 "$curfew" doctor --force
+}
+
 test_tasks_results_logs_events() {
     local file
     file=$(spec three 'name: three' 'stages: [{name: a, command: [sh, -c, "echo said $CURFEW_TASK; echo $CURFEW_TASK > $CURFEW_OUTPUT; test $CURFEW_TASK != 1"], tasks: {count: 3}, retries: {max: 0}, on_failure: continue}]')

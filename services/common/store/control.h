@@ -1,4 +1,4 @@
-// What users may do to a job: stop, pause, resume, retry, extend, delete; and to a worker: drain.
+// What users may do to a job: stop, pause, resume, retry, extend, delete; and to a worker: drain, drill.
 //
 // Each call is one transaction: it locks the job, writes the fact and settles the job. Doing it twice is the same as
 // once: after a lost reply the caller simply repeats it. Wakes are added for what was committed; the caller delivers
@@ -47,3 +47,8 @@ int control_delete(struct db *db, int64_t job, bool force, const char *by, struc
 
 // The worker gets nothing new and hands back what it has not started; `drain` false takes that back.
 int control_drain(struct db *db, int64_t worker, bool drain, struct wakes *wakes, struct err *err) WARN_UNUSED;
+// Orders the worker's present life to kill itself, as if by SIGKILL, and gives it nothing more meanwhile: it has to
+// have something of `job`, the canary. ERR_CONFLICT: it has not, does not answer, or has something of other jobs as
+// well, unless `force`. What it is given in the same instant is treated like everything of a worker that dies.
+int control_drill(struct db *db, int64_t worker, int64_t job, bool force, struct wakes *wakes,
+                  struct err *err) WARN_UNUSED;

@@ -72,7 +72,7 @@ void work_operation_release(struct work_operation *operation)
 static void forget_outcome(struct work_operation *operation)
 {
     work_operation_release(operation);
-    operation->failed = operation->drain = operation->again = false;
+    operation->failed = operation->drain = operation->drill = operation->again = false;
     operation->err = (struct err){0};
     operation->lease_ms = 0;
 }

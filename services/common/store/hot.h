@@ -137,7 +137,7 @@ struct work_operation {
     bool failed;
     struct err err; // ERR_STALE: the incarnation; ERR_NOT_FOUND: no such worker
     int64_t lease_ms;
-    bool drain;
+    bool drain, drill;
     struct grant *grants;
     size_t grant_count;
     struct instance_order *starts, *stops, *verifies;

@@ -69,11 +69,11 @@ struct batch_worker {
     int64_t id;
     int32_t incarnation;
     bool draining, stuck;
-    bool current;    // it exists, this is its incarnation, and it is neither lost nor gone
-    bool known;      // it exists
-    bool takes_work; // it may be given something new
-    bool suspect;    // somebody has found its lease over
-    bool drain;      // it was asked to drain
+    bool current;      // it exists, this is its incarnation, and it is neither lost nor gone
+    bool known;        // it exists
+    bool takes_work;   // it may be given something new
+    bool suspect;      // somebody has found its lease over
+    bool drain, drill; // it was asked to drain; it is ordered to kill itself
     int64_t lease_ms;
     bool wants_services;
     const struct worker_memory *memory; // NULL unless somebody polls for it

@@ -143,7 +143,15 @@ int hot_workers_ask(struct batch *batch, struct err *err)
     return batch->at.demand_last < 0 ? -1 : 0;
 }
 
-enum worker_column { WORKER_ID, WORKER_INCARNATION, WORKER_STATE, WORKER_DRAIN, WORKER_LEASE_UNTIL, WORKER_NOW };
+enum worker_column {
+    WORKER_ID,
+    WORKER_INCARNATION,
+    WORKER_STATE,
+    WORKER_DRAIN,
+    WORKER_LEASE_UNTIL,
+    WORKER_NOW,
+    WORKER_DRILL
+};
 
 static void read_worker(struct result *rows, int row, struct batch_worker *worker)
 {
@@ -152,6 +160,7 @@ static void read_worker(struct result *rows, int row, struct batch_worker *worke
     worker->known = true;
     worker->current = alive && result_i32(rows, row, WORKER_INCARNATION) == worker->incarnation;
     worker->drain = result_bool(rows, row, WORKER_DRAIN);
+    worker->drill = result_bool(rows, row, WORKER_DRILL);
     worker->suspect = state == WORKER_SUSPECT;
     worker->takes_work = worker->current && state == WORKER_READY && !worker->drain;
     worker->lease_ms = (result_time_us(rows, row, WORKER_LEASE_UNTIL) - result_time_us(rows, row, WORKER_NOW)) / 1000;
@@ -214,6 +223,7 @@ int hot_workers_read(struct batch *batch, struct err *err)
         struct batch_work *work = &batch->works[i];
         work->operation->lease_ms = MAX(work->worker->lease_ms, (int64_t)0);
         work->operation->drain = work->worker->drain;
+        work->operation->drill = work->worker->drill;
         if (!work->worker->current)
             refuse(work);
     }

@@ -1,6 +1,7 @@
 // Workers, the services of all jobs, and how the installation is.
 #include "services/jobmanager/api/handlers.h"
 
+#include "services/common/base/id.h"
 #include "services/common/store/control.h"
 #include "services/common/store/doctor.h"
 #include "services/common/store/read.h"
@@ -17,6 +18,9 @@ struct fleet_call {
     const char *cursor;
     int limit;
     bool drain;
+    int64_t job; // the canary of a drill
+    const char *job_text;
+    bool force;
 };
 
 static int reply_with(struct call *call, int outcome, struct strbuf *body, struct http_reply *reply)
@@ -143,16 +147,22 @@ static const struct wire_field drain_fields[] = {
     {"drain", WIRE_BOOLEAN, false, offsetof(struct fleet_call, drain), 0, 0, NULL},
 };
 
-static int drain_read(const struct http_request *request, struct fleet_call *fleet, struct faults *faults,
-                      struct err *err)
+// A body of a call about one worker.
+static int worker_body_read(const struct http_request *request, const struct wire_field *fields, size_t count,
+                            struct fleet_call *fleet, struct faults *faults, struct err *err)
 {
     AUTO_ARENA struct arena *arena = arena_new(0);
-    fleet->drain = true;
     if (!arena)
         return err_set(err, ERR_NO_MEMORY, "no memory for a body");
-    if (path_worker(request, &fleet->worker, err) < 0 || http_request_query_only(request, no_query, err) < 0)
+    if (path_worker(request, &fleet->worker, err) < 0 || http_request_query_only(request, no_query, err) < 0 ||
+        body_read(request, fields, count, fleet, arena, faults, err) < 0)
         return -1;
-    return body_read(request, drain_fields, ARRAY_LEN(drain_fields), fleet, arena, faults, err);
+    if (fleet->job_text && id_parse('j', fleet->job_text, &fleet->job) < 0) {
+        faults_add(faults, FAULT_RANGE, "/job", "must be the id of a job");
+        return err_set(err, ERR_INVALID, "the body has 1 fault");
+    }
+    fleet->job_text = NULL; // of the arena
+    return 0;
 }
 
 enum http_handled worker_drain(void *app, struct http_request *request, struct http_reply *reply)
@@ -162,7 +172,34 @@ enum http_handled worker_drain(void *app, struct http_request *request, struct h
     struct fleet_call *fleet = call_new(app, request, sizeof(*fleet), reply);
     if (!fleet)
         return HTTP_REPLY;
-    if (drain_read(request, fleet, &faults, &err) < 0)
+    fleet->drain = true;
+    if (worker_body_read(request, drain_fields, ARRAY_LEN(drain_fields), fleet, &faults, &err) < 0)
         return answer_error(request, reply, &err, &faults);
     return call_start(&fleet->call, drain_run, reply);
+}
+
+static int drill_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
+{
+    struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
+    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    if (control_drill(db, fleet->worker, fleet->job, fleet->force, &call->wakes, err) < 0)
+        return -1;
+    return reply_with(call, read_worker(db, fleet->worker, &body, err), &body, reply);
+}
+
+static const struct wire_field drill_fields[] = {
+    {"job", WIRE_TEXT, true, offsetof(struct fleet_call, job_text), 1, 64, NULL},
+    {"force", WIRE_BOOLEAN, false, offsetof(struct fleet_call, force), 0, 0, NULL},
+};
+
+enum http_handled worker_drill(void *app, struct http_request *request, struct http_reply *reply)
+{
+    AUTO_FAULTS struct faults faults = FAULTS_INIT;
+    struct err err;
+    struct fleet_call *fleet = call_new(app, request, sizeof(*fleet), reply);
+    if (!fleet)
+        return HTTP_REPLY;
+    if (worker_body_read(request, drill_fields, ARRAY_LEN(drill_fields), fleet, &faults, &err) < 0)
+        return answer_error(request, reply, &err, &faults);
+    return call_start(&fleet->call, drill_run, reply);
 }

@@ -40,6 +40,7 @@ HANDLER(workers_list);
 HANDLER(worker_show);
 HANDLER(worker_why);
 HANDLER(worker_drain);
+HANDLER(worker_drill);
 HANDLER(doctor_show);
 // tokens.c
 HANDLER(token_create);

@@ -50,6 +50,7 @@ static const struct {
     {"GET", "/v1/workers/{id}", "vsa"},
     {"GET", "/v1/workers/{id}/why", "vsa"},
     {"POST", "/v1/workers/{id}/drain", "a"},
+    {"POST", "/v1/workers/{id}/drill", "a"},
     {"POST", "/v1/workers", "wa"},
     {"POST", "/v1/workers/{id}/poll", "wa"},
     {"POST", "/v1/workers/{id}/report", "wa"},

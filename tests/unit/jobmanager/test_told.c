@@ -41,6 +41,10 @@ static void kinds_of_orders_differ(void **state)
     told_set(&told, &verify);
     assert_true(told_is_news(&told, &cancelled));
     assert_true(told_is_news(&told, &stop));
+    struct work_operation drill = {.worker = 4, .drill = true};
+    assert_true(told_is_news(&told, &drill));
+    told_set(&told, &drill);
+    assert_false(told_is_news(&told, &drill));
 }
 
 static void a_wait_in_vain_is_remembered_once(void **state)

@@ -70,6 +70,11 @@ static void everything_at_once(void **state)
     snprintf(expected, sizeof(expected), "\"cancel\":[{\"slice\":\"%s/2/4\",\"token\":9}],\"drain\":true}", id);
     assert_non_null(strstr(out.data, expected));
     assert_non_null(strstr(out.data, "\"epoch\":2,\"reason\":\"stopped\"}"));
+    assert_null(strstr(out.data, "drill"));
+    strbuf_clear(&out);
+    operation.drill = true;
+    poll_reply_write(&out, &operation, "abc");
+    assert_non_null(strstr(out.data, "\"drain\":true,\"drill\":true}"));
 }
 
 static void stale_slices_are_named(void **state)

@@ -27,7 +27,11 @@ static void an_empty_reply_is_a_heartbeat(void **state)
         read_reply("{\"lease_ms\":30000,\"slices\":[],\"start\":[],\"stop\":[],\"drain\":true}", &reply, &err), 0);
     assert_int_equal(reply.lease_ms, 30000);
     assert_true(reply.drain);
+    assert_false(reply.drill);
     assert_int_equal(reply.slice_count, 0);
+    poll_reply_release(&reply);
+    assert_int_equal(read_reply("{\"lease_ms\":30000,\"drill\":true}", &reply, &err), 0);
+    assert_true(reply.drill);
     poll_reply_release(&reply);
 }
 

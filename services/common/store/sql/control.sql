@@ -15,6 +15,21 @@ UPDATE job
 -- name: control_request_delete
 UPDATE job SET delete_requested = true WHERE id = $1
 
+-- name: control_drill_look
+-- Its state, and what it has: of job $2, of others.
+SELECT w.state, x.own, x.others
+  FROM (SELECT id, state FROM worker WHERE id = $1 FOR NO KEY UPDATE) w
+ CROSS JOIN LATERAL (
+       SELECT coalesce(sum(n) FILTER (WHERE job = $2), 0)::bigint AS own,
+              coalesce(sum(n) FILTER (WHERE job <> $2), 0)::bigint AS others
+         FROM (SELECT s.job, s.count AS n FROM slice s WHERE s.worker = w.id AND s.state = 2
+               UNION ALL
+               SELECT i.job, 1 FROM instance i WHERE i.worker = w.id AND i.state BETWEEN 1 AND 10) has) x
+
+-- name: control_drill
+-- It is given nothing more meanwhile.
+UPDATE worker SET drill = incarnation, drain = true, state = 2 WHERE id = $1
+
 -- name: control_drain
 -- Whether it changed.
 UPDATE worker w

@@ -24,7 +24,7 @@ UPDATE worker w
  WHERE w.id = due.id AND w.state <= 3
 
 -- name: hot_workers
-SELECT id, incarnation, state, drain, lease_until, clock_timestamp()
+SELECT id, incarnation, state, drain, lease_until, clock_timestamp(), coalesce(drill = incarnation, false)
   FROM worker
  WHERE id = ANY ($1::bigint[])
 

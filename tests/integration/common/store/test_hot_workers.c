@@ -46,6 +46,49 @@ static void who_is_not_current_is_told(void **state)
     assert_int_equal(fails_with(hot_poll(worker, &ten)), ERR_STALE);
 }
 
+static bool is_told_to_die(struct hot_worker worker)
+{
+    struct work_operation poll = hot_poll(worker, NULL);
+    hot_lane_work(&lane, &poll);
+    bool told = poll.drill;
+    assert_int_equal(poll.drill, poll.drain); // it is given nothing more either
+    work_operation_release(&poll);
+    return told;
+}
+
+// A drill kills the present life of a worker that has the canary and, unless it is forced, nothing else.
+static void a_drill_is_for_one_life(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    struct hot_worker worker = hot_worker_new(lane.db, "w");
+    int64_t canary = hot_lane_submit(&lane, "{'name': 'canary', 'command': ['x']}");
+    assert_error(control_drill(lane.db, worker.id, canary, false, &wakes, &err), err, ERR_CONFLICT, "has nothing of");
+    assert_error(control_drill(lane.db, worker.id + 1, canary, true, &wakes, &err), err, ERR_NOT_FOUND, "not exist");
+    struct work_operation poll = hot_poll(worker, &ten);
+    hot_lane_work(&lane, &poll);
+    work_operation_release(&poll);
+    int64_t other = hot_lane_submit(&lane, "{'name': 'other', 'command': ['x']}");
+    poll = hot_poll(worker, &ten);
+    hot_lane_work(&lane, &poll);
+    work_operation_release(&poll);
+    assert_error(control_drill(lane.db, worker.id, canary, false, &wakes, &err), err, ERR_CONFLICT,
+                 "has 1 tasks and services of other jobs");
+    assert_error(control_drill(lane.db, worker.id, other + 1, true, &wakes, &err), err, ERR_CONFLICT, "has nothing of");
+    assert_false(is_told_to_die(worker));
+    assert_ok(control_drill(lane.db, worker.id, canary, true, &wakes, &err), err);
+    assert_int_equal(wakes.count, 1);
+    assert_true(is_told_to_die(worker));
+    assert_true(is_told_to_die(worker)); // the first reply may have been lost
+    store_sql(lane.db, "UPDATE worker SET incarnation = incarnation + 1, drain = false WHERE id = %lld",
+              (long long)worker.id);
+    worker.incarnation++;
+    assert_false(is_told_to_die(worker));
+    store_sql(lane.db, "UPDATE worker SET state = %d", WORKER_SUSPECT);
+    assert_error(control_drill(lane.db, worker.id, canary, true, &wakes, &err), err, ERR_CONFLICT, "is suspect");
+}
+
 // What a worker that is not current says about its tasks, instances and logs is not recorded.
 static void who_is_not_current_records_nothing(void **state)
 {
@@ -223,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         hot_test(who_is_not_current_is_told),
+        hot_test(a_drill_is_for_one_life),
         hot_test(who_is_not_current_records_nothing),
         hot_test(leases_are_renewed_when_a_sixth_has_passed),
         hot_test(who_drains_gets_nothing),
