@@ -66,6 +66,7 @@ static pid_t launch(const struct engine_guard_plan *plan)
     dup2(fd, 1);
     dup2(fd, 2);
     syscall(SYS_close_range, 3U, ~0U, 0U);
+    setenv("TMPDIR", plan->directory, 1); // where containerd writes its stacks when it is ended for not answering
     execvp(plan->argv[0], (char *const *)(uintptr_t)plan->argv);
     dprintf(2, "%s: %s\n", plan->argv[0], strerror(errno));
     _exit(127);
