@@ -171,8 +171,9 @@ int cmd_workers(struct cli *cli)
     static const struct column columns[] = {
         {"WORKER", "id", NULL},   {"NAME", "name", NULL},     {"STATE", "state", NULL},  {"HOST", "host", NULL},
         {"SLOTS", "slots", NULL}, {"QUEUES", "queues", NULL}, {"LABELS", "labels", NULL}};
-    struct listing listing = {.member = "workers", .columns = columns, .column_count = ARRAY_LEN(columns)};
-    strbuf_add_text(&listing.path, "/v1/workers");
+    struct listing listing = {
+        .member = "workers", .columns = columns, .column_count = ARRAY_LEN(columns), .paged = true};
+    strbuf_add_text(&listing.path, "/v1/workers?");
     return show(cli, &listing);
 }
 
@@ -185,8 +186,8 @@ int cmd_leaks(struct cli *cli)
                                             {"WORKER", "worker", NULL},
                                             {"OBJECT", "object", NULL},
                                             {"STOP ASKED", "stop_requested_at", NULL}};
-    struct listing listing = {.member = "leaks", .columns = columns, .column_count = ARRAY_LEN(columns)};
-    strbuf_add_text(&listing.path, "/v1/leaks");
+    struct listing listing = {.member = "leaks", .columns = columns, .column_count = ARRAY_LEN(columns), .paged = true};
+    strbuf_add_text(&listing.path, "/v1/leaks?");
     return show(cli, &listing);
 }
 

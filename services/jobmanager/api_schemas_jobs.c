@@ -159,7 +159,8 @@ static const struct schema_field instances_page[] = {
     FIELD("next", "Cursor?", "The `cursor` of the page behind; null: there is none."),
 };
 static const struct schema_field leaks[] = {
-    FIELD("leaks", "Instance[]", "What outlives its job; empty when all is well."),
+    FIELD("leaks", "Instance[]", "What outlives its job; empty when all is well.", .max = READ_LIMIT_MAX),
+    FIELD("next", "Cursor?", "The `cursor` of the page behind; null: there is none."),
 };
 
 static const struct schema_field signal_sent[] = {

@@ -3,6 +3,7 @@
 
 #include "services/common/model/job_spec.h"
 #include "services/common/model/states.h"
+#include "services/common/store/read.h"
 #include "services/jobmanager/work_read.h"
 
 static const char *const retry_words[] = {"counted", "uncounted", "never", NULL};
@@ -28,7 +29,8 @@ static const struct schema_field worker[] = {
     FIELD("note", "Message?", "What is to be said of it.", .example = "null"),
 };
 static const struct schema_field workers[] = {
-    FIELD("workers", "Worker[]", "All that are not gone."),
+    FIELD("workers", "Worker[]", "In the order in which they came first.", .max = READ_LIMIT_MAX),
+    FIELD("next", "Cursor?", "The `cursor` of the page behind; null: there is none."),
 };
 static const struct schema_field drill[] = {
     FIELD("job", "JobId", "The canary: the worker has to have something of it."),

@@ -86,8 +86,10 @@ int read_task(struct db *db, int64_t job, const char *stage, int64_t index, stru
 int read_services(struct db *db, int64_t job, struct strbuf *out, struct err *err) WARN_UNUSED;
 // {"services": [...], "next"}: of all jobs, what may exist now.
 int read_live_services(struct db *db, const char *cursor, int limit, struct strbuf *out, struct err *err) WARN_UNUSED;
-// {"leaks": [...]}: instances that may exist though their job is closed, or that should be gone since `overdue_ms`.
-int read_leaks(struct db *db, int64_t overdue_ms, struct strbuf *out, struct err *err) WARN_UNUSED;
+// {"leaks": [...], "next"}: instances that may exist though their job is closed, or that should be gone since
+// `overdue_ms`.
+int read_leaks(struct db *db, int64_t overdue_ms, const char *cursor, int limit, struct strbuf *out,
+               struct err *err) WARN_UNUSED;
 // {"cleanup", "certificates": [...], "seconds": {warming, useful, idle, leaked}} as in DESIGN 12; the same seconds in
 // each certificate: until it was ready, while the job worked, from the outcome on, and more than 60 s after its stop
 // was asked for.
@@ -123,8 +125,8 @@ int read_results(struct db *db, int64_t job, int limit, bool whole, char cursor[
 
 // ---- the fleet, and the books
 
-// {"workers": [...]}
-int read_workers(struct db *db, struct strbuf *out, struct err *err) WARN_UNUSED;
+// {"workers": [...], "next"}: by id, which is the cursor.
+int read_workers(struct db *db, const char *cursor, int limit, struct strbuf *out, struct err *err) WARN_UNUSED;
 int read_worker(struct db *db, int64_t worker, struct strbuf *out, struct err *err) WARN_UNUSED;
 // Holds the slice invariant of a job (0: of all) against its rows: {"violations": [...]}. Returns how many there are.
 int read_violations(struct db *db, int64_t job, struct strbuf *out, struct err *err) WARN_UNUSED;

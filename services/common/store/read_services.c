@@ -135,10 +135,13 @@ static void write_next(struct strbuf *out, struct result *rows, int limit)
     json_text(out, "next", cursor);
 }
 
-int read_live_services(struct db *db, const char *cursor, int limit, struct strbuf *out, struct err *err)
+// A page behind `cursor`; `overdue_ms` is for leaks: negative, all that may exist.
+static int read_page(struct db *db, const char *cursor, int limit, int64_t overdue_ms, struct strbuf *out,
+                     struct err *err)
 {
     AUTO_PARAMS struct params params = PARAMS_INIT;
     AUTO_RESULT struct result rows = RESULT_INIT;
+    bool leaks = overdue_ms >= 0;
     struct live_position after;
     if (parse_cursor(cursor, &after, err) < 0)
         return -1;
@@ -146,24 +149,26 @@ int read_live_services(struct db *db, const char *cursor, int limit, struct strb
     params_i16(&params, (int16_t)after.service);
     params_i32(&params, after.epoch);
     params_i64(&params, limit);
-    if (db_query(db, STATEMENT_READ_LIVE_SERVICES, &params, RESULT_BINARY, &rows, err) < 0)
+    if (leaks)
+        params_i64(&params, overdue_ms);
+    if (db_query(db, leaks ? STATEMENT_READ_LEAKS : STATEMENT_READ_LIVE_SERVICES, &params, RESULT_BINARY, &rows, err) <
+        0)
         return -1;
     json_open(out, NULL, '{');
-    write_instances(out, "services", &rows);
+    write_instances(out, leaks ? "leaks" : "services", &rows);
     write_next(out, &rows, limit);
     json_close(out, '}');
     return read_done(&rows, out, err);
 }
 
-int read_leaks(struct db *db, int64_t overdue_ms, struct strbuf *out, struct err *err)
+int read_live_services(struct db *db, const char *cursor, int limit, struct strbuf *out, struct err *err)
 {
-    AUTO_RESULT struct result rows = RESULT_INIT;
-    if (read_of_job(db, STATEMENT_READ_LEAKS, overdue_ms, &rows, err) < 0)
-        return -1;
-    json_open(out, NULL, '{');
-    write_instances(out, "leaks", &rows);
-    json_close(out, '}');
-    return read_done(&rows, out, err);
+    return read_page(db, cursor, limit, -1, out, err);
+}
+
+int read_leaks(struct db *db, int64_t overdue_ms, const char *cursor, int limit, struct strbuf *out, struct err *err)
+{
+    return read_page(db, cursor, limit, overdue_ms, out, err);
 }
 
 // ---- certificates

@@ -37,11 +37,12 @@ static int services_run(struct call *call, struct db *db, struct http_reply *rep
     return reply_with(call, read_live_services(db, fleet->cursor, fleet->limit, &body, err), &body, reply);
 }
 
-enum http_handled services_list(void *app, struct http_request *request, struct http_reply *reply)
+// Calls that list a page.
+static enum http_handled page_start(void *app, struct http_request *request, int64_t limit, call_fn run,
+                                    struct http_reply *reply)
 {
     static const char *const allowed[] = {"limit", "cursor", NULL};
     struct err err;
-    int64_t limit = 100;
     struct fleet_call *fleet = call_new(app, request, sizeof(*fleet), reply);
     if (!fleet)
         return HTTP_REPLY;
@@ -50,7 +51,12 @@ enum http_handled services_list(void *app, struct http_request *request, struct 
         query_i64(request, "limit", 1, READ_LIMIT_MAX, &limit, &err) < 0)
         return answer_error(request, reply, &err, NULL);
     fleet->limit = (int)limit;
-    return call_start(&fleet->call, services_run, reply);
+    return call_start(&fleet->call, run, reply);
+}
+
+enum http_handled services_list(void *app, struct http_request *request, struct http_reply *reply)
+{
+    return page_start(app, request, 100, services_run, reply);
 }
 
 // Calls without arguments.
@@ -67,13 +73,15 @@ static enum http_handled plain_start(void *app, struct http_request *request, ca
 
 static int leaks_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
+    struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
-    return reply_with(call, read_leaks(db, call->app->settings->leak_after_ms, &body, err), &body, reply);
+    int outcome = read_leaks(db, call->app->settings->leak_after_ms, fleet->cursor, fleet->limit, &body, err);
+    return reply_with(call, outcome, &body, reply);
 }
 
 enum http_handled leaks_list(void *app, struct http_request *request, struct http_reply *reply)
 {
-    return plain_start(app, request, leaks_run, reply);
+    return page_start(app, request, READ_LIMIT_MAX, leaks_run, reply);
 }
 
 static int doctor_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
@@ -89,13 +97,14 @@ enum http_handled doctor_show(void *app, struct http_request *request, struct ht
 
 static int workers_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
+    struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
-    return reply_with(call, read_workers(db, &body, err), &body, reply);
+    return reply_with(call, read_workers(db, fleet->cursor, fleet->limit, &body, err), &body, reply);
 }
 
 enum http_handled workers_list(void *app, struct http_request *request, struct http_reply *reply)
 {
-    return plain_start(app, request, workers_run, reply);
+    return page_start(app, request, READ_LIMIT_MAX, workers_run, reply);
 }
 
 // Calls about one worker.

@@ -21,18 +21,19 @@ SELECT i.job, i.name, i.epoch, i.state, i.runtime, i.object, w.name, i.host, i.p
  LIMIT $4::bigint
 
 -- name: read_leaks
--- What may exist though its job is closed or gone, or though its stop was asked for $1 milliseconds ago, or that is stuck.
+-- Behind (job $1, service $2, epoch $3). What may exist though its job is closed or gone, or though its stop was asked for $5
+-- milliseconds ago, or that is stuck.
 SELECT i.job, i.name, i.epoch, i.state, i.runtime, i.object, w.name, i.host, i.ports, i.created_at, i.placed_at,
        i.started_at, i.ready_at, i.stop_requested_at, i.stop_reason, i.stopped_at, i.verified_at, i.exit_code,
-       i.exit_signal, i.failed, i.error
+       i.exit_signal, i.failed, i.error, i.service
   FROM instance i
   LEFT JOIN worker w ON w.id = i.worker
   LEFT JOIN job j ON j.id = i.job
- WHERE i.state BETWEEN 1 AND 10
+ WHERE i.state BETWEEN 1 AND 10 AND (i.job, i.service, i.epoch) > ($1, $2, $3)
    AND (j.id IS NULL OR j.closed_at IS NOT NULL OR i.state = 9
-        OR i.stop_requested_at <= (SELECT clock_timestamp()) - $1::bigint * interval '1 millisecond')
+        OR i.stop_requested_at <= (SELECT clock_timestamp()) - $5::bigint * interval '1 millisecond')
  ORDER BY i.job, i.service, i.epoch
- LIMIT 1000
+ LIMIT $4::bigint
 
 -- name: read_cleanup
 -- What should be gone for $2 milliseconds is leaked.

@@ -154,7 +154,7 @@ static void test_services_and_certificates(void **state)
     strbuf_clear(&out);
     assert_ok(read_live_services(db, NULL, 1, &out, &err), err);
     assert_int_equal(json_list_length(&out, "services"), 1);
-    char cursor[READ_CURSOR_SIZE], id[ID_TEXT_SIZE];
+    char cursor[READ_CURSOR_SIZE], quoted[READ_CURSOR_SIZE + 2], id[ID_TEXT_SIZE];
     id_format('j', job, id);
     snprintf(cursor, sizeof cursor, "%s.0.1", id);
     strbuf_clear(&out);
@@ -164,11 +164,19 @@ static void test_services_and_certificates(void **state)
 
     assert_ok(control_stop(db, job, NULL, &wakes, &err), err);
     strbuf_clear(&out);
-    assert_ok(read_leaks(db, 60000, &out, &err), err);
+    assert_ok(read_leaks(db, 60000, NULL, 10, &out, &err), err);
     assert_int_equal(json_list_length(&out, "leaks"), 0);
     strbuf_clear(&out);
-    assert_ok(read_leaks(db, 0, &out, &err), err);
+    assert_ok(read_leaks(db, 0, NULL, 10, &out, &err), err);
     assert_int_equal(json_list_length(&out, "leaks"), 1);
+    assert_json(&out, "next", "null");
+    strbuf_clear(&out);
+    assert_ok(read_leaks(db, 0, cursor, 10, &out, &err), err);
+    assert_string_equal(strbuf_text(&out), "{\"leaks\":[],\"next\":null}");
+    strbuf_clear(&out);
+    assert_ok(read_leaks(db, 0, NULL, 1, &out, &err), err);
+    snprintf(quoted, sizeof quoted, "\"%s\"", cursor);
+    assert_json(&out, "next", quoted);
     store_sql(db,
               "UPDATE instance SET signals = '[{\"signal\":\"SIGTERM\",\"at\":\"x\"}]', exit_code = 0 WHERE job = %lld",
               (long long)job);
@@ -359,12 +367,28 @@ static void test_fleet_and_books(void **state)
     store_place(db, job, worker);
     store_observe(db, job, "cache", INSTANCE_READY, NULL);
     store_claim(db, job, 0, 4, worker);
-    assert_ok(read_workers(db, &out, &err), err);
+    assert_ok(read_workers(db, NULL, 10, &out, &err), err);
     assert_json(&out, "workers.0.name", "\"w1\"");
     assert_json(&out, "workers.0.state", "\"ready\"");
     assert_json(&out, "workers.0.queues", "[\"default\",\"other\"]");
     assert_json(&out, "workers.0.running", "4");
     assert_json(&out, "workers.0.services", "1");
+    assert_json(&out, "next", "null");
+    store_worker(db, "w2");
+    strbuf_clear(&out);
+    assert_ok(read_workers(db, NULL, 1, &out, &err), err);
+    assert_json(&out, "workers.0.name", "\"w1\"");
+    char cursor[READ_CURSOR_SIZE], quoted[READ_CURSOR_SIZE + 2];
+    snprintf(cursor, sizeof cursor, "%lld", (long long)worker);
+    snprintf(quoted, sizeof quoted, "\"%s\"", cursor);
+    assert_json(&out, "next", quoted);
+    strbuf_clear(&out);
+    assert_ok(read_workers(db, cursor, 1, &out, &err), err);
+    assert_json(&out, "workers.0.name", "\"w2\"");
+    strbuf_clear(&out);
+    assert_ok(read_workers(db, "99999", 1, &out, &err), err);
+    assert_string_equal(strbuf_text(&out), "{\"workers\":[],\"next\":null}");
+    assert_error(read_workers(db, "w1", 1, &out, &err), err, ERR_INVALID, "cursor");
     strbuf_clear(&out);
     assert_int_equal(read_violations(db, 0, &out, &err), 0);
     assert_string_equal(strbuf_text(&out), "{\"violations\":[]}");
