@@ -22,7 +22,7 @@ static const struct schema_field token_request[] = {
     FIELD("max_jobs", "QuotaLimit", "Open jobs.", .optional = true),
     FIELD("max_tasks", "QuotaLimit", "Tasks of its open jobs.", .optional = true),
     FIELD("max_services", "QuotaLimit", "Services of its open jobs.", .optional = true),
-    FIELD("max_log_bytes", "QuotaLimit", "Bytes of log of its open jobs.", .optional = true),
+    FIELD("max_log_bytes", "QuotaLimit", "Bytes of log of all its jobs that are not deleted.", .optional = true),
 };
 static const struct schema_field token[] = {
     FIELD("id", "TokenId", "Its id."),
@@ -39,7 +39,7 @@ static const struct schema_field token[] = {
     FIELD("max_jobs", "QuotaLimit?", "Open jobs.", .example = "null"),
     FIELD("max_tasks", "QuotaLimit?", "Tasks of its open jobs.", .example = "null"),
     FIELD("max_services", "QuotaLimit?", "Services of its open jobs.", .example = "null"),
-    FIELD("max_log_bytes", "QuotaLimit?", "Bytes of log of its open jobs.", .example = "null"),
+    FIELD("max_log_bytes", "QuotaLimit?", "Bytes of log of all its jobs that are not deleted.", .example = "null"),
 };
 static const struct schema_field tokens_page[] = {
     FIELD("tokens", "Token[]", "Newest first, those that have ended too.", .max = READ_LIMIT_MAX),
