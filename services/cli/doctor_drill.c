@@ -17,7 +17,9 @@
 
 #define AREA "drill"
 #define READY_MS 60000
-#define GONE_MS 60000 // of the canary's processes
+#define UNSEEN_MS 2000 // until it counts as being on another machine
+#define SEEN_MS 10000  // for the rest of it to come
+#define GONE_MS 60000  // of the canary's processes
 #define CLOSED_MS 180000
 #define LOOK_MS 50
 #define LOOP "while :; do sleep 1; done"
@@ -127,7 +129,8 @@ static bool wait_for_canary(struct drill *drill)
         pause_ms(LOOK_MS);
     }
     // Its child and the task come as well, if they are on this machine; what is nowhere here is on another one.
-    for (int64_t end_ms = clock_boot_ms() + 2000; clock_boot_ms() < end_ms; pause_ms(LOOK_MS)) {
+    int64_t ready_ms = clock_boot_ms();
+    for (; clock_boot_ms() < ready_ms + (drill->here > 0 ? SEEN_MS : UNSEEN_MS); pause_ms(LOOK_MS)) {
         drill->here = count_marked(drill->mark);
         if (drill->here >= 3)
             break;

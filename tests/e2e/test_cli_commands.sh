@@ -188,7 +188,7 @@ test_drill() {
     json '[.findings[] | select(.area == "drill") | .verdict] == ["ok", "ok", "ok", "ok", "ok"]'
     json '.findings[] | select(.check == "processes") | .found | test("^[3-9] of the canary were on this machine, 0 with the mark")'
     json '.findings[] | select(.check == "certificate") | .found | startswith("grade verified")'
-    ! pgrep -f curfew-drill-c >/dev/null || fail 'something of the canary is left'
+    ! pgrep -f "$(grep -o 'curfew-drill-c[0-9a-z]*' "$log")" >/dev/null || fail 'something of the canary is left'
     [ "$("$curfew" workers -o json | jq .incarnation)" -eq $((before + 1)) ] || fail 'the worker is not back'
     status 2 "$curfew" doctor --force
 }
