@@ -148,6 +148,26 @@ static void the_request_id_is_ours_or_the_callers(void **state)
     http_client_free(client);
 }
 
+static void the_log_has_the_ids(void **state)
+{
+    static const char *const extra[] = {"--log-format", "json", NULL};
+    UNUSED(state);
+    AUTO_MANAGER struct manager *manager = manager_start(database, extra);
+    struct http_client *client = manager_client(manager);
+    struct http_header header = {"X-Request-Id", "my-request.7"};
+    char path[64], job[64];
+    AUTO_FREE char *id = manager_submit(manager, "{\"name\":\"logged\",\"command\":[\"true\"]}");
+    snprintf(path, sizeof(path), "/v1/jobs/%s/stop", id);
+    assert_int_equal(client_call(client, "POST", path, &header, 1, NULL, NULL), 200);
+    http_client_free(client);
+    manager_terminate(manager);
+    assert_int_equal(manager_wait(manager, 20000), 0);
+    const char *line = strstr(manager_log(manager), "\"event\":\"call\"");
+    assert_non_null(line);
+    snprintf(job, sizeof(job), "\"request_id\":\"my-request.7\",\"job\":\"%s\"}\n", id);
+    assert_non_null(strstr(line, job));
+}
+
 static int get_tagged(struct http_client *client, const char *path, const char *known, char tag[static 96])
 {
     AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
@@ -202,11 +222,9 @@ static void keys_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_specs_are_refused_and_not_stored),
-        cmocka_unit_test(wrong_calls_have_their_status),
-        cmocka_unit_test(the_request_id_is_ours_or_the_callers),
-        cmocka_unit_test(what_is_known_is_not_sent_again),
-        cmocka_unit_test(keys_are_checked),
+        cmocka_unit_test(wrong_specs_are_refused_and_not_stored), cmocka_unit_test(wrong_calls_have_their_status),
+        cmocka_unit_test(the_request_id_is_ours_or_the_callers),  cmocka_unit_test(the_log_has_the_ids),
+        cmocka_unit_test(what_is_known_is_not_sent_again),        cmocka_unit_test(keys_are_checked),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
