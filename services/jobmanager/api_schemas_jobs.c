@@ -135,7 +135,7 @@ static const struct schema_field instance[] = {
     FIELD("epoch", "Epoch", "Which start of it."),
     FIELD("state", "InstanceState", "What it does.", .example = "\"ready\""),
     FIELD("runtime", "Word?", "How it is run."),
-    FIELD("object", "Word?", "What the runtime calls it.", .example = "\"curfew-a1b2c3-j0d5n3rf8w2c4g.cache.1\""),
+    FIELD("object", "ObjectName?", "What the runtime calls it."),
     FIELD("worker", "WorkerName?", "Who runs it."),
     FIELD("host", "Host?", "Where it listens."),
     FIELD("ports", "Port{}", "On which ports, by their names.", .max = SPEC_PORTS_MAX),
@@ -164,22 +164,22 @@ static const struct schema_field leaks[] = {
 };
 
 static const struct schema_field signal_sent[] = {
-    FIELD("signal", "Word", "Its name.", .example = "\"SIGTERM\""),
-    FIELD("at", "Word", "When, RFC 3339.", .example = "\"2026-01-31T12:00:00.123456Z\""),
+    FIELD("signal", "SignalWord", "Its name."),
+    FIELD("at", "SignalTime", "When, RFC 3339."),
 };
 static const struct schema_field certificate[] = {
     FIELD("service", "Name", "The service.", .example = "\"cache\""),
     FIELD("epoch", "Epoch", "Which start of it."),
     FIELD("state", "InstanceState", "`verified` or `presumed_gone` when all is done.", .example = "\"verified\""),
     FIELD("runtime", "Word?", "How it was run."),
-    FIELD("object", "Word?", "What the runtime called it.", .example = "\"curfew-a1b2c3-j0d5n3rf8w2c4g.cache.1\""),
+    FIELD("object", "ObjectName?", "What the runtime called it."),
     FIELD("worker", "WorkerName?", "Who ran it."),
     FIELD("requested_at", "Time?", "When it was no longer wanted."),
     FIELD("reason", "Word?", "Why it was stopped.", .example = "\"job_ended\""),
     FIELD("signals", "SignalSent[]", "What it was sent.", .max = 64),
     FIELD("exit", "Exit?", "How its process ended."),
     FIELD("grade", "Grade?", "How good the evidence is; null: not yet."),
-    FIELD("boundary", "Word?", "What it could not leave.", .example = "\"cgroup\""),
+    FIELD("boundary", "Boundary?", "What it could not leave."),
     FIELD("failed", "boolean", "It ended without being asked, or was never ready.", .example = "false"),
     FIELD("error", "Message?", "Why.", .example = "null"),
     FIELD("stopped_at", "Time?", "When it was gone."),
@@ -275,7 +275,7 @@ static const struct schema schemas[] = {
     INTEGER("ExitCode", 0, 255, "0", "the exit code of a process"),
     INTEGER("SignalNumber", 0, 128, "15", "the number of a signal"),
     TEXT("TaskName", 1, 128, "^j[0-9a-z]{13}/[a-z0-9-]+/[0-9]+$", "\"j0d5n3rf8w2c4g/count/0\"", "a task"),
-    TEXT("LogSource", 1, 255, NULL, "\"service/cache/1\"", "`service/NAME/EPOCH` or `task/STAGE/INDEX/ATTEMPT`"),
+    TEXT("LogSource", 0, 255, NULL, "\"service/cache/1\"", "`service/NAME/EPOCH` or `task/STAGE/INDEX/ATTEMPT`"),
     TEXT("LabelQuery", 1, 319, NULL, "\"team=search\"", "`name=value`, or `name` for one without a value"),
 };
 const struct schema_set api_schemas_jobs = {schemas, ARRAY_LEN(schemas)};
