@@ -124,7 +124,7 @@ tests: $(TEST_BIN) ## build all test programs, run none
 SUBMAKE = +$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 RUN_TESTS = JOBS=$(JOBS) tests/support/run_tests.sh
 
-.PHONY: deps deps-ci demo test check monitoring fuzz fuzzers asan tsan valgrind coverage faults bench bench-peers
+.PHONY: deps deps-ci demo test check monitoring contract fuzz fuzzers asan tsan valgrind coverage faults bench bench-peers
 deps: ## install what building, testing and the demo need (Debian 12 and 13; nothing is done when nothing is missing)
 	$(Q)tests/support/deps.sh
 deps-ci:
@@ -144,6 +144,10 @@ check: deps-ci ## run all lints
 monitoring: deps-ci ## check alert rules and dashboard, and the metrics of a real manager, with promtool
 	$(SUBMAKE) all
 	$(Q)$(RUN_TESTS) $(BUILD) monitoring
+
+contract: deps-ci ## lint the API's document with redocly; schemathesis asks a real manager what it allows: EXAMPLES cases for each call (200)
+	$(SUBMAKE) all $(BUILD)/tests/bench/with_postgres
+	$(Q)EXAMPLES=$(EXAMPLES) $(RUN_TESTS) $(BUILD) contract
 
 SECONDS_EACH ?= 60
 fuzz: deps-ci ## look for inputs that break a parser with clang's libFuzzer, SECONDS_EACH for each (60); TARGET=one of them

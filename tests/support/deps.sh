@@ -16,12 +16,15 @@ ci_packages=(
     clang clang-format-19 clang-tidy-19 cppcheck shellcheck valgrind libc6-dbg gcovr git
     docker.io docker-compose docker-registry mmdebstrap iptables iproute2 openssh-client openssh-server busybox-static prometheus libclang-rt-dev
     slowhttptest
+    python3-venv
 )
 # From Debian 13 on the client of docker.io is a package of its own.
 # shellcheck source=/dev/null
 if [ "$(. /etc/os-release 2>/dev/null && echo "${VERSION_ID:-0}" | cut -d . -f 1)" -ge 13 ]; then
     ci_packages+=(docker-cli)
 fi
+# Node.js that does not come from Debian brings npm along.
+command -v npm >/dev/null || ci_packages+=(npm)
 case "${1:-}" in
 '') ;;
 --ci) packages+=("${ci_packages[@]}") ;;
