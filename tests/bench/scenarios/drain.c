@@ -109,6 +109,8 @@ static void managers(struct pg *pg, const char *what, struct shape shape)
 void scenario_managers(struct pg *pg)
 {
     managers(pg, "slices of 100", (struct shape){.workers = 16, .width = 100, .jobs = 1, .tasks = 2000000});
+    managers(pg, "slices of 100, 64 workers, 8 jobs",
+             (struct shape){.workers = 64, .width = 100, .jobs = 8, .tasks = 500000});
     managers(pg, "one task per claim", (struct shape){.workers = 64, .width = 1, .jobs = 1, .tasks = 60000});
 }
 
