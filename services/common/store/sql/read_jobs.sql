@@ -6,9 +6,9 @@ SELECT u.ordinal, j.outcome, j.cleanup, j.closed_at IS NOT NULL, j.event_count, 
   JOIN job j ON j.id = u.id
 
 -- name: read_jobs
-SELECT id, name, labels::text, priority, autostop_on, linger_ms, keep_on_failure_ms, bundle, paused, outcome, cleanup,
-       reason_code, reason_message, created_at, started_at, finished_at, closed_at, stop_requested_at, keep_until,
-       event_count, log_bytes, delete_requested, namespace
+SELECT id, name, labels::text, priority, autostop_on, linger_ms, keep_on_failure_ms,
+       'sha256:' || bundle, paused, outcome, cleanup, reason_code, reason_message, created_at, started_at, finished_at,
+       closed_at, stop_requested_at, keep_until, event_count, log_bytes, delete_requested, namespace
   FROM job
  WHERE id = ANY ($1::bigint[])
  ORDER BY id DESC

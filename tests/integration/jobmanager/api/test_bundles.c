@@ -85,6 +85,10 @@ static void a_job_wants_its_bundle_to_be_there(void **state)
     assert_int_equal(manager_call(*state, "POST", "/v1/jobs", spec, NULL), 404);
     assert_int_equal(transfer(client, "PUT", hash, "files", 5, &response), 201);
     assert_int_equal(manager_call(*state, "POST", "/v1/jobs", spec, NULL), 201);
+    AUTO_JSON_OBJECT struct json_object *jobs = NULL;
+    assert_int_equal(manager_call(*state, "GET", "/v1/jobs?name=packed", NULL, &jobs), 200);
+    snprintf(spec, sizeof(spec), "sha256:%s", hash);
+    assert_string_equal(json_text_at(jobs, "/jobs/0/bundle"), spec); // by the name that its spec has for it
     http_client_free(client);
 }
 
