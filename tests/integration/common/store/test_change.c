@@ -2,42 +2,10 @@
 
 #include "services/common/db/db.h"
 #include "services/common/model/states.h"
-#include "tests/support/pg.h"
-#include "tests/support/store_db.h"
+#include "tests/support/store_fixture.h"
 #include "tests/support/test.h"
 
 #include <string.h>
-
-static struct pg *pg;
-static struct db *db;
-
-static int start(void **state)
-{
-    UNUSED(state);
-    pg = pg_start(0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    UNUSED(state);
-    pg_stop(pg);
-    return 0;
-}
-
-static int fresh(void **state)
-{
-    UNUSED(state);
-    db = store_db_new(pg);
-    return 0;
-}
-
-static int done(void **state)
-{
-    UNUSED(state);
-    db_close(db);
-    return 0;
-}
 
 // Wakes job 7 each time it is run; asks to be run again so often, then ends with `outcome`.
 struct script {
@@ -115,7 +83,6 @@ static void test_a_locked_job_and_its_events(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
     const struct CMUnitTest tests[] = {
         TEST(test_wakes_of_the_run_that_commits),
         TEST(test_no_wakes_without_commit),

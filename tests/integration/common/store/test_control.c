@@ -5,8 +5,7 @@
 #include "services/common/base/id.h"
 #include "services/common/db/db.h"
 #include "services/common/model/states.h"
-#include "tests/support/pg.h"
-#include "tests/support/store_db.h"
+#include "tests/support/store_fixture.h"
 #include "tests/support/test.h"
 
 #include <pthread.h>
@@ -14,41 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct pg *pg;
-static const char *conninfo;
-static struct db *db;
-static int64_t worker;
-
-static int start(void **state)
-{
-    UNUSED(state);
-    pg = pg_start(0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    UNUSED(state);
-    pg_stop(pg);
-    return 0;
-}
-
-static int fresh(void **state)
-{
-    UNUSED(state);
-    conninfo = pg_database_new(pg);
-    db = store_db_again(conninfo);
-    worker = store_worker(db, "w1");
-    return 0;
-}
-
-static int done(void **state)
-{
-    UNUSED(state);
-    db_close(db);
-    return 0;
-}
 
 static int retry(int64_t job, int64_t *retried, struct err *err)
 {
@@ -283,7 +247,6 @@ static void test_the_history_says_who_asked(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
     const struct CMUnitTest tests[] = {
         TEST(test_nobody_there),
         TEST(test_retry_in_place),

@@ -6,45 +6,11 @@
 #include "services/common/model/states.h"
 #include "services/common/store/reaper.h"
 #include "tests/support/json_value.h"
-#include "tests/support/pg.h"
-#include "tests/support/store_db.h"
+#include "tests/support/store_fixture.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static struct pg *pg;
-static struct db *db;
-static int64_t worker;
-
-static int start(void **state)
-{
-    UNUSED(state);
-    pg = pg_start(0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    UNUSED(state);
-    pg_stop(pg);
-    return 0;
-}
-
-static int fresh(void **state)
-{
-    UNUSED(state);
-    db = store_db_new(pg);
-    worker = store_worker(db, "w1");
-    return 0;
-}
-
-static int done(void **state)
-{
-    UNUSED(state);
-    db_close(db);
-    return 0;
-}
 
 // {"check":"...","verdict":"...","found":"...": what is said about this check has to begin so.
 static void finds(const char *check, const char *verdict, const char *found)
@@ -130,7 +96,6 @@ static void what_outlives_its_job(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
     const struct CMUnitTest tests[] = {
         TEST(all_is_well), TEST(the_database), TEST(the_reaper), TEST(the_workers), TEST(what_outlives_its_job),
     };

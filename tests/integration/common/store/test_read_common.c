@@ -8,47 +8,13 @@
 #include "services/common/store/control.h"
 #include "services/common/store/metrics.h"
 #include "tests/support/json_value.h"
-#include "tests/support/pg.h"
-#include "tests/support/store_db.h"
+#include "tests/support/store_fixture.h"
 #include "tests/support/test.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct pg *pg;
-static struct db *db;
-static int64_t worker;
-
-static int start(void **state)
-{
-    UNUSED(state);
-    pg = pg_start(0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    UNUSED(state);
-    pg_stop(pg);
-    return 0;
-}
-
-static int fresh(void **state)
-{
-    UNUSED(state);
-    db = store_db_new(pg);
-    worker = store_worker(db, "w1");
-    return 0;
-}
-
-static int done(void **state)
-{
-    UNUSED(state);
-    db_close(db);
-    return 0;
-}
 
 static const struct store_job served = {.service_count = 1, .services = {{.name = "cache"}}};
 
@@ -400,7 +366,6 @@ static void test_fleet_and_books(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
     const struct CMUnitTest tests[] = {
         TEST(test_what_is_not_there),
         TEST(test_tasks),

@@ -8,46 +8,12 @@
 #include "services/common/store/control.h"
 #include "services/common/store/metrics.h"
 #include "tests/support/json_value.h"
-#include "tests/support/pg.h"
-#include "tests/support/store_db.h"
+#include "tests/support/store_fixture.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct pg *pg;
-static struct db *db;
-static int64_t worker;
-
-static int start(void **state)
-{
-    UNUSED(state);
-    pg = pg_start(0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    UNUSED(state);
-    pg_stop(pg);
-    return 0;
-}
-
-static int fresh(void **state)
-{
-    UNUSED(state);
-    db = store_db_new(pg);
-    worker = store_worker(db, "w1");
-    return 0;
-}
-
-static int done(void **state)
-{
-    UNUSED(state);
-    db_close(db);
-    return 0;
-}
 
 static void assert_job(int64_t job, const char *path, const char *expected)
 {
@@ -178,7 +144,6 @@ static void test_lists_of_jobs(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
     const struct CMUnitTest tests[] = {
         TEST(test_job_through_its_life),
         TEST(test_progress_of_many),

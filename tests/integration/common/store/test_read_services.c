@@ -5,44 +5,10 @@
 #include "services/common/model/states.h"
 #include "services/common/store/metrics.h"
 #include "tests/support/json_value.h"
-#include "tests/support/pg.h"
-#include "tests/support/store_db.h"
+#include "tests/support/store_fixture.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
-
-static struct pg *pg;
-static struct db *db;
-static int64_t worker;
-
-static int start(void **state)
-{
-    UNUSED(state);
-    pg = pg_start(0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    UNUSED(state);
-    pg_stop(pg);
-    return 0;
-}
-
-static int fresh(void **state)
-{
-    UNUSED(state);
-    db = store_db_new(pg);
-    worker = store_worker(db, "w1");
-    return 0;
-}
-
-static int done(void **state)
-{
-    UNUSED(state);
-    db_close(db);
-    return 0;
-}
 
 // When what happened to an instance, in seconds from the start of a minute long ago; NULL: it did not.
 struct life {
@@ -152,7 +118,6 @@ static void the_metric(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
     const struct CMUnitTest tests[] = {TEST(lives), TEST(several_of_one_job), TEST(the_metric)};
     return cmocka_run_group_tests(tests, start, stop);
 }

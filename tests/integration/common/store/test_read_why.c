@@ -7,46 +7,13 @@
 #include "services/common/store/read.h"
 #include "services/common/store/reaper.h"
 #include "tests/support/json_value.h"
-#include "tests/support/pg.h"
-#include "tests/support/store_db.h"
+#include "tests/support/store_fixture.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static struct pg *pg;
-static struct db *db;
-static int64_t worker;
 static bool seen[WHY_COUNT];
-
-static int start(void **state)
-{
-    UNUSED(state);
-    pg = pg_start(0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    UNUSED(state);
-    pg_stop(pg);
-    return 0;
-}
-
-static int fresh(void **state)
-{
-    UNUSED(state);
-    db = store_db_new(pg);
-    worker = store_worker(db, "w1");
-    return 0;
-}
-
-static int done(void **state)
-{
-    UNUSED(state);
-    db_close(db);
-    return 0;
-}
 
 // ---- asking
 
@@ -397,7 +364,6 @@ static void every_reason_was_seen(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
     const struct CMUnitTest tests[] = {
         TEST(services_start),
         TEST(services_stop),

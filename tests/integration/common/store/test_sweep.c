@@ -4,50 +4,28 @@
 #include "services/common/db/db.h"
 #include "services/common/model/states.h"
 #include "services/common/store/control.h"
-#include "tests/support/pg.h"
-#include "tests/support/store_db.h"
+#include "tests/support/store_fixture.h"
 #include "tests/support/test.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static struct pg *pg;
-static struct db *db;
-static int64_t worker;
 static struct wakes wakes;
 static struct sweep sweep;
 
-static int start(void **state)
+static int fresh_leader(void **state)
 {
-    UNUSED(state);
-    pg = pg_start(0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    UNUSED(state);
-    pg_stop(pg);
-    return 0;
-}
-
-static int fresh(void **state)
-{
-    UNUSED(state);
     struct err err = {0};
-    db = store_db_new(pg);
-    worker = store_worker(db, "w1");
+    fresh(state);
     sweep = (struct sweep){.db = db, .leader = "reaper", .limit = 10, .wakes = &wakes};
     assert_int_equal(leader_acquire(db, "reaper", "me", 60000, &sweep.epoch, &err), LEADER_ACQUIRED);
     return 0;
 }
 
-static int done(void **state)
+static int leader_done(void **state)
 {
-    UNUSED(state);
     wakes_release(&wakes);
-    db_close(db);
-    return 0;
+    return done(state);
 }
 
 static bool woken(enum wake_kind kind, int64_t id)
@@ -311,22 +289,22 @@ static void test_retention(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
+#define LEADER_TEST(function) cmocka_unit_test_setup_teardown(function, fresh_leader, leader_done)
     const struct CMUnitTest tests[] = {
-        TEST(test_leadership),
-        TEST(test_deposed_reaper_changes_nothing),
-        TEST(test_nothing_to_do),
-        TEST(test_due_retries),
-        TEST(test_retries_in_portions),
-        TEST(test_waiting_instances_are_announced),
-        TEST(test_silent_worker_becomes_suspect_then_lost),
-        TEST(test_quarantined_worker_is_lost_too),
-        TEST(test_leftovers_of_former_incarnations),
-        TEST(test_leases_of_ended_jobs_get_their_flag),
-        TEST(test_deadlines),
-        TEST(test_second_look_at_ended_jobs),
-        TEST(test_silent_about_a_stop),
-        TEST(test_retention),
+        LEADER_TEST(test_leadership),
+        LEADER_TEST(test_deposed_reaper_changes_nothing),
+        LEADER_TEST(test_nothing_to_do),
+        LEADER_TEST(test_due_retries),
+        LEADER_TEST(test_retries_in_portions),
+        LEADER_TEST(test_waiting_instances_are_announced),
+        LEADER_TEST(test_silent_worker_becomes_suspect_then_lost),
+        LEADER_TEST(test_quarantined_worker_is_lost_too),
+        LEADER_TEST(test_leftovers_of_former_incarnations),
+        LEADER_TEST(test_leases_of_ended_jobs_get_their_flag),
+        LEADER_TEST(test_deadlines),
+        LEADER_TEST(test_second_look_at_ended_jobs),
+        LEADER_TEST(test_silent_about_a_stop),
+        LEADER_TEST(test_retention),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
