@@ -285,7 +285,8 @@ bool agent_is_drained(const struct agent *agent)
         return true;
     if (tasks_running(agent->tasks) > 0 || services_running(agent->services) > 0)
         return false;
-    if (agent->fenced) // what it holds has gone back to others, and nobody is there to be told
+    // What it holds may go to others by now, and nobody is there to be told.
+    if (agent->fenced && clock_boot_ms() >= agent->fence_at_ms + agent->fence_margin_ms)
         return true;
     return tasks_held(agent->tasks, &token, 1) == 0 && outbox_held(agent->outbox, &token, 1) == 0 &&
            !outbox_pending(agent->outbox) && !agent->reporting.call && !logs_pending(agent->logs);
