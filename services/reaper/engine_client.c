@@ -209,8 +209,10 @@ int engine_client_remove_network(struct engine_client *engine, const char *id, s
         if (strbuf_ok(&path, err) < 0 || strbuf_ok(&body, err) < 0 ||
             call_with(engine, method, path.data, body.length > 0 ? &body : NULL, &response, err) < 0)
             return -1;
-        outcome =
-            network_removal_answered(&removal, response.status, strbuf_text(&response.body), response.body.length, err);
+        const char *text = strbuf_text(&response.body);
+        if (removal.step == REMOVAL_DELETE)
+            engine_message_read(text, response.body.length, refusal, sizeof refusal);
+        outcome = network_removal_answered(&removal, response.status, text, response.body.length, err);
     }
     if (removal.taken_out > 0)
         log_event(LOG_WARN, "a network had endpoints of containers that are gone", "network", id, "endpoints",

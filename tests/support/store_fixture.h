@@ -1,5 +1,5 @@
-// What most tests of the store stand on: one PostgreSQL for the program, and for each test a fresh database, a connection
-// and a worker that is registered.
+// What most tests of the store stand on: one PostgreSQL for the program, and for each test a fresh database, a
+// connection and a worker that is registered.
 //
 // A header, so that each program has its own.
 #pragma once
