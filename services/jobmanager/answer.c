@@ -4,8 +4,10 @@
 #include "services/common/base/sha256.h"
 #include "services/common/model/problem.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define RETRY_AFTER_MS 1000
-#define TAG_DIGITS 32
 
 enum http_handled answer_json(const struct http_request *request, struct http_reply *reply, int status,
                               struct strbuf *body)
@@ -16,14 +18,24 @@ enum http_handled answer_json(const struct http_request *request, struct http_re
     return http_reply_bytes(reply, status, HTTP_TYPE_JSON, body);
 }
 
+int answer_tag(const struct strbuf *body, char tag[static ANSWER_TAG_SIZE], struct err *err)
+{
+    char digits[SHA256_HEX_SIZE];
+    if (strbuf_ok(body, err) < 0 || sha256_hex(strbuf_text(body), body->length, digits, err) < 0)
+        return -1;
+    snprintf(tag, ANSWER_TAG_SIZE, "%.*s", ANSWER_TAG_SIZE - 1, digits);
+    return 0;
+}
+
 int answer_tagged(const struct http_request *request, struct http_reply *reply, struct strbuf *body, struct err *err)
 {
-    char tag[SHA256_HEX_SIZE];
-    if (strbuf_ok(body, err) < 0 || sha256_hex(strbuf_text(body), body->length, tag, err) < 0)
+    char tag[ANSWER_TAG_SIZE];
+    bool is_get = strcmp(http_request_method(request), "GET") == 0;
+    if (is_get && answer_tag(body, tag, err) < 0)
         return -1;
-    tag[TAG_DIGITS] = '\0';
     answer_json(request, reply, 200, body);
-    http_reply_etag(reply, request, tag);
+    if (is_get)
+        http_reply_etag(reply, request, tag);
     return 0;
 }
 

@@ -12,7 +12,11 @@
 // Moves `body` into the reply. A body that ran out of memory becomes a problem.
 enum http_handled answer_json(const struct http_request *request, struct http_reply *reply, int status,
                               struct strbuf *body);
-// The same with status 200 and an ETag made of the body: an empty 304 when the client has it already.
+#define ANSWER_TAG_SIZE 33
+// Names the bytes of `body`, for an ETag.
+int answer_tag(const struct strbuf *body, char tag[static ANSWER_TAG_SIZE], struct err *err) WARN_UNUSED;
+// answer_json() with status 200; to a GET with an ETag made of the body, or an empty 304 when the client has it
+// already.
 int answer_tagged(const struct http_request *request, struct http_reply *reply, struct strbuf *body,
                   struct err *err) WARN_UNUSED;
 // The problem document of an error; `faults` may be NULL. Adds Retry-After where trying again helps, and to a 401 what

@@ -3,6 +3,7 @@
 #include "services/common/http/reply.h"
 #include "services/common/model/role.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define JSON HTTP_TYPE_JSON
@@ -15,13 +16,14 @@
 #define REPLY(STATUS, MEDIA, MEANING, ...) {.status = (STATUS), .media = (MEDIA), .meaning = (MEANING), ##__VA_ARGS__}
 #define A_PAGE {"limit", "Limit", "most entries of a page"}, {"cursor", "Cursor", "`next` of the page before"}
 #define THE_JOB REPLY(200, JSON, "the job as it is now", .type = "Job")
-#define A_REASON REPLY(200, JSON, "the one reason, and what to do", .type = "Why")
-#define A_JOBS_REASON REPLY(200, JSON, "the one reason, and what to do", .type = "Why", .headers = "ETag")
+#define TAGGED(TYPE, MEANING) \
+    IF_NONE_MATCH, .replies = {REPLY(200, JSON, MEANING, .type = (TYPE), .headers = "ETag"), AS_IT_WAS}
+#define A_REASON TAGGED("Why", "the one reason, and what to do")
 #define ABOVE_A_LIMIT(when) REPLY(429, PROBLEM, when, .type = "limit", .headers = "Retry-After")
 #define CONFLICT(when) REPLY(409, PROBLEM, when, .type = "conflict")
 #define NO_MORE REPLY(204, NULL, "`Last-Event-ID` is the end of a closed job: do not come back")
 #define IF_NONE_MATCH .headers = {{"If-None-Match", "EntityTag", "the `ETag` of an earlier reply"}}
-#define AS_IT_WAS REPLY(304, NULL, "it is as it was", .headers = "ETag")
+#define AS_IT_WAS REPLY(304, NULL, "it is as it was", .headers = "ETag Vary")
 #define NOTHING {JSON, "Nothing", "nothing, or `{}`", true}
 
 static const struct api_doc docs[] = {
@@ -49,13 +51,11 @@ static const struct api_doc docs[] = {
                {"namespace", "Namespace", "where it was submitted; a token of a namespace sees no other"},
                {"since", "TimeGiven", "created then or later"},
                A_PAGE},
-     IF_NONE_MATCH, .replies = {REPLY(200, JSON, "a page of jobs", .type = "JobsPage", .headers = "ETag"), AS_IT_WAS}},
+     TAGGED("JobsPage", "a page of jobs")},
     {"GET", "/v1/jobs/{id}", "`If-None-Match` with the `ETag` of an earlier reply saves the body.",
      .query = {{"wait", "Wait", "answer when it is so, or when the time is over"},
                {"timeout", "Duration", "of the wait, 30s unless said, 10m at most"}},
-     IF_NONE_MATCH,
-     .replies = {REPLY(200, JSON, "the job; after a wait look whether it is so", .type = "Job", .headers = "ETag"),
-                 AS_IT_WAS}},
+     TAGGED("Job", "the job; after a wait look whether it is so")},
     {"DELETE", "/v1/jobs/{id}", "Removes a closed job and all that belongs to it.",
      .query = {{"force", "boolean", "stop it first; it is deleted as soon as it is closed"}},
      .replies = {REPLY(204, NULL, "it is gone"),
@@ -78,24 +78,16 @@ static const struct api_doc docs[] = {
      NULL,
      {JSON, "Extension", "how long; never shorter than before", false},
      .replies = {THE_JOB, CONFLICT("it keeps no services")}},
-    {"GET", "/v1/jobs/{id}/spec", IF_NONE_MATCH,
-     .replies = {REPLY(200, JSON, "the spec with every default filled in; listed tasks as their count",
-                       .type = "JobSpec", .headers = "ETag"),
-                 AS_IT_WAS}},
+    {"GET", "/v1/jobs/{id}/spec",
+     TAGGED("JobSpec", "the spec with every default filled in; listed tasks as their count")},
     {"GET", "/v1/jobs/{id}/tasks",
      .query = {{"stage", "Name", "its name"},
                {"state", "SliceState", "what they do"},
                {"single", "boolean", "an entry per task instead of per slice"},
                A_PAGE},
-     IF_NONE_MATCH,
-     .replies = {REPLY(200, JSON, "slices, or tasks with `single=true`", .type = "SlicesPage|TasksPage",
-                       .headers = "ETag"),
-                 AS_IT_WAS}},
-    {"GET", "/v1/jobs/{id}/tasks/{stage}/{index}", IF_NONE_MATCH,
-     .replies = {REPLY(200, JSON, "the task with its item and its last failure", .type = "Task", .headers = "ETag"),
-                 AS_IT_WAS}},
-    {"GET", "/v1/jobs/{id}/services", IF_NONE_MATCH,
-     .replies = {REPLY(200, JSON, "its services, all epochs", .type = "Instances", .headers = "ETag"), AS_IT_WAS}},
+     TAGGED("SlicesPage|TasksPage", "slices, or tasks with `single=true`")},
+    {"GET", "/v1/jobs/{id}/tasks/{stage}/{index}", TAGGED("Task", "the task with its item and its last failure")},
+    {"GET", "/v1/jobs/{id}/services", TAGGED("Instances", "its services, all epochs")},
     {"GET", "/v1/jobs/{id}/results", "Outputs of the stages that no other stage reads.",
      .query = {{"follow", "boolean", "go on until the job has ended, each result once"}},
      .replies = {REPLY(200, NDJSON, "a result a line; a stream that breaks off is not at its end", .type = "Result")}},
@@ -121,10 +113,10 @@ static const struct api_doc docs[] = {
      .replies = {REPLY(200, NDJSON, "an event a line", .type = "Event"), REPLY(200, SSE, "as server-sent events"),
                  NO_MORE}},
     {"GET", "/v1/jobs/{id}/cleanup", "The proof that its services are gone: a certificate for each instance.",
-     IF_NONE_MATCH, .replies = {REPLY(200, JSON, "the certificates", .type = "Cleanup", .headers = "ETag"), AS_IT_WAS}},
-    {"GET", "/v1/jobs/{id}/why", IF_NONE_MATCH, .replies = {A_JOBS_REASON, AS_IT_WAS}},
-    {"GET", "/v1/jobs/{id}/tasks/{stage}/{index}/why", IF_NONE_MATCH, .replies = {A_JOBS_REASON, AS_IT_WAS}},
-    {"GET", "/v1/jobs/{id}/services/{name}/why", IF_NONE_MATCH, .replies = {A_JOBS_REASON, AS_IT_WAS}},
+     TAGGED("Cleanup", "the certificates")},
+    {"GET", "/v1/jobs/{id}/why", A_REASON},
+    {"GET", "/v1/jobs/{id}/tasks/{stage}/{index}/why", A_REASON},
+    {"GET", "/v1/jobs/{id}/services/{name}/why", A_REASON},
     {"PUT",
      "/v1/bundles/{sha256}",
      "The name is the SHA-256 of the content.",
@@ -134,12 +126,11 @@ static const struct api_doc docs[] = {
     {"HEAD", "/v1/bundles/{sha256}", "One that is there counts as used now.",
      .replies = {REPLY(200, NULL, "it is there")}},
     {"GET", "/v1/bundles/{sha256}", .replies = {REPLY(200, ZSTD, "the bundle")}},
-    {"GET", "/v1/services", .query = {A_PAGE},
-     .replies = {REPLY(200, JSON, "a page of services", .type = "InstancesPage")}},
-    {"GET", "/v1/leaks", .query = {A_PAGE}, .replies = {REPLY(200, JSON, "a page of what leaks", .type = "Leaks")}},
-    {"GET", "/v1/workers", .query = {A_PAGE}, .replies = {REPLY(200, JSON, "a page of the fleet", .type = "Workers")}},
-    {"GET", "/v1/workers/{id}", .replies = {REPLY(200, JSON, "the worker", .type = "Worker")}},
-    {"GET", "/v1/workers/{id}/why", .replies = {A_REASON}},
+    {"GET", "/v1/services", .query = {A_PAGE}, TAGGED("InstancesPage", "a page of services")},
+    {"GET", "/v1/leaks", .query = {A_PAGE}, TAGGED("Leaks", "a page of what leaks")},
+    {"GET", "/v1/workers", .query = {A_PAGE}, TAGGED("Workers", "a page of the fleet")},
+    {"GET", "/v1/workers/{id}", TAGGED("Worker", "the worker")},
+    {"GET", "/v1/workers/{id}/why", A_REASON},
     {"POST",
      "/v1/workers/{id}/drain",
      "It hands back what it has not started.",
@@ -182,7 +173,7 @@ static const struct api_doc docs[] = {
                  CONFLICT("there is no token of role admin yet; or too many tokens are valid")},
      .makes = {"/v1/tokens/{id}", "id"}},
     {"GET", "/v1/tokens", "Those that have ended too, never their text.", .query = {A_PAGE},
-     .replies = {REPLY(200, JSON, "a page of tokens", .type = "TokensPage")}},
+     TAGGED("TokensPage", "a page of tokens")},
     {"DELETE", "/v1/tokens/{id}",
      "Twice is the same as once. Every manager knows it within two seconds; requests that it has let in and that still "
      "wait or stream end within five more.",
@@ -196,13 +187,13 @@ static const struct api_doc docs[] = {
      .replies = {REPLY(200, JSON, "the worker as it is now", .type = "Worker"),
                  CONFLICT("it has nothing of the canary, has something of other jobs, or does not answer")}},
     {"GET", "/v1/doctor", "Looks at the database, the reaper, the workers and what outlives its job.",
-     .replies = {REPLY(200, JSON, "every check, whatever it found", .type = "Doctor")}},
-    {"GET", "/v1/version", .replies = {REPLY(200, JSON, "who answers", .type = "Version")}},
-    {"GET", "/openapi.json", .replies = {REPLY(200, JSON, "OpenAPI 3.1", .type = "object")}},
+     TAGGED("Doctor", "every check, whatever it found")},
+    {"GET", "/v1/version", TAGGED("Version", "who answers")},
+    {"GET", "/openapi.json", TAGGED("object", "OpenAPI 3.1")},
     {"GET", "/livez", .replies = {REPLY(200, TEXT, "`ok`, whatever the database does")}},
     {"GET", "/readyz", .replies = {REPLY(200, TEXT, "`ready`; 503 while it drains or the database is away")}},
     {"GET", "/metrics", .replies = {REPLY(200, TEXT, "the Prometheus text format")}},
-    {"GET", "/", .replies = {REPLY(200, TEXT, "a line per call")}},
+    {"GET", "/", IF_NONE_MATCH, .replies = {REPLY(200, TEXT, "a line per call", .headers = "ETag"), AS_IT_WAS}},
 };
 
 const struct api_doc *api_doc_find(const struct http_route *route)
@@ -260,13 +251,46 @@ bool api_refusal_applies(const struct api_refusal *refusal, const struct http_ro
 const struct api_header api_headers[] = {
     {"X-Request-Id", "RequestId", "The request's own, where it has a sane one; else a new one. The log has it too."},
     {"Location", "HttpPath", "Where the job is that was made."},
-    {"ETag", "EntityTag", "Names what this reply looks like now."},
+    {"ETag", "EntityTag", "Names what this reply looks like now. `W/` stands before that of a compressed one."},
+    {"Vary", "\"Accept-Encoding\"", "The reply might have come compressed."},
+    {"Content-Encoding", "\"gzip\"", "The reply is compressed."},
     {"Retry-After", "Seconds", "Trying again is no use before."},
     {"WWW-Authenticate", "HeaderText", "What is wrong with the token."},
     {"Allow", "HeaderText", "The methods that the path knows."},
     {"Cache-Control", "HeaderText", "`no-store`."},
 };
 const size_t api_header_count = ARRAY_LEN(api_headers);
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+    while (*words && strcmp(*words, text) != 0)
+        words++;
+    return *words;
+}
+
+// What goes through http_reply_gzip(), a fixed page or a stream. Health checks say a word only.
+static bool packs(const struct api_doc *doc, const struct api_reply *reply)
+{
+    static const char *const texts[] = {JSON, NDJSON, TEXT, NULL}, *const words[] = {"/livez", "/readyz", NULL};
+    return reply->status == 200 && reply->media && strcmp(doc->method, "GET") == 0 && is_one_of(reply->media, texts) &&
+           !is_one_of(doc->pattern, words);
+}
+
+const char *api_reply_headers(const struct api_doc *doc, const struct api_reply *reply,
+                              char out[static API_REPLY_HEADERS_SIZE])
+{
+    const char *own = reply->headers ? reply->headers : "";
+    if (packs(doc, reply))
+        snprintf(out, API_REPLY_HEADERS_SIZE, "%s%sVary Content-Encoding", own, *own ? " " : "");
+    return packs(doc, reply) ? out : reply->headers;
+}
+
+const struct api_parameter *api_accept_encoding(const struct api_doc *doc)
+{
+    static const struct api_parameter parameter = {"Accept-Encoding", "HeaderText",
+                                                   "with `gzip`, long replies come compressed"};
+    return packs(doc, &doc->replies[0]) ? &parameter : NULL;
+}
 
 const char *api_placeholder_type(const char *pattern, const char *placeholder)
 {

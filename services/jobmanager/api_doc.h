@@ -16,6 +16,7 @@
 
 #define API_PARAMETERS_MAX 8
 #define API_REPLIES_MAX 7
+#define API_REPLY_HEADERS_SIZE 96
 
 struct api_parameter {
     const char *name; // NULL: no more
@@ -67,6 +68,11 @@ struct api_header {
 };
 extern const struct api_header api_headers[];
 extern const size_t api_header_count;
+// The headers of this reply, with spaces between; NULL: none but those of every reply. `out` may hold them.
+const char *api_reply_headers(const struct api_doc *doc, const struct api_reply *reply,
+                              char out[static API_REPLY_HEADERS_SIZE]);
+// What a request may say of compression; NULL: none of the call's replies comes compressed.
+const struct api_parameter *api_accept_encoding(const struct api_doc *doc);
 
 // The type of a placeholder of a pattern: "{id}" of "/v1/jobs/{id}".
 const char *api_placeholder_type(const char *pattern, const char *placeholder);

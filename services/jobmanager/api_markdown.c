@@ -16,7 +16,7 @@ static const char head[] =
     "RFC 3339 in\n"
     "UTC, durations texts such as `30s`. Lists come in pages: `next` is the `cursor` of the page behind, null at the "
     "end. A query\n"
-    "parameter or a field that is not named here is refused. Replies of a kilobyte or more, and streams but for "
+    "parameter or a field that is not named here is refused. What is got, of a kilobyte or more, and streams but for "
     "server-sent "
     "events,\n"
     "come compressed with gzip to who takes it (`Accept-Encoding`).\n"
@@ -123,13 +123,17 @@ static void print_example(const char *what, const char *type, FILE *out)
     fputs("```\n", out);
 }
 
+static void print_parameter(const char *in, const struct api_parameter *parameter, FILE *out)
+{
+    fprintf(out, "| `%s` | %s | ", parameter->name, in);
+    schema_type_print(parameter->type, 0, out);
+    fprintf(out, " | %s |\n", parameter->meaning);
+}
+
 static void print_parameters(const char *in, const struct api_parameter *parameters, FILE *out)
 {
-    for (size_t i = 0; i < API_PARAMETERS_MAX && parameters[i].name; i++) {
-        fprintf(out, "| `%s` | %s | ", parameters[i].name, in);
-        schema_type_print(parameters[i].type, 0, out);
-        fprintf(out, " | %s |\n", parameters[i].meaning);
-    }
+    for (size_t i = 0; i < API_PARAMETERS_MAX && parameters[i].name; i++)
+        print_parameter(in, &parameters[i], out);
 }
 
 static void print_path(const char *pattern, FILE *out)
@@ -143,11 +147,14 @@ static void print_path(const char *pattern, FILE *out)
 
 static void print_asked(const struct api_doc *doc, FILE *out)
 {
-    if (doc->query[0].name || doc->headers[0].name || strchr(doc->pattern, '{'))
+    const struct api_parameter *encoding = api_accept_encoding(doc);
+    if (doc->query[0].name || doc->headers[0].name || encoding || strchr(doc->pattern, '{'))
         fputs("\n| Parameter | In | Type | Meaning |\n| --- | --- | --- | --- |\n", out);
     print_path(doc->pattern, out);
     print_parameters("query", doc->query, out);
     print_parameters("header", doc->headers, out);
+    if (encoding)
+        print_parameter("header", encoding, out);
     if (!doc->body.media)
         return;
     fprintf(out, "\nBody, `%s`%s: %s", doc->body.media, doc->body.optional ? ", may be absent" : "", doc->body.meaning);
@@ -160,8 +167,9 @@ static void print_asked(const struct api_doc *doc, FILE *out)
         print_example("Such as", doc->body.type, out);
 }
 
-static void print_reply(const struct api_reply *reply, FILE *out)
+static void print_reply(const struct api_doc *doc, const struct api_reply *reply, FILE *out)
 {
+    char headers[API_REPLY_HEADERS_SIZE];
     fprintf(out, "| %d | ", reply->status);
     if (reply->media && strcmp(reply->media, HTTP_TYPE_PROBLEM) == 0) {
         fputs("[Problem](#problem) ", out);
@@ -172,7 +180,7 @@ static void print_reply(const struct api_reply *reply, FILE *out)
             schema_type_print(reply->type, 0, out);
     }
     fprintf(out, " | %s | ", reply->meaning);
-    print_words(reply->headers, out);
+    print_words(api_reply_headers(doc, reply, headers), out);
     fputs(" |\n", out);
 }
 
@@ -187,7 +195,7 @@ static void print_call(const struct http_route *route, const struct api_doc *doc
     print_asked(doc, out);
     fputs("\n| Status | Body | When | Headers |\n| --- | --- | --- | --- |\n", out);
     for (size_t i = 0; i < API_REPLIES_MAX && doc->replies[i].status; i++)
-        print_reply(&doc->replies[i], out);
+        print_reply(doc, &doc->replies[i], out);
     if (first->media && first->type && strcmp(first->type, "object") != 0)
         print_example("Such as", first->type, out);
 }

@@ -95,6 +95,8 @@ static void add_parameters(struct strbuf *out, const struct api_doc *doc)
         add_parameter(out, &first, "query", &doc->query[i]);
     for (size_t i = 0; i < API_PARAMETERS_MAX && doc->headers[i].name; i++)
         add_parameter(out, &first, "header", &doc->headers[i]);
+    if (api_accept_encoding(doc))
+        add_parameter(out, &first, "header", api_accept_encoding(doc));
     strbuf_add_char(out, ']');
 }
 
@@ -190,12 +192,13 @@ static void add_links(struct strbuf *out, const struct api_doc *doc)
 static size_t add_reply(struct strbuf *out, const struct api_doc *doc, size_t at)
 {
     const struct api_reply *reply = &doc->replies[at];
+    char headers[API_REPLY_HEADERS_SIZE];
     size_t end = at + 1;
     while (end < API_REPLIES_MAX && doc->replies[end].status == reply->status)
         end++;
     strbuf_add_format(out, "\"%d\":{", reply->status);
     add_text(out, "\"description\":", reply->meaning);
-    add_headers(out, reply->headers);
+    add_headers(out, api_reply_headers(doc, reply, headers));
     if (reply->media) {
         strbuf_add_text(out, ",\"content\":{");
         for (size_t i = at; i < end; i++) {

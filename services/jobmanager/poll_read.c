@@ -2,16 +2,15 @@
 
 #include "services/common/base/clock.h"
 #include "services/common/model/job_spec.h"
-
-#include <string.h>
+#include "services/common/model/spec_text.h"
 
 #define WAIT_MS_MAX 60000
 
-static bool is_queue_name(const char *name)
+void queue_name_read(struct wire *wire, const struct wire_place *place, const char **out)
 {
-    if (*name < 'a' || *name > 'z' || strlen(name) > SPEC_NAME_MAX)
-        return false;
-    return name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
+    const char *problem = wire_text(wire, place, SPEC_NAME_MAX, out) ? spec_name_problem(*out) : NULL;
+    if (problem)
+        wire_fault(wire, place, FAULT_FORMAT, "%s", problem);
 }
 
 static void want_read(struct wire *wire, const struct wire_place *place, void *object)
@@ -21,8 +20,7 @@ static void want_read(struct wire *wire, const struct wire_place *place, void *o
     struct wire key = *wire;
     key.walk.at = place->key;
     struct queue_want want = {0};
-    if (!wire_text(&key, place, 256, &want.queue) || !is_queue_name(want.queue))
-        wire_fault(wire, place, FAULT_FORMAT, "is not the name of a queue");
+    queue_name_read(&key, place, &want.queue);
     if (!wire_i64(wire, place, 0, WORK_WANT_MAX, &want.tasks) || want.tasks == 0)
         return;
     reading->wants = arena_grow(wire->arena, reading->wants, operation->want_count, &reading->want_capacity,

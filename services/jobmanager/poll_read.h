@@ -17,6 +17,8 @@ struct work_reading {
     int64_t incarnation, poll_incarnation;
 };
 
+// The value at hand as the name of a queue: the same rule for what a worker registers and for what it polls for.
+void queue_name_read(struct wire *wire, const struct wire_place *place, const char **out);
 // The value at hand as a poll within a report.
 void poll_member_read(struct wire *wire, const struct wire_place *place, void *reading);
 // Puts the lists into the operation.

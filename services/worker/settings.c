@@ -2,7 +2,10 @@
 
 #include "services/common/base/cleanup.h"
 #include "services/common/base/strbuf.h"
+#include "services/common/model/job_spec.h"
+#include "services/common/model/spec_text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define FIELD(field) offsetof(struct worker_settings, field)
@@ -75,9 +78,13 @@ static int each_part(const char *text, int (*add)(struct strbuf *out, const char
 
 static int add_queue(struct strbuf *out, const char *part, struct err *err)
 {
-    if (strspn(part, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(part))
+    char quoted[SPEC_NAME_MAX + 3];
+    if (spec_name_problem(part) || strlen(part) > SPEC_NAME_MAX)
         return err_set(err, ERR_INVALID, "queues: '%.80s' is not the name of a queue", part);
-    strbuf_add_json(out, part, strlen(part));
+    snprintf(quoted, sizeof(quoted), "\"%s\"", part);
+    if (strstr(strbuf_text(out), quoted))
+        return err_set(err, ERR_INVALID, "queues: '%s' stands there twice", part);
+    strbuf_add_text(out, quoted);
     return 0;
 }
 

@@ -110,6 +110,16 @@ void gzip_end(struct gzip *gzip, struct strbuf *out)
     run(gzip, Z_FINISH, out);
 }
 
+int gzip_bytes(const void *bytes, size_t length, struct strbuf *out, struct err *err)
+{
+    AUTO_GZIP struct gzip *gzip = NULL;
+    if (gzip_new(&gzip, err) < 0)
+        return -1;
+    gzip_add(gzip, bytes, length, out);
+    gzip_end(gzip, out);
+    return strbuf_ok(out, err);
+}
+
 // ---- whole replies
 
 static bool is_text(const char *content_type)
@@ -148,24 +158,25 @@ void http_reply_gzip_headers(struct http_reply *reply, bool is_compressed)
         http_reply_header(reply, "Content-Encoding", "gzip");
 }
 
+enum http_handled http_reply_packed(struct http_reply *reply, struct strbuf *packed)
+{
+    strbuf_release(&reply->body);
+    reply->body = *packed;
+    *packed = (struct strbuf)STRBUF_INIT;
+    weaken_etag(reply);
+    http_reply_gzip_headers(reply, true);
+    return HTTP_REPLY;
+}
+
 void http_reply_gzip(struct http_reply *reply, const struct http_request *request)
 {
     AUTO_STRBUF struct strbuf packed = STRBUF_INIT;
-    AUTO_GZIP struct gzip *gzip = NULL;
-    if (reply->status != 200 || reply->stream || reply->body.failed || reply->body.length < LEAST_BYTES ||
-        !is_text(reply->content_type))
+    bool varies = reply->status == 200 && !reply->stream && !reply->body.failed && reply->body.length >= LEAST_BYTES &&
+                  is_text(reply->content_type);
+    if (strcmp(http_request_method(request), "GET") != 0 || (!varies && reply->status != 304))
         return;
-    bool packs = http_accepts_gzip(request) && gzip_new(&gzip, NULL) == 0;
-    if (packs) {
-        gzip_add(gzip, reply->body.data, reply->body.length, &packed);
-        gzip_end(gzip, &packed);
-        packs = !packed.failed;
-    }
-    if (packs) {
-        strbuf_release(&reply->body);
-        reply->body = packed;
-        packed = (struct strbuf)STRBUF_INIT;
-        weaken_etag(reply);
-    }
-    http_reply_gzip_headers(reply, packs);
+    if (varies && http_accepts_gzip(request) && gzip_bytes(reply->body.data, reply->body.length, &packed, NULL) == 0)
+        http_reply_packed(reply, &packed);
+    else
+        http_reply_gzip_headers(reply, false);
 }

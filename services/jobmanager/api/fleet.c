@@ -23,18 +23,16 @@ struct fleet_call {
     bool force;
 };
 
-static int reply_with(struct call *call, int outcome, struct strbuf *body, struct http_reply *reply)
+static int reply_with(struct call *call, int outcome, struct strbuf *body, struct http_reply *reply, struct err *err)
 {
-    if (outcome >= 0)
-        answer_json(call->request, reply, 200, body);
-    return outcome < 0 ? -1 : 0;
+    return outcome < 0 ? -1 : answer_tagged(call->request, reply, body, err);
 }
 
 static int services_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
     struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
-    return reply_with(call, read_live_services(db, fleet->cursor, fleet->limit, &body, err), &body, reply);
+    return reply_with(call, read_live_services(db, fleet->cursor, fleet->limit, &body, err), &body, reply, err);
 }
 
 // Calls that list a page.
@@ -76,7 +74,7 @@ static int leaks_run(struct call *call, struct db *db, struct http_reply *reply,
     struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     int outcome = read_leaks(db, call->app->settings->leak_after_ms, fleet->cursor, fleet->limit, &body, err);
-    return reply_with(call, outcome, &body, reply);
+    return reply_with(call, outcome, &body, reply, err);
 }
 
 enum http_handled leaks_list(void *app, struct http_request *request, struct http_reply *reply)
@@ -87,7 +85,7 @@ enum http_handled leaks_list(void *app, struct http_request *request, struct htt
 static int doctor_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
-    return reply_with(call, doctor_read(db, &body, err), &body, reply);
+    return reply_with(call, doctor_read(db, &body, err), &body, reply, err);
 }
 
 enum http_handled doctor_show(void *app, struct http_request *request, struct http_reply *reply)
@@ -99,7 +97,7 @@ static int workers_run(struct call *call, struct db *db, struct http_reply *repl
 {
     struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
-    return reply_with(call, read_workers(db, fleet->cursor, fleet->limit, &body, err), &body, reply);
+    return reply_with(call, read_workers(db, fleet->cursor, fleet->limit, &body, err), &body, reply, err);
 }
 
 enum http_handled workers_list(void *app, struct http_request *request, struct http_reply *reply)
@@ -123,7 +121,7 @@ static int worker_run(struct call *call, struct db *db, struct http_reply *reply
 {
     struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
-    return reply_with(call, read_worker(db, fleet->worker, &body, err), &body, reply);
+    return reply_with(call, read_worker(db, fleet->worker, &body, err), &body, reply, err);
 }
 
 enum http_handled worker_show(void *app, struct http_request *request, struct http_reply *reply)
@@ -135,7 +133,7 @@ static int why_run(struct call *call, struct db *db, struct http_reply *reply, s
 {
     struct fleet_call *fleet = CONTAINER_OF(call, struct fleet_call, call);
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
-    return reply_with(call, read_why_worker(db, fleet->worker, &body, err), &body, reply);
+    return reply_with(call, read_why_worker(db, fleet->worker, &body, err), &body, reply, err);
 }
 
 enum http_handled worker_why(void *app, struct http_request *request, struct http_reply *reply)
@@ -149,7 +147,7 @@ static int drain_run(struct call *call, struct db *db, struct http_reply *reply,
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     if (control_drain(db, fleet->worker, fleet->drain, &call->wakes, err) < 0)
         return -1;
-    return reply_with(call, read_worker(db, fleet->worker, &body, err), &body, reply);
+    return reply_with(call, read_worker(db, fleet->worker, &body, err), &body, reply, err);
 }
 
 static const struct wire_field drain_fields[] = {
@@ -193,7 +191,7 @@ static int drill_run(struct call *call, struct db *db, struct http_reply *reply,
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     if (control_drill(db, fleet->worker, fleet->job, fleet->force, &call->wakes, err) < 0)
         return -1;
-    return reply_with(call, read_worker(db, fleet->worker, &body, err), &body, reply);
+    return reply_with(call, read_worker(db, fleet->worker, &body, err), &body, reply, err);
 }
 
 static const struct wire_field drill_fields[] = {

@@ -7,6 +7,7 @@
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/api_doc.h"
 #include "services/jobmanager/call.h"
+#include "services/jobmanager/fixed_page.h"
 #include "services/jobmanager/routes.h"
 
 enum http_handled livez(void *app, struct http_request *request, struct http_reply *reply)
@@ -39,31 +40,36 @@ enum http_handled readyz(void *context, struct http_request *request, struct htt
     return call ? call_start(call, ready_run, reply) : HTTP_REPLY;
 }
 
+static void version_write(struct strbuf *body)
+{
+    strbuf_add_text(body, "{\"name\":\"curfew\",\"version\":\"" CURFEW_VERSION "\"}");
+}
+
 enum http_handled version_show(void *app, struct http_request *request, struct http_reply *reply)
 {
+    static struct fixed_page page = FIXED_PAGE_INIT(HTTP_TYPE_JSON, version_write);
     UNUSED(app);
-    UNUSED(request);
-    return http_reply_text(reply, 200, HTTP_TYPE_JSON, "{\"name\":\"curfew\",\"version\":\"" CURFEW_VERSION "\"}");
+    return fixed_page_answer(&page, request, reply);
 }
 
 enum http_handled openapi_show(void *app, struct http_request *request, struct http_reply *reply)
 {
-    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    static struct fixed_page page = FIXED_PAGE_INIT(HTTP_TYPE_JSON, api_write_openapi);
     UNUSED(app);
-    api_write_openapi(&body);
-    return answer_json(request, reply, 200, &body);
+    return fixed_page_answer(&page, request, reply);
+}
+
+static void root_write(struct strbuf *body)
+{
+    strbuf_add_text(body, "Curfew " CURFEW_VERSION ": jobs whose services go home when the job is done.\n\n");
+    for (size_t i = 0; i < routes_table.count; i++)
+        strbuf_add_format(body, "%-6s %-36s %s\n", routes_table.routes[i].method, routes_table.routes[i].pattern,
+                          routes_table.routes[i].summary);
 }
 
 enum http_handled root(void *app, struct http_request *request, struct http_reply *reply)
 {
-    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
+    static struct fixed_page page = FIXED_PAGE_INIT(HTTP_TYPE_TEXT, root_write);
     UNUSED(app);
-    strbuf_add_text(&body, "Curfew " CURFEW_VERSION ": jobs whose services go home when the job is done.\n\n");
-    for (size_t i = 0; i < routes_table.count; i++)
-        strbuf_add_format(&body, "%-6s %-36s %s\n", routes_table.routes[i].method, routes_table.routes[i].pattern,
-                          routes_table.routes[i].summary);
-    struct err err;
-    if (strbuf_ok(&body, &err) < 0)
-        return answer_error(request, reply, &err, NULL);
-    return http_reply_bytes(reply, 200, HTTP_TYPE_TEXT, &body);
+    return fixed_page_answer(&page, request, reply);
 }

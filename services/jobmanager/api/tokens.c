@@ -162,10 +162,9 @@ static int list_run(struct call *call, struct db *db, struct http_reply *reply, 
 {
     struct token_call *token = CONTAINER_OF(call, struct token_call, call);
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
-    if (tokens_read(db, token->cursor, token->limit, &body, err) < 0)
-        return -1;
-    answer_json(call->request, reply, 200, &body);
-    return 0;
+    return tokens_read(db, token->cursor, token->limit, &body, err) < 0
+               ? -1
+               : answer_tagged(call->request, reply, &body, err);
 }
 
 enum http_handled tokens_list(void *app, struct http_request *request, struct http_reply *reply)

@@ -8,11 +8,12 @@
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/api/body.h"
 #include "services/jobmanager/call.h"
+#include "services/jobmanager/poll_read.h"
 
 #include <string.h>
 
 #define NAME_BYTES_MAX 255
-#define LIST_MAX 64
+#define RUNTIMES_MAX 64
 #define LABELS_BYTES_MAX 32768
 #define TROUBLE_BYTES_MAX 1000
 #define FOUND_MAX 1024
@@ -27,7 +28,7 @@ struct register_call {
 struct register_reading {
     struct worker_registration *registration;
     struct arena *arena;
-    const char *runtimes[LIST_MAX], *queues[LIST_MAX];
+    const char *runtimes[RUNTIMES_MAX], *queues[WORK_QUEUES_MAX];
     int64_t slots;
     const char *name, *host, *boot;
     int64_t former_worker, former_incarnation;
@@ -49,7 +50,7 @@ static void runtime_read(struct wire *wire, const struct wire_place *place, void
 static void runtimes_read(struct wire *wire, const struct wire_place *place, void *object)
 {
     struct register_reading *reading = object;
-    wire_array(wire, place, LIST_MAX, runtime_read, object, &reading->registration->runtime_count);
+    wire_array(wire, place, RUNTIMES_MAX, runtime_read, object, &reading->registration->runtime_count);
     if (!reading->registration->runtime_count)
         wire_fault(wire, place, FAULT_RANGE, "must name at least one runtime");
 }
@@ -58,15 +59,14 @@ static void queue_read(struct wire *wire, const struct wire_place *place, void *
 {
     struct register_reading *reading = object;
     const char *name = "";
-    if (wire_text(wire, place, SPEC_NAME_MAX, &name) && !*name)
-        wire_fault(wire, place, FAULT_RANGE, "must not be empty");
+    queue_name_read(wire, place, &name);
     reading->queues[place->index] = name;
 }
 
 static void queues_read(struct wire *wire, const struct wire_place *place, void *object)
 {
     struct register_reading *reading = object;
-    wire_array(wire, place, LIST_MAX, queue_read, object, &reading->registration->queue_count);
+    wire_array(wire, place, WORK_QUEUES_MAX, queue_read, object, &reading->registration->queue_count);
 }
 
 static void label_read(struct wire *wire, const struct wire_place *place, void *object)

@@ -186,13 +186,26 @@ static void what_is_known_is_not_sent_again(void **state)
     struct manager *manager = *state;
     struct http_client *client = manager_client(manager);
     AUTO_FREE char *id = manager_submit(manager, "{\"name\":\"tagged\",\"command\":[\"true\"]}");
-    static const char *const parts[] = {"", "/spec", "/tasks", "/services", "/cleanup"};
+    static const char *const paths[] = {"/v1/jobs/%s",
+                                        "/v1/jobs/%s/spec",
+                                        "/v1/jobs/%s/tasks",
+                                        "/v1/jobs/%s/tasks/main/0",
+                                        "/v1/jobs/%s/services",
+                                        "/v1/jobs/%s/cleanup",
+                                        "/v1/jobs/%s/why",
+                                        "/v1/services",
+                                        "/v1/leaks",
+                                        "/v1/workers",
+                                        "/v1/tokens",
+                                        "/v1/version",
+                                        "/openapi.json",
+                                        "/",
+                                        "/v1/jobs?limit=5"};
     char path[96], first[96], second[96];
-    for (size_t i = 0; i <= ARRAY_LEN(parts); i++) {
-        if (i < ARRAY_LEN(parts))
-            snprintf(path, sizeof(path), "/v1/jobs/%s%s", id, parts[i]);
-        else
-            snprintf(path, sizeof(path), "/v1/jobs?limit=5");
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        const char *place = strstr(paths[i], "%s");
+        snprintf(path, sizeof(path), "%.*s%s%s", (int)(place ? place - paths[i] : (long)strlen(paths[i])), paths[i],
+                 place ? id : "", place ? place + 2 : "");
         assert_int_equal(get_tagged(client, path, NULL, first), 200);
         assert_string_not_equal(first, "");
         assert_int_equal(get_tagged(client, path, first, second), 304);

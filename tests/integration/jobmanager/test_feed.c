@@ -2,6 +2,7 @@
 #include "services/common/base/fd.h"
 #include "tests/support/db_test.h"
 #include "tests/support/fake_worker.h"
+#include "tests/support/gunzip.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_http.h"
 #include "tests/support/stream_reader.h"
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 static const char *database;
 
@@ -272,24 +272,6 @@ static void results_of_any_size_take_little_memory(void **state)
     http_client_free(stalled.client);
 }
 
-static size_t unpack(const struct strbuf *packed, struct strbuf *out)
-{
-    static char piece[1 << 16];
-    z_stream stream = {.next_in = (unsigned char *)packed->data, .avail_in = (unsigned)packed->length};
-    assert_int_equal(inflateInit2(&stream, 16 + MAX_WBITS), Z_OK);
-    int state = Z_OK;
-    while (state == Z_OK) {
-        stream.next_out = (unsigned char *)piece;
-        stream.avail_out = sizeof(piece);
-        state = inflate(&stream, Z_NO_FLUSH);
-        strbuf_add(out, piece, sizeof(piece) - stream.avail_out);
-    }
-    assert_int_equal(state, Z_STREAM_END);
-    size_t left = stream.avail_in;
-    inflateEnd(&stream);
-    return left;
-}
-
 static void a_stream_comes_compressed(void **state)
 {
     struct manager *manager = *state;
@@ -300,7 +282,7 @@ static void a_stream_comes_compressed(void **state)
     stream_reader_end(&reader);
     assert_false(reader.broken);
     assert_true(reader.body.length < 4 << 20);
-    assert_int_equal(unpack(&reader.body, &plain), 0);
+    assert_int_equal(gunzip(&reader.body, &plain), 0);
     assert_int_equal(stream_count(&plain, "\n"), LARGE_ROWS);
     assert_int_equal(plain.length, (size_t)LARGE_ROWS * (100002 + 39));
     strbuf_release(&reader.body);

@@ -144,6 +144,24 @@ static void every_reference_leads_somewhere(void **state)
     json_object_put(document);
 }
 
+// What programs get as JSON they need not get twice, and may get compressed.
+static void every_json_that_is_got_has_a_tag(void **state)
+{
+    UNUSED(state);
+    for (size_t i = 0; i < routes_table.count; i++) {
+        const struct http_route *route = &routes_table.routes[i];
+        const struct api_doc *doc = api_doc_find(route);
+        char headers[API_REPLY_HEADERS_SIZE];
+        if (strcmp(route->method, "GET") != 0 || !doc->replies[0].type ||
+            strcmp(doc->replies[0].media, "application/json") != 0)
+            continue;
+        if (strcmp(api_reply_headers(doc, &doc->replies[0], headers), "ETag Vary Content-Encoding") != 0 ||
+            !api_accept_encoding(doc) || doc->replies[1].status != 304 || !doc->headers[0].name ||
+            strcmp(doc->headers[0].name, "If-None-Match") != 0)
+            fail_msg("GET %s has no tag", route->pattern);
+    }
+}
+
 // What answer_error() may write is in the document, with its status.
 static void every_error_code_is_a_problem_of_its_status(void **state)
 {
@@ -184,6 +202,7 @@ int main(void)
         cmocka_unit_test(the_openapi_document_names_the_role_of_every_operation),
         cmocka_unit_test(operations_have_names_of_their_own),
         cmocka_unit_test(every_reference_leads_somewhere),
+        cmocka_unit_test(every_json_that_is_got_has_a_tag),
         cmocka_unit_test(every_error_code_is_a_problem_of_its_status),
         cmocka_unit_test(the_page_has_every_route),
     };

@@ -51,6 +51,8 @@ static void the_least_poll(void **state)
     assert_int_equal(body.operation.held_count, 0);
 }
 
+#define LONG_NAME "a123456789b123456789c123456789d123456789e123456789f123456789g123" // a character too long
+
 static const struct {
     const char *text, *pointer;
     enum fault_code code;
@@ -66,6 +68,9 @@ static const struct {
     {"{\"incarnation\":1,\"wait_ms\":60001}", "/wait_ms", FAULT_RANGE},
     {"{\"incarnation\":1,\"want\":[]}", "/want", FAULT_TYPE},
     {"{\"incarnation\":1,\"want\":{\"Default\":1}}", "/want/Default", FAULT_FORMAT},
+    {"{\"incarnation\":1,\"want\":{\"\":1}}", "/want/", FAULT_FORMAT},
+    {"{\"incarnation\":1,\"want\":{\"9a\":1}}", "/want/9a", FAULT_FORMAT},
+    {"{\"incarnation\":1,\"want\":{\"" LONG_NAME "\":1}}", "/want/" LONG_NAME, FAULT_RANGE},
     {"{\"incarnation\":1,\"want\":{\"a\":-1}}", "/want/a", FAULT_RANGE},
     {"{\"incarnation\":1,\"want\":{\"a\":true}}", "/want/a", FAULT_TYPE},
     {"{\"incarnation\":1,\"want\":{\"a/b\":1}}", "/want/a~1b", FAULT_FORMAT},

@@ -124,6 +124,25 @@ static void whole_replies(void **state)
     }
 }
 
+// Only what is got is compressed; what has not changed varies as its body would.
+static void other_replies_are_left_alone(void **state)
+{
+    UNUSED(state);
+    AUTO_HTTP_REPLY struct http_reply reply = HTTP_REPLY_INIT;
+    struct http_request *request = request_with("gzip");
+    request->method = "POST";
+    fill(&reply, HTTP_TYPE_JSON, 100000);
+    http_reply_gzip(&reply, request);
+    assert_int_equal(reply.body.length, 100000);
+    assert_int_equal(reply.headers.length, 0);
+    request->method = "GET";
+    http_reply_empty(&reply, 304);
+    http_reply_gzip(&reply, request);
+    assert_true(has_header(&reply, "Vary", "Accept-Encoding"));
+    assert_false(has_header(&reply, "Content-Encoding", "gzip"));
+    http_request_unref(request);
+}
+
 // What was added can be read before there is more.
 static void streams_are_flushed(void **state)
 {
@@ -154,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_clients_take),
         cmocka_unit_test(whole_replies),
+        cmocka_unit_test(other_replies_are_left_alone),
         cmocka_unit_test(streams_are_flushed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
