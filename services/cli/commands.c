@@ -112,7 +112,8 @@ const struct command commands[] = {
      .options = {{0}}},
     {"token", "create|list|revoke", "make, list or revoke tokens",
      "Needs a token of role admin, once there is any. `create` prints the token, this once; several of one name may be "
-     "valid at a time, so a new one can take over before the old one is revoked.",
+     "valid at a time, so a new one can take over before the old one is revoked; in one namespace they share what they "
+     "may have.",
      false, cmd_token,
      .options = {{"--name", NULL, "NAME", "create: whose it is; shown in lists, logs and histories"},
                  {"--role", NULL, "ROLE", "create: viewer, submitter, worker or admin"},

@@ -14,7 +14,8 @@ static const char *role_word(int number)
 static const char *const token_states[] = {"valid", "expired", "revoked", NULL};
 
 static const struct schema_field token_request[] = {
-    FIELD("name", "TokenName", "What it is for; several tokens may have one name."),
+    FIELD("name", "TokenName",
+          "What it is for. Several tokens may have one name; in one namespace their jobs count together."),
     FIELD("role", "Role", "What it may do."),
     FIELD("expires_in", "Duration", "Without it, it is valid until it is revoked.", .optional = true),
     FIELD("namespace", "Namespace", "The only one that it sees: of a viewer or a submitter; without it, all.",

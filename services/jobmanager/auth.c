@@ -106,7 +106,7 @@ static int rate_check(const struct app *app, const struct key *key, const struct
                       enum refusal *refusal, struct err *err)
 {
     if (http_request_route(request)->handler != jobs_submit || key->id == 0 ||
-        rates_take(app->rates, key->id, clock_boot_us()) == 0)
+        rates_take(app->rates, key->first, clock_boot_us()) == 0)
         return 0;
     *refusal = REFUSAL_LIMITED;
     return err_set(err, ERR_LIMIT, "token '%s' may submit %lld jobs a second at this manager (submit-rate)", key->name,

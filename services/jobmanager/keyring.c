@@ -269,6 +269,7 @@ static enum key_verdict look_up(const struct keyring *keyring, const unsigned ch
     if (!entry)
         return KEY_UNKNOWN;
     out->id = entry->id;
+    out->first = entry->first;
     out->role = entry->role;
     memcpy(out->name, entry->name, sizeof(out->name));
     memcpy(out->space, entry->space, sizeof(out->space));

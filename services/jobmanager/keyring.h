@@ -40,7 +40,8 @@ enum key_verdict {
 };
 
 struct key {
-    int64_t id; // 0: the token of the settings
+    int64_t id;    // 0: the token of the settings
+    int64_t first; // token of its name and namespace
     char name[TOKEN_NAME_SIZE];
     enum role role;
     char space[NAMESPACE_SIZE]; // the only namespace that it sees; "": all

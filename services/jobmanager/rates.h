@@ -1,4 +1,5 @@
-// How often each token may submit: so many jobs a second at this manager, and as many at once after a quiet second.
+// How often each token may submit (the first of its name and namespace for all of those): so many jobs a second at this
+// manager, and as many at once after a quiet second.
 // Thread-safe; a look takes no memory and waits for nothing but a short lock.
 #pragma once
 

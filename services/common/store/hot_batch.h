@@ -187,9 +187,9 @@ struct rank_row {
     int64_t rank;
 };
 
-// A token that has quotas, and what there is of it.
+// A token that has quotas, and what its holder has.
 struct quota_row {
-    int64_t token;
+    int64_t token, first; // the first one of its holder: rows that have the same are counted together
     struct quota used;
     bool asks_logs; // how much log there is is not remembered
 };

@@ -101,14 +101,15 @@ static int read_use(struct batch *batch, struct err *err)
 {
     struct result *rows = pipeline_result(batch->pipeline, batch->at.quota_use);
     for (int row = 0; row < result_rows(rows); row++) {
-        int64_t token;
+        int64_t token, first;
         struct quota used;
-        quota_read(rows, row, &token, &used);
+        quota_read(rows, row, &token, &first, &used);
         struct quota_row *known = row_of(batch, token);
         if (!known)
             continue;
         used.of[QUOTA_LOG_BYTES] = known->used.of[QUOTA_LOG_BYTES];
         known->used = used;
+        known->first = first;
     }
     return result_ok(rows, err);
 }
@@ -149,7 +150,14 @@ static bool has_key(struct result *rows, const char *key)
     return false;
 }
 
-static void admit(struct quota_row *row, struct batch_submit *submit)
+static void count(struct batch *batch, int64_t first, const struct quota *wanted)
+{
+    for (size_t i = 0; i < batch->quotas.count; i++)
+        for (int kind = 0; kind < QUOTA_LOG_BYTES && batch->quotas.items[i].first == first; kind++)
+            batch->quotas.items[i].used.of[kind] += wanted->of[kind];
+}
+
+static void admit(struct batch *batch, const struct quota_row *row, struct batch_submit *submit)
 {
     struct submit_operation *operation = submit->operation;
     const struct job_spec *spec = operation->spec;
@@ -161,8 +169,7 @@ static void admit(struct quota_row *row, struct batch_submit *submit)
         submit->dead = operation->failed = !operation->idempotency_key;
         return;
     }
-    for (int kind = 0; kind < QUOTA_LOG_BYTES; kind++)
-        row->used.of[kind] += wanted.of[kind];
+    count(batch, row->first, &wanted);
 }
 
 int hot_quota_read(struct batch *batch, struct err *err)
@@ -174,9 +181,9 @@ int hot_quota_read(struct batch *batch, struct err *err)
     struct result *keys = pipeline_result(batch->pipeline, batch->at.quota_keys);
     for (size_t i = 0; i < batch->submit_count; i++) {
         struct batch_submit *submit = &batch->submits[i];
-        struct quota_row *row = submit->dead ? NULL : row_of(batch, submit->operation->by.token);
+        const struct quota_row *row = submit->dead ? NULL : row_of(batch, submit->operation->by.token);
         if (row && !has_key(keys, submit->operation->idempotency_key))
-            admit(row, submit);
+            admit(batch, row, submit);
     }
     return result_ok(keys, err);
 }

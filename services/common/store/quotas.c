@@ -17,12 +17,13 @@ int quota_lock(struct db *db, const struct quota_holder *holder, struct err *err
     return quota_has_limits(holder->limits) ? ask(db, STATEMENT_QUOTA_LOCK, holder->token, &row, err) : 0;
 }
 
-void quota_read(struct result *rows, int row, int64_t *token, struct quota *out)
+void quota_read(struct result *rows, int row, int64_t *token, int64_t *first, struct quota *out)
 {
     *token = result_i64(rows, row, 0);
-    out->of[QUOTA_JOBS] = result_i64(rows, row, 1);
-    out->of[QUOTA_TASKS] = result_i64(rows, row, 2);
-    out->of[QUOTA_SERVICES] = result_i64(rows, row, 3);
+    *first = result_i64(rows, row, 1);
+    out->of[QUOTA_JOBS] = result_i64(rows, row, 2);
+    out->of[QUOTA_TASKS] = result_i64(rows, row, 3);
+    out->of[QUOTA_SERVICES] = result_i64(rows, row, 4);
 }
 
 int quota_admit(struct db *db, const struct quota_holder *holder, const struct quota *wanted, struct err *err)
@@ -30,13 +31,13 @@ int quota_admit(struct db *db, const struct quota_holder *holder, const struct q
     AUTO_RESULT struct result use = RESULT_INIT;
     AUTO_RESULT struct result logs = RESULT_INIT;
     struct quota used = {{0}};
-    int64_t token;
+    int64_t token, first;
     if (!quota_has_limits(holder->limits))
         return 0;
     if (ask(db, STATEMENT_QUOTA_USE, holder->token, &use, err) < 0 ||
         ask(db, STATEMENT_QUOTA_LOGS, holder->token, &logs, err) < 0)
         return -1;
-    quota_read(&use, 0, &token, &used);
+    quota_read(&use, 0, &token, &first, &used);
     used.of[QUOTA_LOG_BYTES] = result_i64(&logs, 0, 1);
     if (result_ok(&use, err) < 0 || result_ok(&logs, err) < 0)
         return -1;

@@ -138,6 +138,7 @@ static void read_entry(struct result *rows, int row, struct token_entry *out)
     int role = role_of_token(result_text(rows, row, 3));
     *out = (struct token_entry){
         .id = result_i64(rows, row, 0),
+        .first = result_i64(rows, row, 7 + QUOTA_KINDS),
         .role = role < 0 ? ROLE_NONE : (enum role)role, // of a newer schema: may do nothing here
         .revoked = result_bool(rows, row, 4),
         .expires_in_ms = result_i64_or(rows, row, 5, INT64_MAX),

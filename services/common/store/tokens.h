@@ -44,6 +44,7 @@ int tokens_read(struct db *db, const char *cursor, int64_t limit, struct strbuf 
 
 struct token_entry {
     int64_t id;
+    int64_t first; // token of its name and namespace: what has limits, whichever token it uses
     unsigned char digest[SHA256_SIZE];
     char name[TOKEN_NAME_SIZE];
     enum role role;

@@ -35,7 +35,7 @@ SELECT t.id, t.name, t.role,
 -- why.
 SELECT t.id, t.digest, t.name, t.role, t.revoked_at IS NOT NULL,
        (extract(epoch FROM t.expires_at - clock_timestamp()) * 1000)::bigint, t.namespace, t.max_jobs, t.max_tasks,
-       t.max_services, t.max_log_bytes
+       t.max_services, t.max_log_bytes, min(t.id) OVER (PARTITION BY t.name, t.namespace)
   FROM token t
  ORDER BY t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp()) DESC, t.id DESC
  LIMIT $1

@@ -20,11 +20,13 @@
 #define ROUNDS 8
 #define LIMIT 20
 
-static int64_t token_new(struct db *db, unsigned char number)
+static int64_t token_new(struct db *db, const char *name, const char *space)
 {
+    static unsigned char number;
     struct err err = {0};
-    unsigned char digest[SHA256_SIZE] = {number};
-    struct token_addition token = {.id = id_new(), .digest = digest, .name = "ci", .role = ROLE_SUBMITTER};
+    unsigned char digest[SHA256_SIZE] = {++number};
+    struct token_addition token = {
+        .id = id_new(), .digest = digest, .name = name, .role = ROLE_SUBMITTER, .space = space};
     assert_ok(token_add(db, &token, &err), err);
     return token.id;
 }
@@ -62,7 +64,8 @@ static void each_limit_is_kept(void **state)
     UNUSED(state);
     struct err err;
     struct quota limits = {{[QUOTA_JOBS] = 2}};
-    struct quota_holder by = {token_new(lane.db, 1), "ci", &limits}, other = {token_new(lane.db, 2), "other", &limits};
+    struct quota_holder by = {token_new(lane.db, "ci", NULL), "ci", &limits};
+    struct quota_holder other = {token_new(lane.db, "other", NULL), "other", &limits};
     assert_int_equal(submit(&by, NULL, JOB, &err), 0);
     assert_int_equal(submit(&by, NULL, JOB, &err), 0);
     assert_int_equal(submit(&by, NULL, JOB, &err), ERR_LIMIT);
@@ -90,7 +93,7 @@ static void what_is_closed_makes_room(void **state)
     UNUSED(state);
     struct err err;
     struct quota limits = {{[QUOTA_JOBS] = 1}};
-    struct quota_holder by = {token_new(lane.db, 1), "ci", &limits};
+    struct quota_holder by = {token_new(lane.db, "ci", NULL), "ci", &limits};
     assert_int_equal(submit(&by, NULL, JOB, &err), 0);
     assert_int_equal(submit(&by, NULL, JOB, &err), ERR_LIMIT);
     int64_t job = store_sql(lane.db, "SELECT id FROM job");
@@ -105,7 +108,7 @@ static void a_known_key_is_no_new_job(void **state)
     UNUSED(state);
     struct err err;
     struct quota limits = {{[QUOTA_JOBS] = 2}};
-    struct quota_holder by = {token_new(lane.db, 1), "ci", &limits};
+    struct quota_holder by = {token_new(lane.db, "ci", NULL), "ci", &limits};
     AUTO_JOB_SPEC struct job_spec spec = JOB_SPEC_INIT;
     assert_int_equal(submit(&by, "k", JOB, &err), 0);
     assert_int_equal(submit(&by, "k", JOB, &err), 0);
@@ -132,7 +135,7 @@ static void a_retry_counts(void **state)
     struct err err = {0};
     int64_t retried;
     struct quota limits = {{[QUOTA_JOBS] = 1}};
-    struct quota_holder by = {token_new(lane.db, 1), "ci", &limits};
+    struct quota_holder by = {token_new(lane.db, "ci", NULL), "ci", &limits};
     assert_int_equal(submit(&by, NULL, JOB, &err), 0);
     int64_t job = store_sql(lane.db, "SELECT id FROM job");
     assert_int_equal(control_stop(lane.db, job, NULL, &lane.wakes, &err), CONTROL_DONE);
@@ -145,6 +148,51 @@ static void a_retry_counts(void **state)
     assert_int_equal(control_retry(lane.db, job, id_new(), &by, &retried, &lane.wakes, &err), CONTROL_CREATED);
     assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM job WHERE owner = %lld", (long long)by.token), 3);
     assert_int_equal(control_retry(lane.db, job, id_new(), &by, &retried, &lane.wakes, &err), CONTROL_UNCHANGED);
+}
+
+static void a_successor_goes_on_with_what_there_is(void **state)
+{
+    UNUSED(state);
+    struct err err;
+    int64_t retried;
+    struct quota limits = {{[QUOTA_JOBS] = 2}};
+    struct quota_holder old = {token_new(lane.db, "ci", NULL), "ci", &limits};
+    struct quota_holder fresh = {token_new(lane.db, "ci", NULL), "ci", &limits};
+    struct quota_holder elsewhere = {token_new(lane.db, "ci", "team-a"), "ci", &limits};
+    assert_int_equal(submit(&old, NULL, JOB, &err), 0);
+    assert_int_equal(submit(&fresh, NULL, JOB, &err), 0);
+    assert_int_equal(submit(&old, NULL, JOB, &err), ERR_LIMIT);
+    assert_int_equal(token_revoke(lane.db, old.token, "boss", &err), 1);
+    assert_int_equal(submit(&fresh, NULL, JOB, &err), ERR_LIMIT);
+    assert_string_equal(err.text, "token 'ci' may have 2 open jobs (max_jobs), and has 2");
+    assert_int_equal(submit(&elsewhere, NULL, JOB, &err), 0); // its name is the same in another namespace
+    int64_t job = store_sql(lane.db, "SELECT id FROM job WHERE owner = %lld", (long long)old.token);
+    assert_int_equal(control_stop(lane.db, job, NULL, &lane.wakes, &err), CONTROL_DONE);
+    assert_int_equal(control_retry(lane.db, job, id_new(), &fresh, &retried, &lane.wakes, &err), CONTROL_CREATED);
+    assert_int_equal(submit(&fresh, NULL, JOB, &err), ERR_LIMIT);
+    limits = (struct quota){{[QUOTA_LOG_BYTES] = 1000}};
+    store_sql(lane.db, "UPDATE job SET log_bytes = 1000 WHERE owner = %lld", (long long)old.token);
+    assert_int_equal(submit(&fresh, NULL, JOB, &err), ERR_LIMIT);
+    assert_non_null(strstr(err.text, "(max_log_bytes), and has 1000"));
+}
+
+static void two_tokens_of_one_in_a_batch(void **state)
+{
+    UNUSED(state);
+    struct err err;
+    struct quota limits = {{[QUOTA_JOBS] = 3}};
+    AUTO_JOB_SPEC struct job_spec spec = JOB_SPEC_INIT;
+    struct submit_operation operations[6], *pointers[6];
+    int64_t tokens[] = {token_new(lane.db, "ci", NULL), token_new(lane.db, "ci", NULL)};
+    spec_of(JOB, &spec);
+    for (int i = 0; i < 6; i++) {
+        operations[i] = (struct submit_operation){
+            .spec = &spec, .fingerprint = "f", .by = {tokens[i % 2], "ci", &limits}, .job = id_new()};
+        pointers[i] = &operations[i];
+    }
+    assert_ok(hot_run(lane.hot, pointers, 6, NULL, 0, &lane.wakes, &err), err);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(operations[i].created, i < 3);
 }
 
 // ---- lanes side by side: threads do not assert, they note what went wrong
@@ -192,9 +240,8 @@ static void many_at_once_are_not_more_than_one_by_one(void **state)
     spec_of(JOB, &spec);
     for (int i = 0; i < LANES; i++)
         sides[i] = (struct side){.lane = hot_lane_open(conninfo), .spec = &spec};
-    int64_t token = token_new(sides[0].lane.db, 1);
     for (int i = 0; i < LANES; i++) {
-        sides[i].by = (struct quota_holder){token, "ci", &limits};
+        sides[i].by = (struct quota_holder){token_new(sides[0].lane.db, "ci", NULL), "ci", &limits};
         assert_int_equal(pthread_create(&threads[i], NULL, submit_much, &sides[i]), 0);
     }
     for (int i = 0; i < LANES; i++) {
@@ -217,6 +264,8 @@ int main(void)
         hot_test(what_is_closed_makes_room),
         hot_test(a_known_key_is_no_new_job),
         hot_test(a_retry_counts),
+        hot_test(a_successor_goes_on_with_what_there_is),
+        hot_test(two_tokens_of_one_in_a_batch),
         hot_test(many_at_once_are_not_more_than_one_by_one),
     };
     return cmocka_run_group_tests(tests, hot_group_setup, hot_group_teardown);

@@ -38,6 +38,7 @@ static void made_loaded_and_revoked(void **state)
     assert_int_equal(entries[0].role, ROLE_WORKER);
     assert_true(entries[0].expires_in_ms > 3500000 && entries[0].expires_in_ms <= 3600000);
     assert_true(entries[1].expires_in_ms == INT64_MAX && !entries[1].revoked);
+    assert_true(entries[0].first == worker.id && entries[1].first == viewer.id);
     assert_string_equal(entries[0].space, "");
     assert_string_equal(entries[1].space, "team-a");
     assert_memory_equal(&entries[1].limits, viewer.limits, sizeof(struct quota));

@@ -76,6 +76,20 @@ static void the_settings_limits(void **state)
     }
 }
 
+static void a_new_token_goes_on_with_what_the_old_one_has(void **state)
+{
+    UNUSED(state);
+    char old[128], fresh[128];
+    make("turn", ",\"max_jobs\":2", old);
+    assert_int_equal(call(old, "POST", "/v1/jobs", JOB, NULL), 201);
+    make("turn", ",\"max_jobs\":2", fresh);
+    assert_int_equal(call(fresh, "POST", "/v1/jobs", JOB, NULL), 201);
+    is_refused(fresh, "POST", "/v1/jobs", JOB, 429, "token 'turn' may have 2 open jobs (max_jobs), and has 2");
+    is_refused(old, "POST", "/v1/jobs", JOB, 429, "max_jobs");
+    make("turn", ",\"max_jobs\":3", fresh);
+    assert_int_equal(call(fresh, "POST", "/v1/jobs", JOB, NULL), 201);
+}
+
 static void limits_are_numbers(void **state)
 {
     UNUSED(state);
@@ -96,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tokens_own_limits),
         cmocka_unit_test(the_settings_limits),
+        cmocka_unit_test(a_new_token_goes_on_with_what_the_old_one_has),
         cmocka_unit_test(limits_are_numbers),
     };
     db_test_start(&state);
