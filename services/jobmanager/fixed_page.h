@@ -1,5 +1,5 @@
-// A reply whose bytes stay the same while the process lives: made when it is first asked for, plain and compressed, with
-// its tag, and copied from then on.
+// A reply whose bytes stay the same while the process lives: made when it is first asked for, plain and compressed,
+// with its tag, and copied from then on.
 #pragma once
 
 #include "services/common/base/strbuf.h"
@@ -18,7 +18,8 @@ struct fixed_page {
     struct strbuf plain, packed;
     char tag[ANSWER_TAG_SIZE];
 };
-#define FIXED_PAGE_INIT(type, function) {.content_type = (type), .write = (function), .mutex = PTHREAD_MUTEX_INITIALIZER}
+#define FIXED_PAGE_INIT(type, function) \
+    {.content_type = (type), .write = (function), .mutex = PTHREAD_MUTEX_INITIALIZER}
 
 // Answers a GET: 200, compressed for who takes that, or 304. Any thread; takes some milliseconds the first time.
 enum http_handled fixed_page_answer(struct fixed_page *page, const struct http_request *request,

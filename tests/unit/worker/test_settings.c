@@ -28,8 +28,13 @@ static void queues_are_a_list(void **state)
 static void wrong_queues_are_named(void **state)
 {
     static const char *const cases[][2] = {
-        {"a,9a", "'9a' is not"},  {"-a", "'-a' is not"},          {"Default", "'Default' is not"}, {"a b", "'a b' is not"},
-        {"a\"", "is not"},        {LONGEST "3", "is not the name"}, {"a,b,a", "'a' stands there twice"},
+        {"a,9a", "'9a' is not"},
+        {"-a", "'-a' is not"},
+        {"Default", "'Default' is not"},
+        {"a b", "'a b' is not"},
+        {"a\"", "is not"},
+        {LONGEST "3", "is not the name"},
+        {"a,b,a", "'a' stands there twice"},
     };
     UNUSED(state);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

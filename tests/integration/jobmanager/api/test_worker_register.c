@@ -48,9 +48,18 @@ static void queues_are_called_as_polls_call_them(void **state)
         int status;
         const char *code;
     } cases[] = {
-        {"gpu", 201, ""},        {"a-9-", 201, ""},       {LONGEST, 201, ""},        {LONGEST "3", 400, "range"},
-        {"", 400, "format"},     {"9a", 400, "format"},   {"-a", 400, "format"},     {"Gpu", 400, "format"},
-        {"a b", 400, "format"},  {"a/b", 400, "format"},  {"caf\xc3\xa9", 400, "format"}, {"a\\n", 400, "format"},
+        {"gpu", 201, ""},
+        {"a-9-", 201, ""},
+        {LONGEST, 201, ""},
+        {LONGEST "3", 400, "range"},
+        {"", 400, "format"},
+        {"9a", 400, "format"},
+        {"-a", 400, "format"},
+        {"Gpu", 400, "format"},
+        {"a b", 400, "format"},
+        {"a/b", 400, "format"},
+        {"caf\xc3\xa9", 400, "format"},
+        {"a\\n", 400, "format"},
     };
     AUTO_JSON_OBJECT struct json_object *poller = NULL;
     assert_int_equal(register_for(*state, 1000, "other", &poller), 201);
