@@ -6,6 +6,7 @@
 #include "services/common/base/parse.h"
 #include "services/common/base/strbuf.h"
 #include "services/common/db/db.h"
+#include "services/common/engine/forgotten.h"
 #include "services/common/store/engine.h"
 #include "services/common/store/installation.h"
 #include "services/common/store/workers.h"
@@ -181,6 +182,23 @@ static int record(const struct look *look, const struct engine_seen *seen, struc
     return outcome;
 }
 
+// What the engine has forgotten of a container that does not run, as it says. Returns how many processes will be gone
+// soon; what may not be ended is said once.
+static int end_forgotten(struct ending *ending, const struct engine_container *listed, struct err *err)
+{
+    struct engine_forgotten left;
+    if (engine_forgotten_end(listed->id, &left, err) < 0)
+        return -1;
+    if (left.refused > 0 && !ending->was_said)
+        log_event(LOG_ERROR, ENGINE_FORGOTTEN_REFUSED, "container", listed->id, "identity", listed->identity, "pid",
+                  LOG_NUMBER(left.refused_pid), NULL);
+    else if (left.found > 0 && left.refused == 0)
+        log_event(LOG_WARN, ENGINE_FORGOTTEN_ENDED, "container", listed->id, "identity", listed->identity, "processes",
+                  LOG_NUMBER(left.found), NULL);
+    ending->was_said |= left.refused > 0;
+    return left.found - left.refused;
+}
+
 // Takes a container one step further. It is looked at by its id first: what is listed may be long gone.
 static int end_container(struct look *look, const struct engine_container *listed, const struct engine_seen *seen,
                          struct err *err)
@@ -201,6 +219,9 @@ static int end_container(struct look *look, const struct engine_container *liste
         return 0;
     if (container.running)
         return press(watch, ending, &container, seen->token != 0, err);
+    int forgotten = end_forgotten(ending, listed, err);
+    if (forgotten != 0)
+        return forgotten < 0 ? -1 : 0;
     if (record(look, seen, ending, &container, err) < 0)
         return -1;
     if (engine_client_remove(watch->client, listed->id, err) < 0)

@@ -1,12 +1,16 @@
 // From the end of a container's command to the proof that nothing of it is left.
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/log.h"
+#include "services/common/engine/forgotten.h"
 #include "services/worker/docker_archive.h"
 #include "services/worker/runtime_docker_internal.h"
 #include "services/worker/task_output.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define LAST_OUTPUT_MS 5000
@@ -91,6 +95,10 @@ static void look_answered(struct docker_instance *instance, struct http_response
                                                .out_of_memory = container.out_of_memory,
                                                .at_wall_us = clock_wall_us()};
         name_signal(instance);
+        has_ended(instance);
+    } else if (strcmp(container.state, "created") == 0) {
+        instance->vanished = instance->interrupted = true;
+        err_set(&instance->error, ERR_UNAVAILABLE, "the container engine was killed, and has forgotten its start");
         has_ended(instance);
     } else { // an engine that was killed says so for a moment
         err_set(&err, ERR_UNAVAILABLE, "the engine says it has ended, and that it has not");
@@ -192,10 +200,39 @@ const struct docker_step_ops docker_fetch = {fetch_begin, fetch_answered};
 
 // ---- nothing is left
 
+// What the engine says of the others is believed. It says 255 when it has not seen the end, and 137 when it has lost
+// sight of the command and ended what it could find.
+static bool is_doubtful(const struct docker_instance *instance)
+{
+    bool seen = instance->exit.known && instance->exit.code != 255 && instance->exit.code != 128 + SIGKILL;
+    return instance->container[0] && (!instance->started || instance->interrupted || !seen);
+}
+
+// Ends what the engine has forgotten, where that can be seen. True when there was something that will be gone soon.
+static bool end_forgotten(struct docker_instance *instance)
+{
+    struct engine_forgotten left;
+    struct err err = {0};
+    if (!is_doubtful(instance))
+        return false;
+    if (engine_forgotten_end(instance->container, &left, &err) < 0)
+        log_event(LOG_WARN, "cannot look for processes of a container", "identity", instance->identity, "error",
+                  err.text, NULL);
+    if (left.refused > 0 && !instance->refusal_said)
+        log_event(LOG_ERROR, ENGINE_FORGOTTEN_REFUSED, "identity", instance->identity, "container", instance->container,
+                  "pid", LOG_NUMBER(left.refused_pid), NULL);
+    else if (left.found > 0 && left.refused == 0)
+        log_event(LOG_WARN, ENGINE_FORGOTTEN_ENDED, "identity", instance->identity, "container", instance->container,
+                  "processes", LOG_NUMBER(left.found), NULL);
+    instance->refusal_said |= left.refused > 0;
+    return left.found > left.refused;
+}
+
 static int remove_begin(struct docker_instance *instance, struct err *err)
 {
     UNUSED(err);
     docker_streams_close(instance);
+    end_forgotten(instance); // now, too: a later life does not know of a container that is removed
     return docker_ask(instance, "DELETE", "/containers/%s?v=1&force=1", instance->container);
 }
 
@@ -204,6 +241,11 @@ static void remove_answered(struct docker_instance *instance, struct http_respon
     struct err err = {0};
     bool removed = response->status == 204 || response->status == 404;
     instance->was_removed = removed;
+    if (removed && end_forgotten(instance)) {
+        err_set(&err, ERR_UNAVAILABLE, "processes of the container are still there");
+        docker_again(instance, &err);
+        return;
+    }
     if (removed && instance->again) {
         instance->again = instance->was_removed = false;
         instance->container[0] = '\0';

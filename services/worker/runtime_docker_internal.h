@@ -98,6 +98,7 @@ struct docker_instance {
     struct network_removal removal;
     size_t network_refusals; // networks of the job that could not be removed
     bool was_removed;        // the engine has said so
+    bool refusal_said;       // of processes that may not be ended
     bool again;              // its network was lost: it is created once more, after its removal
 
     struct docker_attach *attach;

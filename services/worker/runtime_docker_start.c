@@ -170,7 +170,7 @@ static bool needs_another(struct docker_instance *instance, const struct http_re
         docker_network_lost(instance);
         return true;
     }
-    return response->status >= 500 && strstr(text, "already exists");
+    return strstr(text, "id already in use") || (response->status >= 500 && strstr(text, "already exists"));
 }
 
 static void start_answered(struct docker_instance *instance, struct http_response *response)

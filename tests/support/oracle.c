@@ -164,13 +164,15 @@ int64_t oracle_wait_none(const char *marker, int64_t timeout_ms)
 
 static void print_one(const struct seen *seen)
 {
-    char command[256];
+    char command[256], cgroups[8192];
     ssize_t length = read_proc(seen->pid, "cmdline", command, sizeof(command));
+    read_proc(seen->pid, "cgroup", cgroups, sizeof(cgroups));
     for (ssize_t i = 0; i + 1 < length; i++) {
         if (!isprint((unsigned char)command[i]))
             command[i] = ' ';
     }
-    fprintf(stderr, "%d %c %s %s\n", (int)seen->pid, seen->state, seen->name, command);
+    const char *unified = strstr(cgroups, "0::");
+    fprintf(stderr, "%d %c %s %s in %s", (int)seen->pid, seen->state, seen->name, command, unified ? unified : "?\n");
 }
 
 void oracle_print(const char *marker)
