@@ -134,7 +134,7 @@ static void test_million(void **state)
 
 static int set_up(void **state)
 {
-    *state = system_start(&(struct system_plan){.workers = -1});
+    *state = system_start(&(struct system_plan){.workers = -1, .patient = true});
     return 0;
 }
 

@@ -32,7 +32,7 @@ static void submit(int number, char id[SYSTEM_ID_SIZE])
     // b depends on a; c on none.
 #define SERVICE(name, more)                                                                            \
     "{'name':'" name "','command':['@stamp@','%s/%d','service','" name "'],'ports':[{'name':'main'}]," \
-    "'env':{'PORT':'${PORT}'},'ready':{'tcp':'main','interval':'20ms'}" more "}"
+    "'env':{'PORT':'${PORT}'},'ready':{'tcp':'main','interval':'20ms','deadline':'10m'}" more "}"
     system_submit(
         curfew, id,
         "{'name':'order','services':[" SERVICE("b", ",'depends_on':['a']") "," SERVICE("a", "") "," SERVICE(
@@ -113,7 +113,7 @@ static int set_up(void **state)
 {
     UNUSED(state);
     directory = temp_dir_new();
-    curfew = system_start(&(struct system_plan){.workers = 2});
+    curfew = system_start(&(struct system_plan){.workers = 2, .patient = true});
     return 0;
 }
 

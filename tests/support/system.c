@@ -69,7 +69,7 @@ static void add_program(struct system *system, enum system_part part, int index)
     add(member, "%s", program);
 }
 
-static void plan_manager(struct system *system, int index)
+static void plan_manager(struct system *system, const struct system_plan *plan, int index)
 {
     struct member *member = &system->members[SYSTEM_MANAGER][index];
     add_program(system, SYSTEM_MANAGER, index);
@@ -79,6 +79,8 @@ static void plan_manager(struct system *system, int index)
     add(member, "--listen=127.0.0.1:%s", member->url[0] ? strrchr(member->url, ':') + 1 : "0");
     add(member, "--port-file=%s", member->port_file);
     add(member, "--database-url=%s", system->conninfo);
+    if (plan->patient)
+        return;
     add(member, "--worker-lease=%dms", SYSTEM_LEASE_MS);
     add(member, "--worker-fence=%dms", SYSTEM_FENCE_MS);
     add(member, "--worker-poll=500ms"); // two of them have to fit into the fence
@@ -109,7 +111,8 @@ static void plan_reaper(struct system *system, const struct system_plan *plan, i
     add_program(system, SYSTEM_REAPER, index);
     add(member, "--database-url=%s", system->conninfo);
     add(member, "--term=%s", plan->engine ? "5s" : "1s"); // an engine may be away for longer than a second
-    add(member, "--skew=800ms");
+    if (!plan->patient)
+        add(member, "--skew=800ms");
     add(member, "--patience=1s");
     if (plan->engine)
         add(member, "--engine=%s", engine_host(plan->engine));
@@ -166,10 +169,10 @@ static bool port_known(void *context)
     return true;
 }
 
-static void start_managers(struct system *system)
+static void start_managers(struct system *system, const struct system_plan *plan)
 {
     for (int i = 0; i < system->count[SYSTEM_MANAGER]; i++) {
-        plan_manager(system, i);
+        plan_manager(system, plan, i);
         launch(&system->members[SYSTEM_MANAGER][i]);
     }
     for (int i = 0; i < system->count[SYSTEM_MANAGER]; i++) {
@@ -215,7 +218,7 @@ struct system *system_start(const struct system_plan *plan)
     system->count[SYSTEM_WORKER] = planned(plan->workers);
     system->count[SYSTEM_REAPER] = planned(plan->reapers);
     read_marker(system);
-    start_managers(system);
+    start_managers(system, plan);
     for (int i = 0; i < system->count[SYSTEM_REAPER]; i++) {
         plan_reaper(system, plan, i);
         launch(&system->members[SYSTEM_REAPER][i]);

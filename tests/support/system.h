@@ -1,5 +1,5 @@
-// A whole Curfew for one test program: a private PostgreSQL, managers, workers and reapers, as real programs with short
-// leases, and everything that can happen to them.
+// A whole Curfew for one test program: a private PostgreSQL, managers, workers and reapers, as real programs, and
+// everything that can happen to them.
 //
 // Worker i talks to manager i modulo the number of managers. What goes wrong in the helper itself ends the test program
 // with a message. One thread, but for system_client().
@@ -17,7 +17,7 @@ struct engine;
 struct pg;
 struct system;
 
-// The leases of these systems.
+// The leases of these systems, unless they are patient.
 #define SYSTEM_LEASE_MS 3000
 #define SYSTEM_FENCE_MS 2000
 
@@ -27,6 +27,8 @@ enum system_part { SYSTEM_MANAGER, SYSTEM_WORKER, SYSTEM_REAPER };
 struct system_plan {
     int managers, workers, reapers;     // 0: one; -1: none
     int slots;                          // of each worker; 0: 8
+    bool patient;                       // leases as they are by default: for tests in which nobody dies, a slow
+                                        // machine must not cost a worker its lease
     unsigned pg_flags;                  // enum pg_flag
     const char *const *worker_settings; // more of them, ended by NULL; may be NULL
     struct engine *engine;              // that workers and reapers use (tests/support/engine.h); may be NULL
