@@ -39,7 +39,7 @@ static int exchange_start(struct exchange *exchange, const char *path, int64_t t
 static void add_text(struct strbuf *out, const char *name, const char *text)
 {
     strbuf_add_text(out, name);
-    strbuf_add_json(out, text, strlen(text));
+    strbuf_add_json_mended(out, text);
 }
 
 int agent_send_register(struct agent *agent, struct err *err)

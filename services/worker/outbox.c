@@ -59,7 +59,7 @@ static void add_text(struct strbuf *out, const char *name, const char *text)
 {
     strbuf_add_text(out, name);
     if (text)
-        strbuf_add_json(out, text, strlen(text));
+        strbuf_add_json_mended(out, text);
     else
         strbuf_add_text(out, "null");
 }

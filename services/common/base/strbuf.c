@@ -1,6 +1,8 @@
 // A growing byte string. Capacity doubles; data[length] is NUL whenever data is not NULL.
 #include "services/common/base/strbuf.h"
 
+#include "services/common/base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,18 +164,37 @@ static void add_escape(struct strbuf *buf, unsigned char byte)
     strbuf_add(buf, (const char[6]){'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]}, 6);
 }
 
-void strbuf_add_json(struct strbuf *buf, const char *text, size_t length)
+static void add_escaped(struct strbuf *buf, const char *text, size_t length)
 {
     const unsigned char *bytes = (const unsigned char *)text;
-    if (length < SIZE_MAX - 2)
-        strbuf_reserve(buf, length + 2);
-    strbuf_add_char(buf, '"');
     for (size_t at = 0; at < length;) {
         size_t run = plain_run(bytes + at, length - at);
         strbuf_add(buf, bytes + at, run);
         at += run;
         if (at < length)
             add_escape(buf, bytes[at++]);
+    }
+}
+
+void strbuf_add_json(struct strbuf *buf, const char *text, size_t length)
+{
+    if (length < SIZE_MAX - 2)
+        strbuf_reserve(buf, length + 2);
+    strbuf_add_char(buf, '"');
+    add_escaped(buf, text, length);
+    strbuf_add_char(buf, '"');
+}
+
+void strbuf_add_json_mended(struct strbuf *buf, const char *text)
+{
+    size_t length = strlen(text);
+    strbuf_add_char(buf, '"');
+    for (size_t at = 0; at < length; at++) {
+        size_t valid = utf8_prefix(text + at, length - at, length - at);
+        add_escaped(buf, text + at, valid);
+        at += valid;
+        if (at < length)
+            strbuf_add_char(buf, '?');
     }
     strbuf_add_char(buf, '"');
 }

@@ -30,6 +30,8 @@ void strbuf_add_format(struct strbuf *buf, const char *format, ...) PRINTF_LIKE(
 // A JSON string literal with quotes. `text` must be valid UTF-8; control characters, quotes and backslashes are
 // escaped.
 void strbuf_add_json(struct strbuf *buf, const char *text, size_t length);
+// The same for bytes of anybody's: each that is not UTF-8 becomes '?'.
+void strbuf_add_json_mended(struct strbuf *buf, const char *text);
 void strbuf_drop_front(struct strbuf *buf, size_t bytes); // removes bytes at the beginning
 
 const char *strbuf_text(const struct strbuf *buf); // never NULL

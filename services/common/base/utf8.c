@@ -1,5 +1,7 @@
 #include "services/common/base/utf8.h"
 
+#include <string.h>
+
 size_t utf8_sequence(const unsigned char *text, size_t length)
 {
     if (text[0] < 0x80)
@@ -37,6 +39,12 @@ size_t utf8_prefix(const char *text, size_t length, size_t max)
         valid += step;
     }
     return valid;
+}
+
+void utf8_cut(char *text)
+{
+    size_t length = strlen(text);
+    text[utf8_prefix(text, length, length)] = '\0';
 }
 
 size_t utf8_encode(uint32_t code_point, char out[static 4])

@@ -32,13 +32,6 @@ static struct fault *append(struct faults *faults)
     return &faults->list[faults->count++];
 }
 
-// Ends the text before the first byte that is no valid UTF-8, such as half a character at the end.
-static void trim(char *text)
-{
-    size_t length = strlen(text);
-    text[utf8_prefix(text, length, length)] = '\0';
-}
-
 void faults_add(struct faults *faults, enum fault_code code, const char *pointer, const char *format, ...)
 {
     struct fault *fault = append(faults);
@@ -48,12 +41,12 @@ void faults_add(struct faults *faults, enum fault_code code, const char *pointer
     }
     fault->code = code;
     snprintf(fault->pointer, sizeof fault->pointer, "%s", pointer);
-    trim(fault->pointer);
+    utf8_cut(fault->pointer);
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(fault->detail, sizeof fault->detail, format, arguments);
     va_end(arguments);
-    trim(fault->detail);
+    utf8_cut(fault->detail);
 }
 
 const char *fault_code_name(enum fault_code code)

@@ -1,7 +1,6 @@
 #include "services/common/json/problem_document.h"
 
 #include "services/common/base/macros.h"
-#include "services/common/base/utf8.h"
 
 #include <string.h>
 
@@ -44,31 +43,15 @@ const char *problem_title(int status)
 }
 
 // Errors may quote bytes of anybody's; the document is valid UTF-8 in any case.
-static void add_text(struct strbuf *out, const char *text)
-{
-    size_t length = strlen(text);
-    struct strbuf mended AUTO_STRBUF = STRBUF_INIT;
-    for (size_t at = 0; at < length;) {
-        size_t valid = utf8_prefix(text + at, length - at, length - at);
-        strbuf_add(&mended, text + at, valid);
-        at += valid;
-        if (at < length)
-            strbuf_add_char(&mended, '?');
-        at++;
-    }
-    out->failed = out->failed || mended.failed; // never a text that lacks what it says
-    strbuf_add_json(out, strbuf_text(&mended), mended.length);
-}
-
 static void add_faults(struct strbuf *out, const struct faults *faults)
 {
     strbuf_add_text(out, ",\"errors\":[");
     for (size_t i = 0; faults && i < faults->count; i++) {
         const struct fault *fault = &faults->list[i];
         strbuf_add_text(out, i ? ",{\"pointer\":" : "{\"pointer\":");
-        add_text(out, fault->pointer);
+        strbuf_add_json_mended(out, fault->pointer);
         strbuf_add_format(out, ",\"code\":\"%s\",\"detail\":", fault_code_name(fault->code));
-        add_text(out, fault->detail);
+        strbuf_add_json_mended(out, fault->detail);
         strbuf_add_char(out, '}');
     }
     strbuf_add_char(out, ']');
@@ -79,9 +62,9 @@ void problem_document(const struct problem_document *document, struct strbuf *ou
     strbuf_add_format(out,
                       "{\"type\":\"urn:curfew:problem:%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":",
                       document->code, problem_title(document->status), document->status, document->code);
-    add_text(out, document->detail);
+    strbuf_add_json_mended(out, document->detail);
     strbuf_add_text(out, ",\"request_id\":");
-    add_text(out, document->request_id);
+    strbuf_add_json_mended(out, document->request_id);
     add_faults(out, document->faults);
     if (document->more)
         strbuf_add_text(out, document->more);

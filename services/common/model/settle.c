@@ -1,5 +1,6 @@
 #include "services/common/model/settle.h"
 
+#include "services/common/base/utf8.h"
 #include "services/common/model/settle_internal.h"
 
 #include <stdio.h>
@@ -113,6 +114,7 @@ void decision_end_work(struct decision *decision, int outcome, const char *code,
     plan->cancel_tasks = decision_tasks_are_unfinished(decision);
     snprintf(plan->reason_code, sizeof plan->reason_code, "%s", code);
     snprintf(plan->reason_message, sizeof plan->reason_message, "%s", message);
+    utf8_cut(plan->reason_message);
 }
 
 // The first stage that fails the job, or NULL.

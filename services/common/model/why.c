@@ -1,5 +1,6 @@
 #include "services/common/model/why.h"
 
+#include "services/common/base/utf8.h"
 #include "services/common/model/why_internal.h"
 
 #include <stdarg.h>
@@ -156,6 +157,7 @@ bool why_say(struct why *why, enum why_code code, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(why->message, sizeof why->message, format, arguments);
+    utf8_cut(why->message);
     va_end(arguments);
     why->advice = reasons[code].advice;
     why->code = code;

@@ -3,6 +3,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/macros.h"
 #include "services/common/base/parse.h"
+#include "services/common/base/utf8.h"
 #include "services/common/db/db.h"
 #include "services/common/db/migrate.h"
 #include "services/common/json/write.h"
@@ -59,6 +60,7 @@ static void finding(struct strbuf *out, const char *check, enum verdict verdict,
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(found, sizeof found, format, arguments);
+    utf8_cut(found);
     va_end(arguments);
     json_open(out, NULL, '{');
     json_text(out, "check", check);

@@ -84,6 +84,24 @@ static void outcomes_stay_until_they_arrived(void **state)
     outbox_free(outbox);
 }
 
+// The manager would refuse the whole report, and with it what others have to say.
+static void errors_are_utf8_whatever_they_quote(void **state)
+{
+    UNUSED(state);
+    struct outbox *outbox = new_outbox();
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    const struct slice_failed_task failed = {.error = "copy '\xE9t\xE9'", .exit = -1};
+    const struct slice_outcome outcome = {.slice = "j1/0/0", .failed = &failed, .failed_count = 1};
+    const struct observation observation = {
+        .job = "j1", .service = "cache", .epoch = 1, .state = INSTANCE_FAILED, .error = "no such command: caf\xC3"};
+    assert_int_equal(outbox_add_outcome(outbox, &outcome, NULL), 0);
+    assert_int_equal(outbox_put_observation(outbox, &observation, NULL), 0);
+    outbox_collect(outbox, 10000, &text);
+    assert_non_null(strstr(strbuf_text(&text), "\"copy '?t?'\""));
+    assert_non_null(strstr(strbuf_text(&text), "\"no such command: caf?\""));
+    outbox_free(outbox);
+}
+
 static void the_latest_observation_counts(void **state)
 {
     UNUSED(state);
@@ -135,9 +153,8 @@ static void what_is_refused_stops_nothing_else(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(outcomes_stay_until_they_arrived),
-        cmocka_unit_test(the_latest_observation_counts),
-        cmocka_unit_test(a_report_is_bounded_but_never_empty),
+        cmocka_unit_test(outcomes_stay_until_they_arrived),    cmocka_unit_test(the_latest_observation_counts),
+        cmocka_unit_test(errors_are_utf8_whatever_they_quote), cmocka_unit_test(a_report_is_bounded_but_never_empty),
         cmocka_unit_test(what_is_refused_stops_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

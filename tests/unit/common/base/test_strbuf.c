@@ -115,6 +115,16 @@ static void json_escapes(void **state)
 }
 
 // The literal as one would write it without caring for speed.
+static void json_of_anybody_is_valid(void **state)
+{
+    UNUSED(state);
+    struct strbuf buf AUTO_STRBUF = STRBUF_INIT;
+    strbuf_add_json_mended(&buf, "");
+    strbuf_add_json_mended(&buf, "caf\xC3\xA9 \"\n\"");
+    strbuf_add_json_mended(&buf, "\xE9t\xE9 \xC3\xA9\xC3");
+    assert_string_equal(strbuf_text(&buf), "\"\"\"caf\xC3\xA9 \\\"\\n\\\"\"\"?t? \xC3\xA9?\"");
+}
+
 static void slow_json(struct strbuf *out, const char *text, size_t length)
 {
     strbuf_add_char(out, '"');
@@ -226,6 +236,7 @@ int main(void)
         cmocka_unit_test(numbers_equal_printf),
         cmocka_unit_test(writes_the_limits_of_64_bits),
         cmocka_unit_test(json_escapes),
+        cmocka_unit_test(json_of_anybody_is_valid),
         cmocka_unit_test(every_byte_at_every_offset_is_escaped_like_the_reference),
         cmocka_unit_test(long_json_grows_with_its_escapes),
         cmocka_unit_test(drops_the_front),

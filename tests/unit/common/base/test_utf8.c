@@ -57,11 +57,26 @@ static void measures_sequences(void **state)
     assert_int_equal(utf8_sequence((const unsigned char *)"\xE2\x82\xAC", 2), 0);
 }
 
+static void cuts_half_characters(void **state)
+{
+    UNUSED(state);
+    char whole[] = "caf\xC3\xA9", half[] = "caf\xC3", most[] = "a\xF0\x9F\x98", none[] = "";
+    utf8_cut(whole);
+    utf8_cut(half);
+    utf8_cut(most);
+    utf8_cut(none);
+    assert_string_equal(whole, "caf\xC3\xA9");
+    assert_string_equal(half, "caf");
+    assert_string_equal(most, "a");
+    assert_string_equal(none, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepts_well_formed),
         cmocka_unit_test(refuses_the_rest),
+        cmocka_unit_test(cuts_half_characters),
         cmocka_unit_test(measures_sequences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

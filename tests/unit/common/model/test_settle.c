@@ -2,6 +2,7 @@
 #include "tests/support/test.h"
 
 #include "services/common/base/macros.h"
+#include "services/common/base/utf8.h"
 #include "tests/support/settle_world.h"
 
 #include <stdio.h>
@@ -198,6 +199,26 @@ static void a_restart_waits_and_is_limited(void **state)
     assert_string_equal(plan.reason_code, "service_restarts_exhausted");
 }
 
+// PostgreSQL takes whole characters only: half of one would keep the job from ever ending.
+static void a_long_error_is_cut_between_characters(void **state)
+{
+    UNUSED(state);
+    for (int before = 0; before < 4; before++) {
+        struct world world;
+        char error[400];
+        world_init(&world, 1, 1);
+        world_add_instance(&world, 0, 1, INSTANCE_FAILED);
+        snprintf(error, sizeof error, "%.*s", before, "xxxx");
+        while (strlen(error) < sizeof error - 8)
+            strcat(error, "\xF0\x9F\x98\x80");
+        world_instance(&world, 0, 1)->error = error;
+        struct settle_plan plan = world_settle(&world);
+        assert_string_equal(plan.reason_code, "service_failed");
+        assert_true(strlen(plan.reason_message) > 150);
+        assert_true(utf8_valid(plan.reason_message, strlen(plan.reason_message)));
+    }
+}
+
 static void an_ignored_service_holds_nothing_up(void **state)
 {
     UNUSED(state);
@@ -361,6 +382,7 @@ int main(void)
         cmocka_unit_test(a_service_that_dies_fails_the_job),
         cmocka_unit_test(a_service_that_is_never_ready_has_a_deadline),
         cmocka_unit_test(a_restart_waits_and_is_limited),
+        cmocka_unit_test(a_long_error_is_cut_between_characters),
         cmocka_unit_test(an_ignored_service_holds_nothing_up),
         cmocka_unit_test(autostop_false_keeps_until_stop_or_lifetime),
         cmocka_unit_test(kept_after_a_failure_for_a_while),
