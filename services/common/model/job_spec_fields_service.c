@@ -140,7 +140,8 @@ static const struct spec_row restart_rows[] = {
      .offset = offsetof(struct restart_policy, backoff_ms),
      .max = HOUR,
      .fallback = "1s",
-     .meaning = "The wait before the first restart; doubles with each."},
+     .meaning =
+         "The wait before the first restart; doubles with each, up to a minute or, when that is more, to itself."},
 };
 const struct spec_table restart_table = {
     .title = "restart", .schema = "Restart", .rows = restart_rows, .count = ARRAY_LEN(restart_rows)};

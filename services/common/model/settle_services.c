@@ -1,10 +1,11 @@
 // Services while the work goes on: what may start, and what follows from each kind of trouble.
 #include "services/common/base/backoff.h"
+#include "services/common/base/macros.h"
 #include "services/common/model/settle_internal.h"
 
 #include <stdio.h>
 
-#define RESTART_BACKOFF_MAX_MS 60000
+#define RESTART_BACKOFF_MAX_MS INT64_C(60000)
 
 static const struct {
     const char *code, *what, *stop_reason;
@@ -105,6 +106,13 @@ static void end_work_for_service(struct decision *decision, size_t service, cons
     decision_end_work(decision, OUTCOME_FAILED, code, message);
 }
 
+// Doubles with each failure, up to a minute, or to what the spec wants to begin with when that is more.
+static int64_t restart_delay_ms(const struct settle_service *spec, int failures)
+{
+    int64_t max_ms = MAX(spec->restart_backoff_ms, RESTART_BACKOFF_MAX_MS);
+    return failures == 0 ? 0 : backoff_delay_ms(spec->restart_backoff_ms, max_ms, (unsigned)failures);
+}
+
 static void restart_service(struct decision *decision, size_t service, enum trouble trouble)
 {
     const struct settle_service *spec = &decision->view->services[service];
@@ -115,9 +123,9 @@ static void restart_service(struct decision *decision, size_t service, enum trou
     } else if (failures > spec->restart_max) {
         end_work_for_service(decision, service, "service_restarts_exhausted", "failed too often");
     } else if (instance_is_over(current->state)) {
-        int64_t delay_ms =
-            failures == 0 ? 0 : backoff_delay_ms(spec->restart_backoff_ms, RESTART_BACKOFF_MAX_MS, (unsigned)failures);
-        add_start(decision, service, current->epoch + 1, after_ms(decision->view->now_us, delay_ms));
+        if (dependencies_are_satisfied(decision, service)) // may have gone with the same worker; they come first
+            add_start(decision, service, current->epoch + 1,
+                      after_ms(decision->view->now_us, restart_delay_ms(spec, failures)));
     } else if (trouble == TROUBLE_NEVER_READY || trouble == TROUBLE_UNHEALTHY) {
         decision_add_stop(decision, current, troubles[trouble].stop_reason, true);
     }

@@ -199,6 +199,44 @@ static void a_restart_waits_and_is_limited(void **state)
     assert_string_equal(plan.reason_code, "service_restarts_exhausted");
 }
 
+static void a_longer_backoff_is_kept(void **state)
+{
+    UNUSED(state);
+    struct world world;
+    world_init(&world, 1, 1);
+    world.services[0].on_failure = SERVICE_RESTART;
+    world.services[0].restart_max = 2;
+    world.services[0].restart_backoff_ms = 600 * 1000;
+    world_add_instance(&world, 0, 1, INSTANCE_VERIFIED);
+    world_instance(&world, 0, 1)->ended_at_us = world.view.now_us;
+    struct settle_plan plan = world_settle(&world);
+    assert_true(plan.attention_at_us == world.view.now_us + 600 * SECOND);
+}
+
+// Both were lost with their worker: what comes first is ready before the other one starts again.
+static void a_restart_waits_for_its_dependencies(void **state)
+{
+    UNUSED(state);
+    struct world world;
+    world_init(&world, 1, 2);
+    world.services[1].depends_mask = 1;
+    for (int i = 0; i < 2; i++) {
+        world.services[i].on_failure = SERVICE_RESTART;
+        world.services[i].restart_max = 2;
+        world_add_instance(&world, i, 1, INSTANCE_PRESUMED_GONE);
+        world_instance(&world, i, 1)->ended_at_us = world.view.now_us;
+    }
+    world_settle(&world);
+    assert_non_null(world_instance(&world, 0, 2));
+    assert_null(world_instance(&world, 1, 2));
+    world_instance(&world, 0, 2)->state = INSTANCE_READY;
+    world_settle(&world);
+    assert_non_null(world_instance(&world, 1, 2));
+    world_instance(&world, 1, 2)->state = INSTANCE_READY;
+    world_settle(&world);
+    assert_int_equal(world.view.phase, PHASE_RELEASED);
+}
+
 // PostgreSQL takes whole characters only: half of one would keep the job from ever ending.
 static void a_long_error_is_cut_between_characters(void **state)
 {
@@ -382,6 +420,8 @@ int main(void)
         cmocka_unit_test(a_service_that_dies_fails_the_job),
         cmocka_unit_test(a_service_that_is_never_ready_has_a_deadline),
         cmocka_unit_test(a_restart_waits_and_is_limited),
+        cmocka_unit_test(a_longer_backoff_is_kept),
+        cmocka_unit_test(a_restart_waits_for_its_dependencies),
         cmocka_unit_test(a_long_error_is_cut_between_characters),
         cmocka_unit_test(an_ignored_service_holds_nothing_up),
         cmocka_unit_test(autostop_false_keeps_until_stop_or_lifetime),

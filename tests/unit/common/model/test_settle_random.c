@@ -105,8 +105,22 @@ static bool lifetime_is_over(const struct world *world)
     return view->first_placed_at_us != 0 && view->first_placed_at_us + view->max_lifetime_ms * 1000 <= view->now_us;
 }
 
-static void check_promises(const struct world *world, const struct settle_plan *plan)
+// None before all that it depends on; a new one has changed nothing about the others yet.
+static void check_start(struct world *world, const struct settle_start *start)
 {
+    for (size_t i = 0; i < world->view.service_count; i++) {
+        if (!(world->services[start->service].depends_mask & (1u << i)))
+            continue;
+        struct settle_instance *first = world_current(world, (int)i);
+        assert_non_null(first);
+        assert_true(first->state == INSTANCE_READY || world->services[i].on_failure == SERVICE_IGNORE);
+    }
+}
+
+static void check_promises(struct world *world, const struct settle_plan *plan)
+{
+    for (size_t i = 0; i < plan->start_count; i++)
+        check_start(world, &plan->starts[i]);
     for (size_t i = 0; i < plan->stop_count; i++) {
         const struct settle_stop *stop = &plan->stops[i];
         if (plan->outcome == OUTCOME_NONE || stop->never_placed)
