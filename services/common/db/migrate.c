@@ -1,13 +1,20 @@
 #include "services/common/db/migrate.h"
 
+#include "services/common/base/clock.h"
 #include "services/common/db/connection.h"
 #include "services/common/db/transaction.h"
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 // "curfew" in ASCII: the key of the advisory lock.
 #define LOCK_KEY "109356814624119"
+// What a migration changes it asks for so long at a time, and then leaves it to others for a moment: behind it
+// everything else waits, too.
+#define TABLE_LOCK_MS 2000
+#define PAUSE_MS 500
+#define LOCK_NOT_AVAILABLE "55P03"
 #define CREATE_TABLE                                                            \
     "CREATE SCHEMA IF NOT EXISTS curfew;"                                       \
     "CREATE TABLE IF NOT EXISTS curfew.migration ("                             \
@@ -98,26 +105,50 @@ static int apply_in_transaction(struct db *db, void *context, struct err *err)
                   RESULT_TEXT, NULL, err);
 }
 
-static int apply_missing(struct db *db, const struct db_migration *migrations, size_t count, struct err *err)
+// Again while somebody else uses its tables, until `deadline_ms`.
+static int apply(struct db *db, struct db_migration migration, int64_t deadline_ms, struct err *err)
+{
+    struct err problem;
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
+    while (db_transaction(db, apply_in_transaction, &migration, &problem) < 0) {
+        bool is_in_use = strcmp(db_last_error(db)->sqlstate, LOCK_NOT_AVAILABLE) == 0;
+        if (is_in_use && clock_boot_ms() < deadline_ms) {
+            nanosleep(&pause, NULL);
+            continue;
+        }
+        err_set(err, is_in_use ? ERR_TIMEOUT : problem.code, "migration %d (%s): %s%s", migration.version,
+                migration.name, is_in_use ? "its tables are in use for too long: " : "", problem.text);
+        return -1;
+    }
+    return 0;
+}
+
+static int apply_missing(struct db *db, const struct db_migration *migrations, size_t count, int64_t timeout_ms,
+                         struct err *err)
 {
     int version;
+    int64_t deadline_ms = clock_boot_ms() + timeout_ms;
     if (db_sql(db, CREATE_TABLE, NULL, RESULT_TEXT, NULL, err) < 0)
         return -1;
     if (check_applied(db, migrations, count, &version, err) < 0)
         return -1;
-    for (size_t i = (size_t)version; i < count; i++) {
-        struct db_migration migration = migrations[i];
-        if (db_transaction(db, apply_in_transaction, &migration, err) < 0)
-            return err_prefix(err, "migration %d (%s)", migration.version, migration.name);
-    }
+    for (size_t i = (size_t)version; i < count; i++)
+        if (apply(db, migrations[i], deadline_ms, err) < 0)
+            return -1;
     return (int)count - version;
+}
+
+static int set_lock_timeout(struct db *db, int64_t timeout_ms, struct err *err)
+{
+    char sql[64];
+    snprintf(sql, sizeof sql, "SET lock_timeout = %lld", (long long)timeout_ms);
+    return db_sql(db, sql, NULL, RESULT_TEXT, NULL, err);
 }
 
 static int lock(struct db *db, int64_t timeout_ms, struct err *err)
 {
     struct err problem;
-    if (db_sql(db, "SET lock_timeout = 0", NULL, RESULT_TEXT, NULL, err) < 0 ||
-        db_set_statement_timeout(db, MAX(timeout_ms, 1), err) < 0)
+    if (set_lock_timeout(db, 0, err) < 0 || db_set_statement_timeout(db, MAX(timeout_ms, 1), err) < 0)
         return -1;
     if (db_sql(db, "SELECT pg_advisory_lock(" LOCK_KEY ")", NULL, RESULT_TEXT, NULL, &problem) < 0) {
         if (problem.code == ERR_TIMEOUT)
@@ -126,6 +157,8 @@ static int lock(struct db *db, int64_t timeout_ms, struct err *err)
             *err = problem;
         return -1;
     }
+    if (set_lock_timeout(db, TABLE_LOCK_MS, err) < 0)
+        return -1;
     return db_set_statement_timeout(db, -1, err); // a migration may take its time
 }
 
@@ -135,7 +168,7 @@ int migrate_run(struct db *db, const struct db_migration *migrations, size_t cou
     int64_t statement_timeout_ms = db->statement_timeout_ms;
     int applied = -1;
     if (lock(db, lock_timeout_ms, err) == 0)
-        applied = apply_missing(db, migrations, count, err);
+        applied = apply_missing(db, migrations, count, lock_timeout_ms, err);
     // A new session has the old settings again, and the lock went with the session.
     db_disconnect(db);
     db->statement_timeout_ms = statement_timeout_ms;

@@ -8,9 +8,10 @@
 
 #include <stddef.h>
 
-// Applies what is missing, in order. Waits for another migrating program for at most lock_timeout_ms, then ERR_TIMEOUT.
-// A migration that was applied with another text, and a schema that is newer than `migrations`: ERR_CONFLICT, nothing
-// is changed. Returns how many were applied.
+// Applies what is missing, in order. Waits for another migrating program for at most lock_timeout_ms, and about as long
+// for who uses the tables that are changed (a dump of the database, say), then ERR_TIMEOUT: nothing that comes behind
+// it meanwhile waits for more than a few seconds. A migration that was applied with another text, and a schema that is
+// newer than `migrations`: ERR_CONFLICT, nothing is changed. Returns how many were applied.
 int migrate_run(struct db *db, const struct db_migration *migrations, size_t count, int64_t lock_timeout_ms,
                 struct err *err) WARN_UNUSED;
 // The schema's version; 0 when there is none yet.

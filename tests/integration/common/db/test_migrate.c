@@ -145,6 +145,64 @@ static void waits_for_another_one_only_so_long(void **state)
     assert_int_equal(migrate(3, &err), 3);
 }
 
+// Somebody reads a table for longer than anybody has patience, as a dump of the database does.
+static void what_uses_a_table_is_waited_for_only_so_long(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    struct db *other AUTO_DB = db_test_open(conninfo, NULL, 0);
+    struct db *third AUTO_DB = db_test_open(conninfo, NULL, 0);
+    assert_int_equal(migrate(1, &err), 1);
+    db_test_sql(other, "BEGIN");
+    assert_int_equal(db_test_i64(other, "SELECT count(*) FROM a"), 1);
+    assert_error(migrate_run(db, three, 3, 100, &err), err, ERR_TIMEOUT, "migration 2 (second): its tables are in use");
+    assert_int_equal(db_test_i64(third, "SELECT count(*) FROM a"), 1);
+    assert_version(1);
+    db_test_sql(other, "COMMIT");
+    assert_int_equal(migrate(3, &err), 2);
+}
+
+struct reader {
+    struct db *reads, *looks;
+};
+
+static bool migration_waits(void *context)
+{
+    return db_test_i64(context, "SELECT count(*) FROM pg_locks WHERE relation = 'a'::regclass AND NOT granted") > 0;
+}
+
+static bool migration_has_given_way(void *context)
+{
+    return !migration_waits(context);
+}
+
+static void *read_for_longer_than_a_try(void *context)
+{
+    struct reader *reader = context;
+    bool tried =
+        wait_until(migration_waits, reader->looks, 60000) && wait_until(migration_has_given_way, reader->looks, 60000);
+    db_test_sql(reader->reads, "COMMIT");
+    return tried ? NULL : context;
+}
+
+static void a_table_that_becomes_free_is_changed(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    pthread_t thread;
+    void *failed = NULL;
+    struct db *reads AUTO_DB = db_test_open(conninfo, NULL, 0);
+    struct db *looks AUTO_DB = db_test_open(conninfo, NULL, 0);
+    struct reader reader = {reads, looks};
+    assert_int_equal(migrate(1, &err), 1);
+    db_test_sql(reads, "BEGIN");
+    assert_int_equal(db_test_i64(reads, "SELECT count(*) FROM a"), 1);
+    assert_int_equal(pthread_create(&thread, NULL, read_for_longer_than_a_try, &reader), 0);
+    assert_int_equal(migrate_run(db, three, 3, 120000, &err), 2);
+    pthread_join(thread, &failed);
+    assert_null(failed);
+}
+
 // Exit status: 0 to 3 migrations applied, 100 failed.
 static _Noreturn void migrate_in_child(int gate)
 {
@@ -221,6 +279,8 @@ int main(void)
         TEST(an_older_schema_is_refused_by_serve),
         TEST(a_gap_is_refused),
         TEST(waits_for_another_one_only_so_long),
+        TEST(what_uses_a_table_is_waited_for_only_so_long),
+        TEST(a_table_that_becomes_free_is_changed),
         TEST(many_processes_at_once_apply_each_once),
         cmocka_unit_test(the_checksum_is_fnv_1a),
         cmocka_unit_test(the_schema_of_this_program_applies),
