@@ -67,10 +67,13 @@ static int content_store(struct bundle_call *bundle, struct db *db, const void *
 static int put_locked(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
     struct bundle_call *bundle = CONTAINER_OF(call, struct bundle_call, call);
-    int64_t length;
+    int64_t length, most = call->app->settings->bundle_bytes;
     int file = http_request_body_file(call->request, &length);
     if (length == 0)
         return err_set(err, ERR_INVALID, "a bundle is not empty");
+    if (length > most)
+        return err_set(err, ERR_TOO_LARGE, "the bundle has %lld bytes, and bundle-limit is %lld", (long long)length,
+                       (long long)most);
     void *content = mmap(NULL, (size_t)length, PROT_READ, MAP_PRIVATE, file, 0);
     if (content == MAP_FAILED)
         return err_errno(err, ERR_IO, errno, "cannot read the bundle that arrived");

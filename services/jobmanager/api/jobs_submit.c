@@ -105,6 +105,14 @@ static int key_check(const char *key, struct err *err)
     return 0;
 }
 
+static int size_check(const struct app *app, size_t length, struct err *err)
+{
+    int64_t most = app->settings->submit_body_bytes;
+    if (length <= (size_t)most)
+        return 0;
+    return err_set(err, ERR_TOO_LARGE, "the job has %zu bytes, and submit-limit is %lld", length, (long long)most);
+}
+
 // Keys of one namespace are none of another's.
 static const char *submit_key(struct submit *submit, const char *key)
 {
@@ -125,7 +133,9 @@ enum http_handled jobs_submit(void *app, struct http_request *request, struct ht
     struct err err;
     size_t length;
     const char *key = http_request_header(request, "Idempotency-Key");
-    if (http_request_query_only(request, (const char *const[]){NULL}, &err) < 0 || key_check(key, &err) < 0)
+    http_request_body(request, &length);
+    if (http_request_query_only(request, (const char *const[]){NULL}, &err) < 0 || key_check(key, &err) < 0 ||
+        size_check(app, length, &err) < 0)
         return answer_error(request, reply, &err, NULL);
     struct submit *submit = calloc(1, sizeof(*submit));
     if (!submit) {
@@ -139,7 +149,6 @@ enum http_handled jobs_submit(void *app, struct http_request *request, struct ht
     submit->operation.by = call_holder(app, request, &submit->limits);
     http_request_set_context(request, submit, submit_free);
     http_request_park(request, NULL, NULL);
-    http_request_body(request, &length);
     if (length <= LONG_BODY_BYTES)
         submit_run(submit);
     else

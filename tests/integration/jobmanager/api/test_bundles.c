@@ -12,8 +12,9 @@
 
 static int setup(void **state)
 {
+    static const char *const settings[] = {"--bundle-limit", "8Mi", "--submit-limit", "64Ki", NULL};
     db_test_start(state);
-    *state = manager_start(pg_database_new(test_pg), NULL);
+    *state = manager_start(pg_database_new(test_pg), settings);
     return 0;
 }
 
@@ -74,6 +75,29 @@ static void another_content_is_refused(void **state)
     http_client_free(client);
 }
 
+static void assert_too_large(const struct http_response *response, const char *setting)
+{
+    assert_int_equal(response->status, 413);
+    assert_non_null(strstr(strbuf_text(&response->body), setting));
+}
+
+static void the_limits_of_the_settings_are_held(void **state)
+{
+    struct http_client *client = manager_client(*state);
+    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+    AUTO_FREE char *bytes = malloc(LARGE + 1);
+    char hash[SHA256_HEX_SIZE];
+    struct err err;
+    memset(bytes, ' ', LARGE + 1);
+    assert_ok(sha256_hex(bytes, LARGE + 1, hash, &err), err);
+    transfer(client, "PUT", hash, bytes, LARGE + 1, &response);
+    assert_too_large(&response, "bundle-limit is 8388608");
+    struct http_call submit = {.method = "POST", .path = "/v1/jobs", .body = bytes, .body_length = 65537};
+    assert_ok(contract_call(client, &submit, &response, &err), err);
+    assert_too_large(&response, "submit-limit is 65536");
+    http_client_free(client);
+}
+
 static void a_job_wants_its_bundle_to_be_there(void **state)
 {
     struct http_client *client = manager_client(*state);
@@ -97,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_is_got),
         cmocka_unit_test(another_content_is_refused),
+        cmocka_unit_test(the_limits_of_the_settings_are_held),
         cmocka_unit_test(a_job_wants_its_bundle_to_be_there),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
