@@ -9,21 +9,31 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 // Times of one width replace each other in a single write, which a reader sees whole.
 #define DIGITS 19
 #define STEP_MS 1000
 
+// A lock on the whole file, that goes with its descriptor. Asking who has it takes none, unlike flock(): a program that
+// starts while somebody asks is not kept from its own.
+static int lock(int fd, int command, short *type)
+{
+    struct flock whole = {.l_type = *type, .l_whence = SEEK_SET};
+    int outcome = fcntl(fd, command, &whole);
+    *type = whole.l_type;
+    return outcome;
+}
+
 int pulse_open(struct pulse *pulse, const char *path, struct err *err)
 {
     AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
         return err_errno(err, ERR_IO, errno, "cannot open '%.180s'", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return err_errno(err, errno == EWOULDBLOCK ? ERR_CONFLICT : ERR_IO, errno,
-                         "'%.150s' is locked by a running process", path);
+    short exclusive = F_WRLCK;
+    if (lock(fd, F_OFD_SETLK, &exclusive) < 0)
+        return err_errno(err, errno == EAGAIN ? ERR_CONFLICT : ERR_IO, errno, "'%.150s' is locked by a running process",
+                         path);
     if (ftruncate(fd, 0) < 0)
         return err_errno(err, ERR_IO, errno, "cannot empty '%.180s'", path);
     *pulse = (struct pulse){.fd = TAKE_FD(fd)};
@@ -63,7 +73,8 @@ int pulse_check(const char *path, struct err *err)
     int64_t until_ms;
     if (fd < 0)
         return err_errno(err, ERR_UNAVAILABLE, errno, "cannot read '%.180s'", path);
-    if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+    short found = F_RDLCK;
+    if (lock(fd, F_OFD_GETLK, &found) < 0 || found == F_UNLCK)
         return err_set(err, ERR_UNAVAILABLE, "it does not run");
     if (read_until(fd, &until_ms, err) < 0)
         return -1;

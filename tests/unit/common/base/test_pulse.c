@@ -6,7 +6,9 @@
 #include "tests/support/temp_dir.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -69,6 +71,32 @@ static void a_former_life_proves_nothing(void **state)
     close(ready[1]);
 }
 
+static atomic_bool asks;
+
+static void *ask_on(void *context)
+{
+    struct err err;
+    while (atomic_load(&asks))
+        UNUSED(pulse_check(path, &err) < 0);
+    return context;
+}
+
+static void who_asks_keeps_nobody_from_starting(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    pthread_t asker;
+    atomic_store(&asks, true);
+    assert_int_equal(pthread_create(&asker, NULL, ask_on, NULL), 0);
+    for (int i = 0; i < 3000; i++) {
+        struct pulse pulse = PULSE_INIT;
+        assert_ok(pulse_open(&pulse, path, &err), err);
+        pulse_close(&pulse);
+    }
+    atomic_store(&asks, false);
+    pthread_join(asker, NULL);
+}
+
 static void drops_beats_without_a_file(void **state)
 {
     UNUSED(state);
@@ -112,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(is_healthy_while_it_beats, set_up, temp_dir_teardown),
         cmocka_unit_test_setup_teardown(a_former_life_proves_nothing, set_up, temp_dir_teardown),
+        cmocka_unit_test_setup_teardown(who_asks_keeps_nobody_from_starting, set_up, temp_dir_teardown),
         cmocka_unit_test(drops_beats_without_a_file),
         cmocka_unit_test_setup_teardown(writes_about_once_a_second, set_up, temp_dir_teardown),
     };
