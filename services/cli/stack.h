@@ -5,7 +5,7 @@
 // database is reached through a socket in the directory alone.
 //
 //   DIR/pg        the cluster            DIR/run/server       the server's address, while it is up
-//   DIR/run/pg    its socket             DIR/run/guard        process id and start time of the guard
+//   DIR/run/pg    its socket             DIR/run/guard        process id, start time and boot of the guard
 //   DIR/worker    the worker's state     DIR/run/*.process    the same of its programs
 //   DIR/log       what they say          DIR/run/lock         held while it is being started, is up, or ends
 #pragma once

@@ -4,6 +4,7 @@
 #include "services/common/base/fd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,22 +46,6 @@ int stack_paths_init(struct stack_paths *paths, const char *directory, struct er
     return 0;
 }
 
-// Field 22 of /proc/PID/stat, behind the name, which may contain anything.
-static int read_start_time(pid_t pid, long long *out, struct err *err)
-{
-    char path[64];
-    AUTO_FREE char *text = NULL;
-    size_t length;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    if (file_read(path, 4096, &text, &length, err) < 0)
-        return -1;
-    const char *rest = strrchr(text, ')');
-    if (!rest ||
-        sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld", out) != 1)
-        return err_set(err, ERR_INTERNAL, "'%s' is not as expected", path);
-    return 0;
-}
-
 void stack_process_path(const struct stack_paths *paths, const char *name, char out[static PATH_MAX])
 {
     snprintf(out, PATH_MAX, "%.2100s/%.64s.process", paths->run, name);
@@ -68,14 +53,21 @@ void stack_process_path(const struct stack_paths *paths, const char *name, char 
 
 int stack_process_of(pid_t pid, struct stack_process *out, struct err *err)
 {
+    struct process_stat stat;
+    if (process_boot_id(out->boot, err) < 0)
+        return -1;
+    if (process_stat_read(pid, &stat) < 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no process %d", (int)pid);
     out->pid = pid;
-    return read_start_time(pid, &out->start_time, err);
+    out->start_time = stat.start_time;
+    return 0;
 }
 
 int stack_process_write(const char *path, const struct stack_process *process, struct err *err)
 {
-    char text[64];
-    int length = snprintf(text, sizeof text, "%d %lld\n", (int)process->pid, process->start_time);
+    char text[128];
+    int length =
+        snprintf(text, sizeof text, "%d %" PRId64 " %s\n", (int)process->pid, process->start_time, process->boot);
     return file_replace(path, text, (size_t)length, 0600, err);
 }
 
@@ -88,7 +80,7 @@ static int read_process(const char *path, struct stack_process *out, struct err 
     if (file_read(path, 256, &text, &length, err) < 0)
         return -1;
     int pid;
-    if (sscanf(text, "%d %lld", &pid, &out->start_time) != 2 || pid <= 1)
+    if (sscanf(text, "%d %" SCNd64 " %36s", &pid, &out->start_time, out->boot) != 3 || pid <= 1)
         return err_set(err, ERR_INVALID, "'%.200s' does not name a process", path);
     out->pid = pid;
     return 0;
@@ -96,12 +88,12 @@ static int read_process(const char *path, struct stack_process *out, struct err 
 
 int stack_process_open(const char *path, int *pidfd, struct err *err)
 {
-    struct stack_process named;
-    long long start_time;
+    struct stack_process named, found;
     if (read_process(path, &named, err) < 0)
         return -1;
     AUTO_CLOSE int fd = pidfd_open(named.pid, 0); // held before it is compared, so that it cannot become another's
-    if (fd < 0 || read_start_time(named.pid, &start_time, err) < 0 || start_time != named.start_time)
+    if (fd < 0 || stack_process_of(named.pid, &found, NULL) < 0 || found.start_time != named.start_time ||
+        strcmp(found.boot, named.boot) != 0)
         return err_set(err, ERR_NOT_FOUND, "process %d of '%.160s' has ended", (int)named.pid, path);
     struct pollfd ended = {.fd = fd, .events = POLLIN};
     if (poll(&ended, 1, 0) != 0) // nobody has asked for its exit status yet

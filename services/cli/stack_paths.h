@@ -2,6 +2,7 @@
 #pragma once
 
 #include "services/common/base/err.h"
+#include "services/common/base/process.h"
 
 #include <limits.h>
 #include <sys/types.h>
@@ -15,14 +16,15 @@ struct stack_paths {
 // ERR_INVALID when a socket in there would have too long a name.
 int stack_paths_init(struct stack_paths *paths, const char *directory, struct err *err) WARN_UNUSED;
 
-// A process that is named by its id and start time, so that a successor of the same id is not taken for it.
+// A process that is named by its id, start time and boot, so that a successor of the same id is not taken for it.
 struct stack_process {
     pid_t pid;
-    long long start_time; // clock ticks since boot
+    int64_t start_time; // clock ticks since boot
+    char boot[PROCESS_BOOT_ID_SIZE];
 };
 // "DIR/run/NAME.process"
 void stack_process_path(const struct stack_paths *paths, const char *name, char out[static PATH_MAX]);
-// ERR_IO when there is no process of that id.
+// ERR_NOT_FOUND when there is no process of that id.
 int stack_process_of(pid_t pid, struct stack_process *out, struct err *err) WARN_UNUSED;
 int stack_process_write(const char *path, const struct stack_process *process, struct err *err) WARN_UNUSED;
 // A descriptor for the process that the file names; ERR_NOT_FOUND when there is none any more.

@@ -65,6 +65,11 @@ static void test_process(void **state)
     self.start_time++;
     assert_ok(stack_process_write(path, &self, &err), err);
     assert_error(stack_process_open(path, &pidfd, &err), err, ERR_NOT_FOUND, "has ended");
+    // The same id and start time, another boot of the machine.
+    self.start_time--;
+    self.boot[0] = self.boot[0] == '0' ? '1' : '0';
+    assert_ok(stack_process_write(path, &self, &err), err);
+    assert_error(stack_process_open(path, &pidfd, &err), err, ERR_NOT_FOUND, "has ended");
     assert_ok(file_replace(path, "nonsense\n", 9, 0600, &err), err);
     assert_error(stack_process_open(path, &pidfd, &err), err, ERR_INVALID, "does not name a process");
 }
