@@ -115,15 +115,26 @@ static int take_lock(const struct stack_paths *paths, int *lock_fd, char url[sta
     return 0;
 }
 
+// Whether the process has ended before the time was over. A signal, such as the first Ctrl-C, does not end the wait.
+static bool has_ended(int pidfd, int64_t patience_ms)
+{
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    int64_t until_ms = clock_boot_ms() + patience_ms;
+    int outcome;
+    do
+        outcome = poll(&ended, 1, (int)MAX(until_ms - clock_boot_ms(), (int64_t)0));
+    while (outcome < 0 && errno == EINTR);
+    return outcome > 0;
+}
+
 // Asks a process to end, and kills it when it does not in time.
 static void end_process(int pidfd, const struct stack_kind *kind)
 {
-    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
     pidfd_send_signal(pidfd, kind->stop_signal, NULL, 0);
-    if (poll(&ended, 1, (int)kind->patience_ms) == 0) {
-        pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-        poll(&ended, 1, (int)kind->patience_ms);
-    }
+    if (has_ended(pidfd, kind->patience_ms))
+        return;
+    pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+    has_ended(pidfd, kind->patience_ms);
 }
 
 // What a guard that was killed has left behind. With the lock held.
@@ -196,8 +207,7 @@ int stack_down(const char *directory, struct err *err)
     }
     if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
         return err_errno(err, ERR_IO, errno, "the stack's guard cannot be told to end");
-    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-    if (poll(&ended, 1, DOWN_TIMEOUT_MS) <= 0)
+    if (!has_ended(pidfd, DOWN_TIMEOUT_MS))
         return err_set(err, ERR_TIMEOUT, "the stack in '%.100s' has not ended (logs: %.100s)", directory, paths.log);
     clear_after_end(&paths);
     return STACK_ENDED;

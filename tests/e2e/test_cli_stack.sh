@@ -191,6 +191,22 @@ end_of_run() {
     [ "$got" -eq "$1" ] || fail "exit status $got instead of $1"
 }
 
+# The job is over and the stack is being ended: a first Ctrl-C comes too late to stop the job, and ends no wait.
+test_run_interrupted_at_the_end() {
+    local guard stack
+    start_endless late
+    stack=$(echo "$work"/late/curfew-*)
+    guard=$(pid_of "$stack" guard)
+    kill -STOP "$guard"
+    "$curfew" --server "$(cat "$stack/run/server")" list -o json | jq -r .id | xargs "$curfew" --server "$(cat "$stack/run/server")" stop
+    until_ 60 grep -q '^ShdPnd:.*4...$' "/proc/$guard/status" # SIGTERM has been sent to it
+    kill -INT "$run"
+    kill -CONT "$guard"
+    end_of_run 3
+    says_not 'has not ended'
+    nothing_runs_in "$work/late" || fail "something is left: $(processes_of "$work/late")"
+}
+
 test_run_interrupted() {
     start_endless int
     kill -INT "$run"
