@@ -54,6 +54,7 @@ struct command {
     int (*run)(struct cli *cli);
     struct option options[COMMAND_OPTIONS_MAX]; // ends with one without a name
     const char *second;                         // a second positional that may be left out; NULL: there is none
+    bool is_local;                              // it asks no manager, so it needs neither address nor token of one
     const char *instead;                        // an option of it that stands for all positionals; NULL: there is none
 };
 extern const struct command commands[];

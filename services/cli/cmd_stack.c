@@ -93,8 +93,6 @@ static int run_on_stack(struct cli *cli, struct job_file *file, const struct sta
     if (started < 0)
         return cli_fail(&err);
     interrupt_note();
-    http_client_free(cli->client);
-    cli->client = NULL;
     const struct http_client_settings client = {.base_url = url};
     int status = http_client_new(&client, &cli->client, &err) < 0 ? cli_fail(&err) : run_job(cli, file);
     fflush(stdout);

@@ -24,21 +24,23 @@ const struct command commands[] = {
      false, cmd_up,
      .options = {DIRECTORY,
                  {"--port", NULL, "N", "of the manager on 127.0.0.1; a free one unless given"},
-                 {"--slots", NULL, "N", "tasks that run at once; one per processor unless given"}}},
+                 {"--slots", NULL, "N", "tasks that run at once; one per processor unless given"}},
+     .is_local = true},
     {"down", NULL, "end it",
      "Returns when everything has ended, also what a guard that was killed has left behind. The directory stays: `up` "
      "goes on where it was.",
-     false, cmd_down, .options = {{"--dir", NULL, "DIR", "the directory that `up` was given"}}},
+     false, cmd_down, .options = {{"--dir", NULL, "DIR", "the directory that `up` was given"}}, .is_local = true},
     {"run", "JOB.yaml", "run one job on a Curfew that exists for it alone",
      "Starts a Curfew, submits the job, follows it, prints its results and ends everything, whatever happens: also "
      "when "
      "this command is killed. The first Ctrl-C stops the job, a second one ends everything at once.",
      true, cmd_run,
      .options = {{"--dir", NULL, "DIR",
-                  "where it lives; otherwise a temporary directory, which is removed at the end"}}},
+                  "where it lives; otherwise a temporary directory, which is removed at the end"}},
+     .is_local = true},
     {"validate", "JOB.yaml", "check a job file without a manager",
      "Prints every fault with its line and column. With -o json the job is printed as the API takes it.", false,
-     cmd_validate, .options = {{0}}},
+     cmd_validate, .options = {{0}}, .is_local = true},
     {"submit", "JOB.yaml", "submit a job, and follow it to its end",
      "The file is YAML or JSON; `-` is standard input. When a command of the job names a file of the job file's "
      "directory, that directory goes along as its bundle, without hidden files. The first line is the job's id, then "

@@ -37,7 +37,7 @@ static int run(struct cli *cli)
 {
     struct err err = {0};
     look_at_terminal(cli);
-    if (connect_manager(cli, &err) < 0)
+    if (!cli->command->is_local && connect_manager(cli, &err) < 0)
         return cli_fail(&err);
     int status = cli->command->run(cli);
     http_client_free(cli->client);

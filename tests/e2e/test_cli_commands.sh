@@ -292,6 +292,7 @@ test_faults_with_their_places() {
     json '.name == "quick"'
     status 2 "$curfew" validate "$work/none.yaml"
     says 'none.yaml'
+    CURFEW_TOKEN_FILE=$work/none CURFEW_SERVER=nonsense status 0 "$curfew" validate "$quick" # it asks nobody
 }
 
 test_usage() {
