@@ -142,6 +142,10 @@ static const struct schema_field grant[] = {
           .example = "{\"command\":[\"./count.sh\"]}"),
     FIELD("services", "any", "The addresses of the services that they may use.", .example = "[]"),
     FIELD("bundle", "BundleName?", "The files that they use."),
+    FIELD("traceparent", "Word",
+          "For a stage that outside workers pull from, when its job was submitted with one: the W3C trace context in "
+          "which they work, the job's own span as parent.",
+          .optional = true, .example = "\"00-4bf92f3577b34da6a3ce929d0e0e4736-018d5f2a3b4c5d6e-01\""),
 };
 static const struct schema_field start_order[] = {
     FIELD("job", "JobId", "Of the service's job."),

@@ -99,6 +99,7 @@ static int lanes_of_app(struct app *app, struct err *err)
         .hot = {.worker_lease_ms = settings->worker_lease_ms,
                 .log_limit_bytes = settings->log_limit_bytes,
                 .event_limit = settings->event_limit,
+                .trace_tasks = settings->trace_tasks,
                 .stopped = stops_note,
                 .stopped_context = app->stops},
         .mark = mark,

@@ -45,6 +45,8 @@ static const struct config_setting settings[] = {
     {"log-limit", CONFIG_SIZE, AT(log_limit_bytes), "64Mi", 1024, INT64_MAX / 2, false,
      "Bytes of log that are kept for a job; what comes after is dropped, and it says so."},
     {"event-limit", CONFIG_INTEGER, AT(event_limit), "10000", 100, 1000000, false, "Events that are kept for a job."},
+    {"trace-tasks", CONFIG_INTEGER, AT(trace_tasks), "0", 0, 100000, false,
+     "Of how many tasks of each stage, evenly over all of it, it is kept when they ran, for the export of traces."},
     {"submit-rate", CONFIG_INTEGER, AT(submit_rate), "0", 0, 1000000, false,
      "Jobs a second that one token may submit here, and as many at once; above it 429 with Retry-After. 0: no limit."},
     {"token-max-jobs", CONFIG_INTEGER, AT(limits.of[QUOTA_JOBS]), "0", 0, QUOTA_MAX, false,

@@ -70,6 +70,10 @@ static void add_grant(struct strbuf *out, const struct grant *grant)
     add_raw(out, grant->services, "[]");
     strbuf_add_text(out, ",\"bundle\":");
     add_text(out, grant->bundle);
+    if (grant->traceparent) {
+        strbuf_add_text(out, ",\"traceparent\":");
+        add_text(out, grant->traceparent);
+    }
     strbuf_add_char(out, '}');
 }
 

@@ -6,6 +6,7 @@
 #include "services/common/db/db.h"
 #include "services/common/store/hot_batch.h"
 #include "services/common/store/hot_submit.h"
+#include "services/common/store/hot_trace.h"
 
 #include <string.h>
 
@@ -172,8 +173,9 @@ static int write_facts(struct batch *batch, struct err *err)
     if (hot_report_apply(batch, err) < 0 || hot_log_read(batch, err) < 0 || hot_instances_read(batch, err) < 0 ||
         hot_place_read_still(batch, err) < 0 || hot_submit_write(batch, err) < 0)
         return -1;
-    if (hot_slices_write(batch, err) < 0 || hot_output_write(batch, err) < 0 || hot_log_write(batch, err) < 0 ||
-        hot_instances_write(batch, err) < 0 || hot_place_write(batch, err) < 0 || hot_jobs_write(batch, err) < 0)
+    if (hot_slices_write(batch, err) < 0 || hot_output_write(batch, err) < 0 || hot_trace_write(batch, err) < 0 ||
+        hot_log_write(batch, err) < 0 || hot_instances_write(batch, err) < 0 || hot_place_write(batch, err) < 0 ||
+        hot_jobs_write(batch, err) < 0)
         return -1;
     return hot_jobs_settle(batch, err);
 }

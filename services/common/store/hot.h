@@ -94,8 +94,9 @@ struct grant {
     const char *stage_name, *run, *bundle; // run, bundle: NULL when none; valid until the operation is released
     int64_t first, count;
     int attempt;
-    const char *items;    // JSON array text, or NULL: null items
-    const char *services; // JSON array text, "[]" when none
+    const char *items;       // JSON array text, or NULL: null items
+    const char *services;    // JSON array text, "[]" when none
+    const char *traceparent; // for outside workers: NULL when the job has none, and for what is run
 };
 
 struct instance_order {
@@ -164,6 +165,7 @@ struct hot_settings {
     int64_t worker_lease_ms; // 30,000
     int64_t log_limit_bytes; // per job; above it chunks are dropped and a marker is stored once
     int64_t event_limit;     // per job
+    int64_t trace_tasks;     // of how many tasks of each stage it is kept when they ran; 0: of none
     // Of each instance that was asked to stop and whose worker says that it has: how long it took. After the commit, on
     // the lane's thread. May be NULL.
     void (*stopped)(void *stopped_context, int64_t milliseconds);

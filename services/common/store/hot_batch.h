@@ -309,7 +309,7 @@ struct service_of_job {
 // What a lane remembers of a stage. Never changes.
 struct hot_run {
     bool has_items, has_services;
-    const char *name, *run, *bundle; // in this block; run, bundle: NULL when none
+    const char *name, *run, *bundle, *traceparent; // in this block; all but the name: NULL when none
 };
 
 // Where the head of a demand's queue was when all of it was looked at. What is before it are the remains of what was

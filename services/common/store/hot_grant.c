@@ -2,6 +2,7 @@
 #include "services/common/store/hot_grant.h"
 #include "services/common/base/macros.h"
 #include "services/common/base/strbuf.h"
+#include "services/common/model/traceparent.h"
 #include "services/common/store/hot_batch.h"
 #include "services/common/store/hot_items.h"
 
@@ -127,7 +128,7 @@ int hot_give_text(struct arena *arena, const char *text, const char **out, struc
     return text && !*out ? batch_no_memory(err) : 0;
 }
 
-enum run_column { RUN_ORDINAL, RUN_NAME, RUN_RUN, RUN_BUNDLE, RUN_SERVICES };
+enum run_column { RUN_ORDINAL, RUN_NAME, RUN_RUN, RUN_BUNDLE, RUN_SERVICES, RUN_TRACEPARENT };
 
 static int read_run(struct batch *batch, const struct batch_grant *grant, struct hot_run *out, struct err *err)
 {
@@ -142,6 +143,7 @@ static int read_run(struct batch *batch, const struct batch_grant *grant, struct
         .name = result_text(rows, row, RUN_NAME),
         .run = result_text_or_null(rows, row, RUN_RUN),
         .bundle = result_text_or_null(rows, row, RUN_BUNDLE),
+        .traceparent = result_text_or_null(rows, row, RUN_TRACEPARENT),
     };
     return result_ok(rows, err);
 }
@@ -239,6 +241,16 @@ static int give_services(struct batch *batch, const struct batch_grant *grant, b
     return hot_give_text(grant->work->operation->arena, text.data, &out->services, err);
 }
 
+static int give_trace(struct arena *arena, const struct hot_run *run, struct grant *out, struct err *err)
+{
+    struct traceparent parent;
+    char text[TRACEPARENT_SIZE];
+    if (!traceparent_read(run->traceparent, &parent))
+        return 0;
+    traceparent_of_job(&parent, out->job, text);
+    return hot_give_text(arena, text, &out->traceparent, err);
+}
+
 static int give(struct batch *batch, const struct batch_grant *grant, struct grant *out, struct err *err)
 {
     struct hot_run run = {0};
@@ -254,7 +266,7 @@ static int give(struct batch *batch, const struct batch_grant *grant, struct gra
     if (read_run(batch, grant, &run, err) < 0 || hot_give_text(arena, run.name, &out->stage_name, err) < 0 ||
         hot_give_text(arena, run.run, &out->run, err) < 0 || hot_give_text(arena, run.bundle, &out->bundle, err) < 0)
         return -1;
-    if (give_items(batch, grant, out, err) < 0)
+    if (give_trace(arena, &run, out, err) < 0 || give_items(batch, grant, out, err) < 0)
         return -1;
     return give_services(batch, grant, run.has_services, out, err);
 }

@@ -34,7 +34,8 @@ static size_t text_bytes(const char *text)
 
 void hot_run_remember(struct hot *hot, int64_t job, int stage, const struct hot_run *run)
 {
-    size_t bytes = sizeof *run + text_bytes(run->name) + text_bytes(run->run) + text_bytes(run->bundle);
+    size_t bytes = sizeof *run + text_bytes(run->name) + text_bytes(run->run) + text_bytes(run->bundle) +
+                   text_bytes(run->traceparent);
     struct hot_run *kept = malloc(bytes);
     if (!kept)
         return;
@@ -43,6 +44,7 @@ void hot_run_remember(struct hot *hot, int64_t job, int stage, const struct hot_
     kept->name = put_text(&end, run->name);
     kept->run = put_text(&end, run->run);
     kept->bundle = put_text(&end, run->bundle);
+    kept->traceparent = put_text(&end, run->traceparent);
     hot_cache_put(&hot->runs, run_key(job, stage), kept, bytes);
 }
 

@@ -430,6 +430,7 @@ static void remember_stages(struct batch *batch, const struct batch_submit *subm
             .name = stage->name,
             .run = submit->runs[i],
             .bundle = submit->bundle,
+            .traceparent = submit->runs[i] ? NULL : submit->operation->traceparent,
         };
         hot_run_remember(batch->hot, submit->operation->job, (int)i, &run);
     }

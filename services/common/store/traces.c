@@ -1,6 +1,7 @@
 #include "services/common/store/traces.h"
 
 #include "services/common/base/id.h"
+#include "services/common/base/macros.h"
 #include "services/common/base/version.h"
 #include "services/common/model/states.h"
 #include "services/common/model/traceparent.h"
@@ -12,6 +13,7 @@
 // A job may have been closed so long before its transaction is committed. No transaction may take longer.
 #define COMMIT_LAG_US (INT64_C(300) * 1000 * 1000)
 #define ERRORS_MAX 100
+#define RUNS_MAX 5000
 #define STATUS_OK 1
 #define STATUS_ERROR 2
 
@@ -71,16 +73,20 @@ static void number_text(struct strbuf *out, const char *key, int64_t number, con
     json_text(out, key, text);
 }
 
-static void attribute_number(struct strbuf *out, const char *key, struct result *rows, int row, int column)
+static void attribute_i64(struct strbuf *out, const char *key, int64_t number)
 {
-    if (result_is_null(rows, row, column))
-        return;
     json_open(out, NULL, '{');
     json_text(out, "key", key);
     json_open(out, "value", '{');
-    number_text(out, "intValue", result_i64(rows, row, column), "");
+    number_text(out, "intValue", number, "");
     json_close(out, '}');
     json_close(out, '}');
+}
+
+static void attribute_number(struct strbuf *out, const char *key, struct result *rows, int row, int column)
+{
+    if (!result_is_null(rows, row, column))
+        attribute_i64(out, key, result_i64(rows, row, column));
 }
 
 static void event_open(struct strbuf *out, const char *name, int64_t at_us)
@@ -160,8 +166,23 @@ static void write_errors(struct strbuf *out, int stage, struct result *errors)
     json_close(out, ']');
 }
 
+// How many of a stage's tasks are in no run.
+static int64_t tasks_left_out(int stage, int64_t tasks, struct result *runs)
+{
+    int64_t end = 0;
+    for (int row = 0; row < result_rows(runs); row++) {
+        int64_t first = result_i64(runs, row, 1), behind = first + result_i64(runs, row, 2);
+        if (result_i32(runs, row, 0) != stage || behind <= end)
+            continue;
+        tasks -= behind - MAX(first, end);
+        end = behind;
+    }
+    return tasks;
+}
+
 // A stage that was never released has no span.
-static void write_stages(struct strbuf *out, const struct trace *trace, struct result *stages, struct result *errors)
+static void write_stages(struct strbuf *out, const struct trace *trace, struct result *stages, struct result *errors,
+                         struct result *runs)
 {
     static const char *const counts[] = {"curfew.tasks", "curfew.succeeded", "curfew.failed", "curfew.cancelled"};
     for (int row = 0; row < result_rows(stages); row++) {
@@ -174,10 +195,51 @@ static void write_stages(struct strbuf *out, const struct trace *trace, struct r
         attribute(out, "curfew.stage", result_text(stages, row, 2));
         for (size_t i = 0; i < ARRAY_LEN(counts); i++)
             attribute_number(out, counts[i], stages, row, 3 + (int)i);
+        if (result_rows(runs) > 0)
+            attribute_i64(out, "curfew.tasks_left_out",
+                          tasks_left_out(result_i32(stages, row, 1), result_i64(stages, row, 3), runs));
         json_close(out, ']');
         write_errors(out, result_i32(stages, row, 1), errors);
         status(out, result_i64(stages, row, 5) > 0, "tasks failed");
         json_close(out, '}');
+    }
+}
+
+// ---- runs of tasks
+
+static void write_run(struct strbuf *out, const struct trace *trace, const char *stage, const char *parent,
+                      struct result *runs, int row)
+{
+    char name[300];
+    int64_t first = result_i64(runs, row, 1), count = result_i64(runs, row, 2);
+    const char *error = result_text_or_null(runs, row, 10);
+    if (count == 1)
+        snprintf(name, sizeof name, "%s/%" PRId64, stage, first);
+    else
+        snprintf(name, sizeof name, "%s/%" PRId64 "-%" PRId64, stage, first, first + count - 1);
+    span_open(out, trace, result_text(runs, row, 9), parent, name, row_time(runs, row, 7), row_time(runs, row, 8));
+    json_open(out, "attributes", '[');
+    attribute(out, "curfew.stage", stage);
+    attribute_i64(out, "curfew.task", first);
+    attribute_i64(out, "curfew.tasks", count);
+    attribute_number(out, "curfew.attempt", runs, row, 3);
+    attribute(out, "curfew.worker", result_text_or_null(runs, row, 4));
+    attribute_number(out, "curfew.succeeded", runs, row, 5);
+    attribute_number(out, "curfew.failed", runs, row, 6);
+    json_close(out, ']');
+    status(out, result_i64(runs, row, 6) > 0, error ? error : "tasks failed");
+    json_close(out, '}');
+}
+
+// Each below its stage; both are ordered by stages.
+static void write_runs(struct strbuf *out, const struct trace *trace, struct result *stages, struct result *runs)
+{
+    int stage = 0;
+    for (int row = 0; row < result_rows(runs); row++) {
+        while (stage < result_rows(stages) && result_i32(stages, stage, 1) < result_i32(runs, row, 0))
+            stage++;
+        if (stage < result_rows(stages))
+            write_run(out, trace, result_text(stages, stage, 2), result_text(stages, stage, 0), runs, row);
     }
 }
 
@@ -231,27 +293,38 @@ static void write_resource(struct strbuf *out, const char *deployment)
     json_close(out, '}');
 }
 
-static int write_spans(struct db *db, struct trace *trace, struct result *job, struct strbuf *out, struct err *err)
+static int read_most(struct db *db, enum statement statement, int64_t job, int64_t most, struct result *out,
+                     struct err *err)
 {
     AUTO_PARAMS struct params params = PARAMS_INIT;
+    params_i64(&params, job);
+    params_i64(&params, most);
+    return db_query(db, statement, &params, RESULT_BINARY, out, err);
+}
+
+static int write_spans(struct db *db, struct trace *trace, struct result *job, struct strbuf *out, struct err *err)
+{
     AUTO_RESULT struct result stages = RESULT_INIT;
     AUTO_RESULT struct result errors = RESULT_INIT;
+    AUTO_RESULT struct result runs = RESULT_INIT;
     AUTO_RESULT struct result services = RESULT_INIT;
     struct traceparent parent;
     bool has_parent = traceparent_read(result_text_or_null(job, 0, 8), &parent);
-    params_i64(&params, trace->job);
-    params_i64(&params, ERRORS_MAX);
     if (read_of_job(db, STATEMENT_TRACE_STAGES, trace->job, &stages, err) < 0 ||
-        db_query(db, STATEMENT_TRACE_ERRORS, &params, RESULT_BINARY, &errors, err) < 0 ||
+        read_most(db, STATEMENT_TRACE_ERRORS, trace->job, ERRORS_MAX, &errors, err) < 0 ||
+        read_most(db, STATEMENT_TRACE_RUNS, trace->job, RUNS_MAX, &runs, err) < 0 ||
         read_of_job(db, STATEMENT_TRACE_SERVICES, trace->job, &services, err) < 0)
         return -1;
     trace->id = has_parent ? parent.trace : result_text(job, 0, 9);
     json_open(out, "spans", '[');
     write_job(out, trace, has_parent ? parent.span : NULL, job);
-    write_stages(out, trace, &stages, &errors);
+    write_stages(out, trace, &stages, &errors, &runs);
+    write_runs(out, trace, &stages, &runs);
     write_services(out, trace, &services);
     json_close(out, ']');
-    return result_ok(&stages, err) < 0 || result_ok(&errors, err) < 0 ? -1 : result_ok(&services, err);
+    if (result_ok(&stages, err) < 0 || result_ok(&errors, err) < 0 || result_ok(&runs, err) < 0)
+        return -1;
+    return result_ok(&services, err);
 }
 
 static int write_request(struct db *db, void *context, struct strbuf *out, struct err *err)

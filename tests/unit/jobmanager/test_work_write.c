@@ -29,19 +29,25 @@ static void everything_at_once(void **state)
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
     char id[ID_TEXT_SIZE], expected[1024];
     id_format('j', JOB, id);
-    struct grant grants[] = {
-        {.job = JOB,
-         .token = 7,
-         .stage = 1,
-         .stage_name = "count",
-         .first = 10,
-         .count = 2,
-         .attempt = 3,
-         .items = "[1,2]",
-         .run = "{}",
-         .services = "[]",
-         .bundle = "ff"},
-        {.job = JOB, .token = 8, .stage = 0, .stage_name = "pull", .first = 0, .count = 1, .attempt = 1}};
+    struct grant grants[] = {{.job = JOB,
+                              .token = 7,
+                              .stage = 1,
+                              .stage_name = "count",
+                              .first = 10,
+                              .count = 2,
+                              .attempt = 3,
+                              .items = "[1,2]",
+                              .run = "{}",
+                              .services = "[]",
+                              .bundle = "ff"},
+                             {.job = JOB,
+                              .token = 8,
+                              .stage = 0,
+                              .stage_name = "pull",
+                              .first = 0,
+                              .count = 1,
+                              .attempt = 1,
+                              .traceparent = "00-1-2-01"}};
     struct instance_order order = {.job = JOB, .service = "cache", .epoch = 2, .reason = "stopped"};
     struct instance_order start = {.job = JOB, .service = "cache", .epoch = 3, .run = "{\"a\":1}", .services = "[]"};
     struct cancel_order cancel = {.job = JOB, .token = 9, .first = 4, .stage = 2};
@@ -64,7 +70,8 @@ static void everything_at_once(void **state)
         "\"items\":[1,2],\"run\":{},\"services\":[],\"bundle\":\"ff\"}",
         id, id);
     assert_non_null(strstr(out.data, expected));
-    assert_non_null(strstr(out.data, "\"items\":null,\"run\":null,\"services\":[],\"bundle\":null"));
+    assert_non_null(strstr(out.data, "\"items\":null,\"run\":null,\"services\":[],\"bundle\":null,"
+                                     "\"traceparent\":\"00-1-2-01\"}"));
     snprintf(expected, sizeof(expected), "\"object\":\"curfew-abc-%s.cache.3\"", id);
     assert_non_null(strstr(out.data, expected));
     snprintf(expected, sizeof(expected), "\"cancel\":[{\"slice\":\"%s/2/4\",\"token\":9}],\"drain\":true}", id);

@@ -60,8 +60,8 @@ SELECT u.job, u.stage, u.first, u.count, 2, u.attempt, u.failures, u.demand, u.p
 RETURNING job, stage, first, token
 
 -- name: hot_runs
--- Arrays: job, stage.
-SELECT u.ordinal, g.name, g.run, j.bundle, j.services
+-- Arrays: job, stage. The trace of the job is for outside workers: what Curfew runs finds it in its environment.
+SELECT u.ordinal, g.name, g.run, j.bundle, j.services, CASE WHEN g.run IS NULL THEN j.traceparent END
   FROM unnest($1::bigint[], $2::smallint[]) WITH ORDINALITY AS u (job, stage, ordinal)
   JOIN stage g ON g.job = u.job AND g.stage = u.stage
   JOIN job j ON j.id = u.job

@@ -10,6 +10,9 @@ DELETE FROM event WHERE ctid = ANY (ARRAY (SELECT ctid FROM event WHERE job = AN
 -- name: delete_task_errors
 DELETE FROM task_error WHERE ctid = ANY (ARRAY (SELECT ctid FROM task_error WHERE job = ANY ($1::bigint[]) LIMIT $2::bigint))
 
+-- name: delete_task_runs
+DELETE FROM task_run WHERE ctid = ANY (ARRAY (SELECT ctid FROM task_run WHERE job = ANY ($1::bigint[]) LIMIT $2::bigint))
+
 -- name: delete_results
 DELETE FROM result WHERE ctid = ANY (ARRAY (SELECT ctid FROM result WHERE job = ANY ($1::bigint[]) LIMIT $2::bigint))
 

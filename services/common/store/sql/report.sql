@@ -117,6 +117,15 @@ SELECT u.job, u.stage, u.task, u.attempt, u.error, nullif(u.exit, -1), clock_tim
     ON CONFLICT (job, stage, task) DO UPDATE
    SET attempt = excluded.attempt, error = excluded.error, exit = excluded.exit, at = excluded.at
 
+-- name: hot_task_runs
+-- Arrays: job, token, stage, first, count, attempt, worker, succeeded, failed, leased at (microseconds).
+INSERT INTO task_run (job, token, stage, first, count, attempt, worker, succeeded, failed, leased_at, ended_at)
+SELECT u.job, u.token, u.stage, u.first, u.count, u.attempt, u.worker, u.succeeded, u.failed, time_of(u.leased_us),
+       clock_timestamp()
+  FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::integer[], $7::bigint[],
+              $8::bigint[], $9::bigint[], $10::bigint[])
+       AS u (job, token, stage, first, count, attempt, worker, succeeded, failed, leased_us)
+
 -- name: hot_results
 -- Arrays: job, stage, task, ordinal, output.
 INSERT INTO result (job, stage, task, ordinal, output)

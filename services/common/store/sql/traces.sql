@@ -54,6 +54,18 @@ SELECT substr(md5(g.job || '/stage/' || g.stage), 1, 16), g.stage, g.name, g.tot
 -- The last failures of tasks; most of them $2.
 SELECT stage, task, attempt, error, exit, at FROM task_error WHERE job = $1 ORDER BY stage, task LIMIT $2::bigint
 
+-- name: trace_runs
+-- Leases of tasks that ended, as far as that was kept; most of them $2. Of one task also with what it failed.
+SELECT r.stage, r.first, r.count, r.attempt, w.name, r.succeeded, r.failed, r.leased_at, r.ended_at,
+       substr(md5(r.job || '/run/' || r.token), 1, 16), e.error
+  FROM task_run r
+  LEFT JOIN worker w ON w.id = r.worker
+  LEFT JOIN task_error e ON r.failed > 0 AND r.count = 1 AND e.job = r.job AND e.stage = r.stage AND e.task = r.first
+                        AND e.attempt = r.attempt
+ WHERE r.job = $1
+ ORDER BY r.stage, r.first, r.token
+ LIMIT $2::bigint
+
 -- name: trace_services
 SELECT substr(md5(i.job || '/service/' || i.service || '/' || i.epoch), 1, 16), i.name, i.epoch, i.runtime, i.object, w.name,
        i.created_at, i.placed_at, i.started_at, i.ready_at, i.stop_requested_at, i.stopped_at, i.verified_at,

@@ -13,8 +13,8 @@
 
 static struct db *db;
 
-static const char *const big_tables[] = {"job",        "stage",   "slice",    "item",  "result",
-                                         "task_error", "service", "instance", "event", "log"};
+static const char *const big_tables[] = {"job",      "stage",   "slice",    "item",  "result", "task_error",
+                                         "task_run", "service", "instance", "event", "log"};
 
 // Finished jobs, as a year of work leaves them, and a few that go on.
 static void fill(void)
@@ -35,6 +35,7 @@ static void fill(void)
         "INSERT INTO slice (job, stage, first, count, state, demand, priority) SELECT id, 0, 5, 5, 4, 1, 0 FROM job; "
         "INSERT INTO item SELECT id, 0, 0, 10, '' FROM job; "
         "INSERT INTO result SELECT id, 0, t, 0, '{}' FROM job, generate_series(0, 1) t; "
+        "INSERT INTO task_run SELECT id, 1, 0, 0, 1, 1, 1, 1, 0, clock_timestamp(), clock_timestamp() FROM job; "
         "INSERT INTO task_error SELECT id, 0, 0, 1, 'x', 1, clock_timestamp() FROM job; "
         "INSERT INTO event SELECT id, s, clock_timestamp(), 'job.outcome', '{}' FROM job, generate_series(1, 4) s; "
         "INSERT INTO log SELECT id, 'a', 0, 0, clock_timestamp(), 'x' FROM job; "

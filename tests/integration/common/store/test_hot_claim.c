@@ -190,6 +190,35 @@ static void other_queues_are_left_alone(void **state)
     work_operation_release(&poll);
 }
 
+// What Curfew runs finds it in its environment. From the memory of a submission, looked up, and remembered of that.
+static void outside_workers_are_told_the_trace(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    struct queue_want want = {"default", 1};
+    const struct hot_settings settings = {.worker_lease_ms = 30000, .log_limit_bytes = 1000, .event_limit = 50};
+    static const char *const modes[] = {"'mode': 'pull'", "'command': ['x']"};
+    store_sql(lane.db, "UPDATE worker SET runtimes = '{process,pull}'");
+    for (int i = 0; i < 3; i++) {
+        lane.traceparent = i < 2 ? "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" : NULL;
+        long long job = hot_lane_submit(&lane, "{'name': 'a', %s, 'tasks': {'count': 3}}", modes[i % 2]);
+        char expected[64];
+        snprintf(expected, sizeof expected, "00-4bf92f3577b34da6a3ce929d0e0e4736-%016llx-01", job);
+        for (int turn = 0; turn < 3; turn++) {
+            struct work_operation poll = hot_poll(worker, &want);
+            hot_lane_work(&lane, &poll);
+            assert_int_equal(poll.grant_count, 1);
+            assert_string_equal(poll.grants[0].traceparent ? poll.grants[0].traceparent : "", i == 0 ? expected : "");
+            work_operation_release(&poll);
+            if (turn > 0)
+                continue;
+            hot_free(lane.hot);
+            assert_ok(hot_new(lane.own, &settings, &lane.hot, &err), err);
+        }
+    }
+    lane.traceparent = NULL;
+}
+
 // Slices that somebody else has locked are passed over; a poll that gets nothing for that reason is to be run again.
 static void locked_slices_are_passed_over(void **state)
 {
@@ -291,6 +320,7 @@ int main(void)
         test(demands_take_turns),
         test(many_small_slices_fill_one_want),
         test(other_queues_are_left_alone),
+        test(outside_workers_are_told_the_trace),
         test(locked_slices_are_passed_over),
         test(a_million_tasks_need_few_rows),
     };

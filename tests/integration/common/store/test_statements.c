@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const char *const big_tables[] = {"slice", "stage", "job",    "item",       "instance", "service",
-                                         "event", "log",   "result", "task_error", "bundle"};
+                                         "event", "log",   "result", "task_error", "task_run", "bundle"};
 
 static void every_statement_can_be_prepared(void **state)
 {
