@@ -15,6 +15,7 @@
 #define BEATS_BYTES_MAX ((size_t)1 << 20)
 #define RUNS_BYTES_MAX ((size_t)4 << 20)
 #define ITEMS_BYTES_MAX ((size_t)8 << 20)
+#define LEASES_BYTES_MAX ((size_t)2 << 20)
 #define DEMANDS_BYTES_MAX ((size_t)1 << 20)
 #define BUNDLES_BYTES_MAX ((size_t)64 << 10)
 #define QUOTA_LOGS_BYTES_MAX ((size_t)256 << 10)
@@ -29,6 +30,7 @@ void hot_free(struct hot *hot)
     hot_cache_release(&hot->beats);
     hot_cache_release(&hot->runs);
     hot_cache_release(&hot->items);
+    hot_cache_release(&hot->leases);
     hot_cache_release(&hot->demands);
     hot_cache_release(&hot->bundles);
     hot_cache_release(&hot->quota_logs);
@@ -48,6 +50,7 @@ int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out
     hot->beats.bytes_max = BEATS_BYTES_MAX;
     hot->runs.bytes_max = RUNS_BYTES_MAX;
     hot->items.bytes_max = ITEMS_BYTES_MAX;
+    hot->leases.bytes_max = LEASES_BYTES_MAX;
     hot->demands.bytes_max = DEMANDS_BYTES_MAX;
     hot->bundles.bytes_max = BUNDLES_BYTES_MAX;
     hot->quota_logs.bytes_max = QUOTA_LOGS_BYTES_MAX;
@@ -182,7 +185,7 @@ static int write_facts(struct batch *batch, struct err *err)
 
 static int give_out(struct batch *batch, struct err *err)
 {
-    if (hot_orders_ask(batch, err) < 0 || hot_claim(batch, err) < 0)
+    if (hot_orders_ask(batch, err) < 0 || hot_claim(batch, err) < 0 || hot_slices_verify(batch, err) < 0)
         return -1;
     if (hot_claim_write(batch, err) < 0 || hot_grant_ask(batch, err) < 0)
         return -1;
@@ -208,7 +211,9 @@ static void finish(struct batch *batch)
     hot_submit_remember(batch);
     for (size_t i = 0; settings->stopped && i < batch->stops_ms.count; i++)
         settings->stopped(settings->stopped_context, batch->stops_ms.items[i]);
-    if (hot_claim_finish(batch, &err) >= 0 && hot_grant_finish(batch, &err) >= 0 && hot_orders_finish(batch, &err) >= 0)
+    hot_leases_finish(batch);
+    hot_claim_finish(batch);
+    if (hot_grant_finish(batch, &err) >= 0 && hot_orders_finish(batch, &err) >= 0)
         return;
     // The work is recorded, the answers are not there: as if the replies had been lost.
     for (size_t i = 0; i < batch->work_count; i++) {
@@ -226,18 +231,27 @@ static void hand_over_wakes(const struct wakes *from, struct wakes *to)
         wakes_add(to, from->items[i].kind, from->items[i].id, from->items[i].tasks);
 }
 
+static int run_attempts(struct attempt *attempt, struct wakes *wakes, struct err *err)
+{
+    int outcome = db_pipeline(attempt->hot->db, run_attempt, attempt, err);
+    if (outcome >= 0) {
+        finish(&attempt->batch);
+        hand_over_wakes(&attempt->wakes, wakes);
+    } else if (attempt->batch.interned) {
+        hot_cache_release(&attempt->hot->demands); // it may remember ids that were rolled back
+    }
+    return outcome;
+}
+
 static int run_once(struct hot *hot, struct submit_operation **submits, size_t submit_count,
                     struct work_operation **works, size_t work_count, struct wakes *wakes, struct err *err)
 {
     struct attempt attempt = {
         .hot = hot, .submits = submits, .submit_count = submit_count, .works = works, .work_count = work_count};
-    int outcome = db_pipeline(hot->db, run_attempt, &attempt, err);
-    if (outcome >= 0) {
-        finish(&attempt.batch);
-        hand_over_wakes(&attempt.wakes, wakes);
-    } else if (attempt.batch.interned) {
-        hot_cache_release(&hot->demands); // it may remember ids that were rolled back
-    }
+    int outcome = run_attempts(&attempt, wakes, err);
+    // Whatever it was, it may come from a lease that others have ended: once more, with what is so.
+    if (outcome < 0 && err->code != ERR_UNAVAILABLE && hot_leases_forget(&attempt.batch))
+        outcome = run_attempts(&attempt, wakes, err);
     arena_free(attempt.batch.arena);
     wakes_release(&attempt.wakes);
     return outcome;

@@ -10,46 +10,12 @@
 #include "services/common/store/embedded.h"
 #include "services/common/store/hot.h"
 #include "services/common/store/hot_cache.h"
+#include "services/common/store/hot_list.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-// ---- growing lists in the batch's arena
-
-#define LIST(type)              \
-    struct {                    \
-        type *items;            \
-        size_t count, capacity; \
-    }
-// A zeroed new element at the end, or NULL when memory runs out. Elements move when the list grows.
-#define LIST_ADD(arena, list)                                                                            \
-    ({                                                                                                   \
-        __typeof__((list)->items) added_ =                                                               \
-            arena_grow((arena), (list)->items, (list)->count, &(list)->capacity, sizeof *(list)->items); \
-        if (added_) {                                                                                    \
-            (list)->items = added_;                                                                      \
-            added_ += (list)->count++;                                                                   \
-            memset(added_, 0, sizeof *added_);                                                           \
-        }                                                                                                \
-        added_;                                                                                          \
-    })
-
-// A parameter that is an array of one field of each element.
-#define PARAM_FIELD(params, kind, type, list, field)                    \
-    do {                                                                \
-        params_array_begin((params), (type));                           \
-        for (size_t field_i_ = 0; field_i_ < (list)->count; field_i_++) \
-            params_add_##kind((params), (list)->items[field_i_].field); \
-        params_array_end(params);                                       \
-    } while (0)
-#define PARAM_I64_FIELD(params, list, field) PARAM_FIELD(params, i64, PARAM_I64, list, field)
-#define PARAM_I32_FIELD(params, list, field) PARAM_FIELD(params, i32, PARAM_I32, list, field)
-#define PARAM_I16_FIELD(params, list, field) PARAM_FIELD(params, i16, PARAM_I16, list, field)
-#define PARAM_BOOL_FIELD(params, list, field) PARAM_FIELD(params, bool, PARAM_BOOLEAN, list, field)
-#define PARAM_TEXT_FIELD(params, list, field) PARAM_FIELD(params, text_or_null, PARAM_TEXT, list, field)
-void params_add_text_or_null(struct params *params, const char *text);
 
 // ---- what a batch works with
 
@@ -125,22 +91,34 @@ struct batch_job {
     int64_t started_us;
 };
 
+// A lease as it is, and as the lane that has granted it remembers it.
+struct hot_lease {
+    int64_t job, first, count, leased_us;
+    int32_t attempt, failures, incarnation;
+    int16_t stage;
+};
+
 // A leased slice that an operation reports, or (result NULL) that its worker does not hold.
 struct batch_lease {
     struct batch_work *work;
     struct slice_result *result;
     int64_t token;
-    // as found
+    bool remembered;        // `known` comes from the lane's memory: the lease may have been taken back
+    struct hot_lease known; // zeroed: there is none
     bool found;
     struct batch_job *job;
     struct batch_stage *stage;
-    int64_t first, count;
-    int32_t attempt, failures;
-    int64_t leased_us;
     struct slice_part *parts;
     size_t part_count;
 };
 
+// One that is not remembered.
+struct asked_lease {
+    int64_t worker, token;
+    size_t index; // in leases
+};
+
+// An old row that is a lease has its token and incarnation, or is not that row any more.
 struct slice_row {
     int64_t job;
     int16_t stage;
@@ -150,6 +128,8 @@ struct slice_row {
     int64_t rank, delay_ms;
     int32_t demand;
     int16_t priority;
+    int64_t token; // of an old row; 0: it is not leased
+    int32_t incarnation;
 };
 
 // A run of succeeded tasks; with what it absorbs.
@@ -330,9 +310,10 @@ struct hot {
     struct db *db;
     struct hot_settings settings;
     struct params params; // of the statement that is being added
-    struct hot_cache workers, beats, runs, items, demands, bundles, quota_logs;
-    int demand_last;        // the youngest demand that was seen
-    double tasks_per_slice; // that claims have met lately
+    struct hot_cache workers, beats, runs, items, leases, demands, bundles, quota_logs;
+    int64_t token_next, tokens_left; // of leases
+    int demand_last;                 // the youngest demand that was seen
+    double tasks_per_slice;          // that claims have met lately
     struct queue_head heads[HOT_HEADS];
     unsigned rotation;   // which of equal demands has its turn
     char deployment[64]; // "" until it was read
@@ -358,6 +339,7 @@ struct batch {
     struct batch_job *jobs;
     size_t job_count;
     LIST(struct batch_lease) leases;
+    LIST(struct asked_lease) leases_asked;
     LIST(struct rank_row) ranks;
     LIST(struct pending_row) pending;
     LIST(struct asked_instance) observations;
@@ -369,6 +351,7 @@ struct batch {
     // what is written
     LIST(struct slice_row) old_slices; // rows that go, unless one of new_slices has their place
     LIST(struct slice_row) new_slices;
+    int64_t gone_expected, changed_expected; // rows
     LIST(struct item_row) items;
     LIST(struct event_row) events;
     LIST(struct task_error_row) errors;
@@ -378,6 +361,7 @@ struct batch {
     LIST(int64_t) stops_ms; // of instances that have stopped when asked: how long it took
 
     // what is given out
+    int64_t now_us; // the database's clock when the candidates were found: leases begin then
     LIST(struct demand_queue) queues;
     LIST(struct candidate) candidates;
     LIST(struct batch_grant) grants;
@@ -386,11 +370,11 @@ struct batch {
     LIST(int64_t) addresses_asked; // jobs
 
     struct {
-        int renew, workers, demand_last, held, pending, bundles; // indexes of results; -1: not asked
+        int renew, workers, held, pending, bundles; // indexes of results; -1: not asked
         int jobs, stages, leased, instances, logs_known, pending_still, deployment;
-        int neighbours, ranks;
+        int neighbours, ranks, gone, changed;
         int orders, cancels, candidates;
-        int lease, lease_cut, runs, items, addresses, service_runs, ready_left;
+        int runs, items, addresses, service_runs, ready_left;
         int demand_find, jobs_insert, jobs_by_key;
         int quota_use, quota_logs, quota_keys;
     } at;
@@ -441,10 +425,20 @@ int hot_report_apply(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_neighbours_ask(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_neighbours_read(struct batch *batch, struct err *err) WARN_UNUSED;
 
+// hot_leases.c
+int hot_token_take(struct batch *batch, int64_t *token, struct err *err) WARN_UNUSED; // rarely a round trip
+// NULL: it is not remembered. Valid until the next batch is finished.
+const struct hot_lease *hot_lease_find(struct hot *hot, int64_t worker, int64_t token);
+// Forgets what the batch has remembered leases from; false when that was nothing.
+bool hot_leases_forget(struct batch *batch);
+void hot_leases_finish(struct batch *batch); // after the commit
+
 // hot_slices.c: what became of slices and items, as rows
 int hot_ranks_ask(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_ranks_read(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_slices_write(struct batch *batch, struct err *err) WARN_UNUSED;
+// After a round trip: fails when an old row was not what it was taken for.
+int hot_slices_verify(struct batch *batch, struct err *err) WARN_UNUSED;
 
 // hot_output.c
 int hot_output_collect(struct batch *batch, const struct batch_lease *lease, struct err *err) WARN_UNUSED;
@@ -470,9 +464,9 @@ int hot_place_read_still(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_place_write(struct batch *batch, struct err *err) WARN_UNUSED;
 
 // hot_claim.c
-int hot_claim(struct batch *batch, struct err *err) WARN_UNUSED;        // finds and cuts; round trips
-int hot_claim_write(struct batch *batch, struct err *err) WARN_UNUSED;  // queues the leases
-int hot_claim_finish(struct batch *batch, struct err *err) WARN_UNUSED; // after the commit: tokens
+int hot_claim(struct batch *batch, struct err *err) WARN_UNUSED;       // finds and cuts; round trips
+int hot_claim_write(struct batch *batch, struct err *err) WARN_UNUSED; // queues the leases
+void hot_claim_finish(struct batch *batch);                            // after the commit: who has to ask again
 
 // hot_cut.c
 bool hot_can_serve(const struct worker_memory *memory, const char *queue, int32_t demand);

@@ -110,6 +110,7 @@ enum candidate_column {
     CANDIDATE_FAILURES,
     CANDIDATE_PRIORITY,
     CANDIDATE_RANK,
+    CANDIDATE_NOW,
 };
 
 static void read_candidate(const struct batch *batch, struct result *rows, int row, struct candidate *candidate)
@@ -148,6 +149,7 @@ static int read_candidates(struct batch *batch, struct err *err)
         if (!candidate)
             return batch_no_memory(err);
         read_candidate(batch, rows, row, candidate);
+        batch->now_us = result_time_us(rows, row, CANDIDATE_NOW);
     }
     find_heads(batch);
     return result_ok(rows, err);
@@ -298,8 +300,9 @@ static int write_in_place(struct batch *batch, const struct grant_list *grants, 
     PARAM_I64_FIELD(params, grants, count);
     PARAM_I64_FIELD(params, grants, work->operation->worker);
     PARAM_I32_FIELD(params, grants, work->operation->incarnation);
-    batch->at.lease = batch_ask(batch, STATEMENT_HOT_LEASE, err);
-    return batch->at.lease < 0 ? -1 : 0;
+    PARAM_I64_FIELD(params, grants, token);
+    params_i64(params, batch->now_us);
+    return batch_ask(batch, STATEMENT_HOT_LEASE, err) < 0 ? -1 : 0;
 }
 
 static int write_cut(struct batch *batch, const struct grant_list *grants, struct err *err)
@@ -316,8 +319,9 @@ static int write_cut(struct batch *batch, const struct grant_list *grants, struc
     PARAM_I64_FIELD(params, grants, rank);
     PARAM_I64_FIELD(params, grants, work->operation->worker);
     PARAM_I32_FIELD(params, grants, work->operation->incarnation);
-    batch->at.lease_cut = batch_ask(batch, STATEMENT_HOT_LEASE_CUT, err);
-    return batch->at.lease_cut < 0 ? -1 : 0;
+    PARAM_I64_FIELD(params, grants, token);
+    params_i64(params, batch->now_us);
+    return batch_ask(batch, STATEMENT_HOT_LEASE_CUT, err) < 0 ? -1 : 0;
 }
 
 // Those in place come first, in the order in which they were given within each kind. Returns how many they are.
@@ -339,6 +343,14 @@ static int sort_grants(struct batch *batch, size_t *in_place, struct err *err)
     return 0;
 }
 
+static int number_grants(struct batch *batch, struct err *err)
+{
+    for (size_t i = 0; i < batch->grants.count; i++)
+        if (hot_token_take(batch, &batch->grants.items[i].token, err) < 0)
+            return -1;
+    return 0;
+}
+
 static int ask_ready_left(struct batch *batch, struct err *err)
 {
     bool is_short = false;
@@ -355,7 +367,7 @@ static int ask_ready_left(struct batch *batch, struct err *err)
 int hot_claim_write(struct batch *batch, struct err *err)
 {
     size_t in_place = 0;
-    if (sort_grants(batch, &in_place, err) < 0 || write_shrunk(batch, err) < 0)
+    if (sort_grants(batch, &in_place, err) < 0 || number_grants(batch, err) < 0 || write_shrunk(batch, err) < 0)
         return -1;
     struct grant_list first = {batch->grants.items, in_place};
     struct grant_list rest = {batch->grants.items + in_place, batch->grants.count - in_place};
@@ -368,27 +380,6 @@ int hot_claim_write(struct batch *batch, struct err *err)
 
 // ---- after the commit
 
-enum lease_column { LEASE_JOB, LEASE_STAGE, LEASE_FIRST, LEASE_TOKEN };
-
-static bool is_row_of(struct result *rows, int row, const struct batch_grant *grant)
-{
-    return row < result_rows(rows) && result_i64(rows, row, LEASE_JOB) == grant->job &&
-           result_i32(rows, row, LEASE_STAGE) == grant->stage && result_i64(rows, row, LEASE_FIRST) == grant->first;
-}
-
-// Rows come back in the order in which they were sent; should they not, they are searched.
-static int read_token(struct result *rows, int expected, struct batch_grant *grant, struct err *err)
-{
-    int row = is_row_of(rows, expected, grant) ? expected : 0;
-    while (row < result_rows(rows) && !is_row_of(rows, row, grant))
-        row++;
-    if (row == result_rows(rows))
-        return err_set(err, ERR_INTERNAL, "slice %lld of stage %d was not leased", (long long)grant->first,
-                       grant->stage);
-    grant->token = result_i64(rows, row, LEASE_TOKEN);
-    return 0;
-}
-
 static bool is_left(struct result *rows, const struct work_operation *operation)
 {
     for (int row = 0; row < result_rows(rows); row++)
@@ -400,7 +391,7 @@ static bool is_left(struct result *rows, const struct work_operation *operation)
 
 // A poll that got nothing although there is something: others hold it locked right now. Or a demand is new, and this
 // worker was not compared with it yet.
-static void tell_again(struct batch *batch)
+void hot_claim_finish(struct batch *batch)
 {
     struct result *rows = batch->at.ready_left < 0 ? NULL : pipeline_result(batch->pipeline, batch->at.ready_left);
     for (size_t i = 0; i < batch->work_count; i++) {
@@ -408,20 +399,4 @@ static void tell_again(struct batch *batch)
         if (work->short_of_work)
             work->operation->again = batch->interned || (rows && is_left(rows, work->operation));
     }
-}
-
-int hot_claim_finish(struct batch *batch, struct err *err)
-{
-    int next_in_place = 0, next_cut = 0;
-    struct result *in_place = batch->at.lease < 0 ? NULL : pipeline_result(batch->pipeline, batch->at.lease);
-    struct result *cut = batch->at.lease_cut < 0 ? NULL : pipeline_result(batch->pipeline, batch->at.lease_cut);
-    tell_again(batch);
-    for (size_t i = 0; i < batch->grants.count; i++) {
-        struct batch_grant *grant = &batch->grants.items[i];
-        int read = grant->in_place ? read_token(in_place, next_in_place++, grant, err)
-                                   : read_token(cut, next_cut++, grant, err);
-        if (read < 0)
-            return -1;
-    }
-    return 0;
 }

@@ -36,13 +36,34 @@ int hot_report_collect(struct batch *batch, struct err *err)
     return 0;
 }
 
+// What the lane has granted itself need not be asked for: the row is held against the memory when it is changed.
+static void recall_lease(struct batch *batch, struct batch_lease *lease)
+{
+    const struct work_operation *operation = lease->work->operation;
+    const struct hot_lease *known = hot_lease_find(batch->hot, operation->worker, lease->token);
+    if (!lease->result || !known || known->job != lease->result->job || known->incarnation != operation->incarnation)
+        return;
+    lease->remembered = true;
+    lease->known = *known;
+}
+
 int hot_report_ask(struct batch *batch, struct err *err)
 {
-    if (batch->leases.count == 0)
+    for (size_t i = 0; i < batch->leases.count; i++) {
+        struct batch_lease *lease = &batch->leases.items[i];
+        recall_lease(batch, lease);
+        if (lease->remembered)
+            continue;
+        struct asked_lease *asked = LIST_ADD(batch->arena, &batch->leases_asked);
+        if (!asked)
+            return batch_no_memory(err);
+        *asked = (struct asked_lease){lease->work->operation->worker, lease->token, i};
+    }
+    if (batch->leases_asked.count == 0)
         return 0;
     struct params *params = batch_params(batch);
-    PARAM_I64_FIELD(params, &batch->leases, work->operation->worker);
-    PARAM_I64_FIELD(params, &batch->leases, token);
+    PARAM_I64_FIELD(params, &batch->leases_asked, worker);
+    PARAM_I64_FIELD(params, &batch->leases_asked, token);
     batch->at.leased = batch_ask(batch, STATEMENT_HOT_LEASED, err);
     return batch->at.leased < 0 ? -1 : 0;
 }
@@ -61,22 +82,31 @@ enum leased_column {
     LEASED_AT,
 };
 
-// A lease of a job that is not locked is one that the caller misnamed: it does not hold for this call.
 static void read_lease(struct batch *batch, struct result *rows, int row)
 {
     size_t at = (size_t)result_i64(rows, row, LEASED_ORDINAL) - 1;
-    if (at >= batch->leases.count)
+    if (at >= batch->leases_asked.count)
         return;
-    struct batch_lease *lease = &batch->leases.items[at];
-    lease->job = batch_job(batch, result_i64(rows, row, LEASED_JOB));
-    if (!lease->job || result_i32(rows, row, LEASED_INCARNATION) != lease->work->operation->incarnation)
+    struct batch_lease *lease = &batch->leases.items[batch->leases_asked.items[at].index];
+    lease->known = (struct hot_lease){
+        .job = result_i64(rows, row, LEASED_JOB),
+        .stage = (int16_t)result_i32(rows, row, LEASED_STAGE),
+        .first = result_i64(rows, row, LEASED_FIRST),
+        .count = result_i64(rows, row, LEASED_COUNT),
+        .attempt = result_i32(rows, row, LEASED_ATTEMPT),
+        .failures = result_i32(rows, row, LEASED_FAILURES),
+        .incarnation = result_i32(rows, row, LEASED_INCARNATION),
+        .leased_us = result_time_us(rows, row, LEASED_AT),
+    };
+}
+
+// A lease of a job that is not locked is one that the caller misnamed: it does not hold for this call.
+static void find_lease(struct batch *batch, struct batch_lease *lease)
+{
+    lease->job = lease->known.count > 0 ? batch_job(batch, lease->known.job) : NULL;
+    if (!lease->job || lease->known.incarnation != lease->work->operation->incarnation)
         return;
-    lease->stage = batch_stage(lease->job, result_i32(rows, row, LEASED_STAGE));
-    lease->first = result_i64(rows, row, LEASED_FIRST);
-    lease->count = result_i64(rows, row, LEASED_COUNT);
-    lease->attempt = result_i32(rows, row, LEASED_ATTEMPT);
-    lease->failures = result_i32(rows, row, LEASED_FAILURES);
-    lease->leased_us = result_time_us(rows, row, LEASED_AT);
+    lease->stage = batch_stage(lease->job, lease->known.stage);
     lease->found = lease->stage != NULL;
 }
 
@@ -104,9 +134,12 @@ static int drop_repeated(struct batch *batch, struct err *err)
     for (size_t i = 0; i < count; i++)
         order[i] = &batch->leases.items[i];
     qsort(order, count, sizeof *order, compare_leases);
-    for (size_t i = 1; i < count; i++)
-        if (order[i]->token == order[i - 1]->token)
-            order[i]->found = false;
+    bool ends = order[0]->found;
+    for (size_t i = 1; i < count; i++) {
+        ends &= order[i]->token == order[i - 1]->token;
+        order[i]->found &= !ends;
+        ends |= order[i]->found;
+    }
     return 0;
 }
 
@@ -115,8 +148,9 @@ static int drop_repeated(struct batch *batch, struct err *err)
 static int partition_lease(struct batch *batch, struct batch_lease *lease, struct err *err)
 {
     const struct slice_result *result = lease->result;
-    struct slice_range all = {lease->first, lease->first + lease->count};
-    struct slice_report report = {.leased = all, .attempt = lease->attempt, .failures = lease->failures};
+    const struct hot_lease *known = &lease->known;
+    struct slice_range all = {known->first, known->first + known->count};
+    struct slice_report report = {.leased = all, .attempt = known->attempt, .failures = known->failures};
     size_t failed_count = result ? result->failed_count : 0;
     struct slice_failure *failed = arena_alloc(batch->arena, (failed_count + 1) * sizeof *failed);
     if (!failed)
@@ -197,14 +231,23 @@ static int note_lease(struct batch *batch, const struct batch_lease *lease, stru
     return lease->result && lease->result->output_count > 0 ? hot_output_collect(batch, lease, err) : 0;
 }
 
-int hot_report_read(struct batch *batch, struct err *err)
+static int read_leases(struct batch *batch, struct err *err)
 {
     if (batch->at.leased < 0)
         return 0;
     struct result *rows = pipeline_result(batch->pipeline, batch->at.leased);
     for (int row = 0; row < result_rows(rows); row++)
         read_lease(batch, rows, row);
-    if (result_ok(rows, err) < 0 || drop_repeated(batch, err) < 0 || partition_all(batch, err) < 0)
+    return result_ok(rows, err);
+}
+
+int hot_report_read(struct batch *batch, struct err *err)
+{
+    if (read_leases(batch, err) < 0)
+        return -1;
+    for (size_t i = 0; i < batch->leases.count; i++)
+        find_lease(batch, &batch->leases.items[i]);
+    if (drop_repeated(batch, err) < 0 || partition_all(batch, err) < 0)
         return -1;
     mark_stale(batch);
     for (size_t i = 0; i < batch->leases.count; i++)

@@ -81,12 +81,12 @@ int hot_neighbours_ask(struct batch *batch, struct err *err)
     return batch->ranges_asked.count ? ask_neighbours(batch, err) : 0;
 }
 
-static int add_old(struct batch *batch, const struct batch_stage *stage, int64_t first, struct err *err)
+static int add_old(struct batch *batch, const struct slice_row *old, struct err *err)
 {
     struct slice_row *row = LIST_ADD(batch->arena, &batch->old_slices);
     if (!row)
         return batch_no_memory(err);
-    *row = (struct slice_row){.job = stage->job, .stage = stage->stage, .first = first};
+    *row = *old;
     return 0;
 }
 
@@ -94,10 +94,15 @@ enum neighbour_column { NEIGHBOUR_ORDINAL, NEIGHBOUR_FIRST, NEIGHBOUR_COUNT };
 
 static int absorb(struct batch *batch, struct result *rows, int row, struct succeeded_range *range, struct err *err)
 {
-    int64_t first = result_i64(rows, row, NEIGHBOUR_FIRST);
-    range->from = MIN(range->from, first);
-    range->to = MAX(range->to, first + result_i64(rows, row, NEIGHBOUR_COUNT));
-    return add_old(batch, range->stage, first, err);
+    struct slice_row old = {
+        .job = range->stage->job,
+        .stage = range->stage->stage,
+        .first = result_i64(rows, row, NEIGHBOUR_FIRST),
+        .count = result_i64(rows, row, NEIGHBOUR_COUNT),
+    };
+    range->from = MIN(range->from, old.first);
+    range->to = MAX(range->to, old.first + old.count);
+    return add_old(batch, &old, err);
 }
 
 int hot_neighbours_read(struct batch *batch, struct err *err)
@@ -177,7 +182,7 @@ static int add_error(struct batch *batch, const struct batch_lease *lease, const
         .job = lease->job->id,
         .stage = lease->stage->stage,
         .task = failure->task,
-        .attempt = lease->attempt,
+        .attempt = lease->known.attempt,
         .error = failure->error ? failure->error : "",
         .exit = failure->exit,
     };
@@ -193,7 +198,7 @@ static int add_failed_event(struct batch *batch, const struct batch_lease *lease
         return 0;
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
     strbuf_add_format(&text, "{\"stage\":\"%s\",\"task\":%lld,\"attempt\":%d,\"error\":", lease->stage->name,
-                      (long long)failure->task, lease->attempt);
+                      (long long)failure->task, lease->known.attempt);
     strbuf_add_json(&text, error, strlen(error));
     strbuf_add_char(&text, '}');
     if (batch_copy(batch, &text, &data, err) < 0)
@@ -229,8 +234,8 @@ static void note_start(struct batch_job *job, const struct batch_lease *lease)
 {
     if (!lease->result || job->started || job->has_services)
         return;
-    if (job->started_us == 0 || lease->leased_us < job->started_us)
-        job->started_us = lease->leased_us;
+    if (job->started_us == 0 || lease->known.leased_us < job->started_us)
+        job->started_us = lease->known.leased_us;
 }
 
 static int apply_lease(struct batch *batch, const struct batch_lease *lease, struct err *err)
@@ -241,7 +246,15 @@ static int apply_lease(struct batch *batch, const struct batch_lease *lease, str
     for (size_t i = 0; i < lease->part_count; i++)
         if (apply_part(batch, lease, &lease->parts[i], err) < 0)
             return -1;
-    return add_old(batch, lease->stage, lease->first, err);
+    struct slice_row old = {
+        .job = lease->known.job,
+        .stage = lease->known.stage,
+        .first = lease->known.first,
+        .count = lease->known.count,
+        .token = lease->token,
+        .incarnation = lease->known.incarnation,
+    };
+    return add_old(batch, &old, err);
 }
 
 // ---- who has to be settled

@@ -1,5 +1,5 @@
 // What became of slices, as rows: the old ones and the new ones of a batch are held against each other, so that a row
-// whose place stays is updated and not written anew.
+// whose place stays is updated and not written anew. Which leases they were is looked at again when they are changed.
 #include "services/common/model/states.h"
 #include "services/common/store/hot_batch.h"
 
@@ -62,6 +62,8 @@ static int add_change(struct batch *batch, struct changes *changes, const struct
     if (!row)
         return batch_no_memory(err);
     *row = new ? *new : *old;
+    row->token = old ? old->token : 0;
+    row->incarnation = old ? old->incarnation : 0;
     return 0;
 }
 
@@ -81,15 +83,52 @@ static int compare_lists(struct batch *batch, struct changes *changes, struct er
     return 0;
 }
 
+// Rows that lie side by side and were leased one after the other, as one: no other leases have these tokens.
+struct gone_range {
+    int64_t job;
+    int16_t stage;
+    int64_t from, to, token, token_last;
+    int32_t incarnation;
+};
+
+static bool goes_on(const struct gone_range *range, const struct slice_row *row)
+{
+    return range->job == row->job && range->stage == row->stage && range->to == row->first && row->token != 0 &&
+           range->token_last + 1 == row->token && range->incarnation == row->incarnation;
+}
+
 static int write_gone(struct batch *batch, const struct changes *changes, struct err *err)
 {
-    if (changes->gone.count == 0)
+    LIST(struct gone_range) ranges = {0};
+    for (size_t i = 0; i < changes->gone.count; i++) {
+        const struct slice_row *row = &changes->gone.items[i];
+        struct gone_range *last = ranges.count ? &ranges.items[ranges.count - 1] : NULL;
+        if (!last || !goes_on(last, row)) {
+            last = LIST_ADD(batch->arena, &ranges);
+            if (!last)
+                return batch_no_memory(err);
+            *last = (struct gone_range){.job = row->job,
+                                        .stage = row->stage,
+                                        .from = row->first,
+                                        .token = row->token,
+                                        .incarnation = row->incarnation};
+        }
+        last->to = row->first + row->count;
+        last->token_last = row->token;
+    }
+    batch->gone_expected = (int64_t)changes->gone.count;
+    if (ranges.count == 0)
         return 0;
     struct params *params = batch_params(batch);
-    PARAM_I64_FIELD(params, &changes->gone, job);
-    PARAM_I16_FIELD(params, &changes->gone, stage);
-    PARAM_I64_FIELD(params, &changes->gone, first);
-    return batch_ask(batch, STATEMENT_HOT_SLICES_DELETE, err) < 0 ? -1 : 0;
+    PARAM_I64_FIELD(params, &ranges, job);
+    PARAM_I16_FIELD(params, &ranges, stage);
+    PARAM_I64_FIELD(params, &ranges, from);
+    PARAM_I64_FIELD(params, &ranges, to);
+    PARAM_I64_FIELD(params, &ranges, token);
+    PARAM_I64_FIELD(params, &ranges, token_last);
+    PARAM_I32_FIELD(params, &ranges, incarnation);
+    batch->at.gone = batch_ask(batch, STATEMENT_HOT_SLICES_DELETE, err);
+    return batch->at.gone < 0 ? -1 : 0;
 }
 
 #define PARAM_SLICES(params, list)               \
@@ -111,7 +150,11 @@ static int write_changed(struct batch *batch, const struct changes *changes, str
         return 0;
     struct params *params = batch_params(batch);
     PARAM_SLICES(params, &changes->changed);
-    return batch_ask(batch, STATEMENT_HOT_SLICES_UPDATE, err) < 0 ? -1 : 0;
+    PARAM_I64_FIELD(params, &changes->changed, token);
+    PARAM_I32_FIELD(params, &changes->changed, incarnation);
+    batch->changed_expected = (int64_t)changes->changed.count;
+    batch->at.changed = batch_ask(batch, STATEMENT_HOT_SLICES_UPDATE, err);
+    return batch->at.changed < 0 ? -1 : 0;
 }
 
 static int write_made(struct batch *batch, const struct changes *changes, struct err *err)
@@ -136,4 +179,17 @@ int hot_slices_write(struct batch *batch, struct err *err)
         write_changed(batch, &changes, err) < 0)
         return -1;
     return write_made(batch, &changes, err);
+}
+
+static bool is_as_expected(const struct batch *batch, int index, int64_t expected)
+{
+    return index < 0 || result_affected(pipeline_result(batch->pipeline, index)) == expected;
+}
+
+int hot_slices_verify(struct batch *batch, struct err *err)
+{
+    if (is_as_expected(batch, batch->at.gone, batch->gone_expected) &&
+        is_as_expected(batch, batch->at.changed, batch->changed_expected))
+        return 0;
+    return err_set(err, ERR_INTERNAL, "a reported slice was taken back at the same time");
 }

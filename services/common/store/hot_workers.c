@@ -137,10 +137,7 @@ int hot_workers_ask(struct batch *batch, struct err *err)
     struct params *params = batch_params(batch);
     PARAM_I64_FIELD(params, &workers, id);
     batch->at.workers = batch_ask(batch, STATEMENT_HOT_WORKERS, err);
-    if (batch->at.workers < 0)
-        return -1;
-    batch->at.demand_last = batch_ask(batch, STATEMENT_HOT_DEMAND_LAST, err);
-    return batch->at.demand_last < 0 ? -1 : 0;
+    return batch->at.workers < 0 ? -1 : 0;
 }
 
 enum worker_column {
@@ -150,7 +147,8 @@ enum worker_column {
     WORKER_DRAIN,
     WORKER_LEASE_UNTIL,
     WORKER_NOW,
-    WORKER_DRILL
+    WORKER_DRILL,
+    WORKER_DEMAND_LAST,
 };
 
 static void read_worker(struct result *rows, int row, struct batch_worker *worker)
@@ -185,6 +183,7 @@ static int read_workers(struct batch *batch, struct err *err)
         for (size_t i = 0; i < batch->worker_count; i++)
             if (batch->workers[i].id == id)
                 read_worker(rows, row, &batch->workers[i]);
+        batch->hot->demand_last = MAX(batch->hot->demand_last, result_i32(rows, row, WORKER_DEMAND_LAST));
     }
     return result_ok(rows, err);
 }
@@ -230,9 +229,7 @@ int hot_workers_read(struct batch *batch, struct err *err)
     for (size_t i = 0; i < batch->worker_count; i++)
         if (batch->workers[i].current)
             remember_beat(batch->hot, &batch->workers[i]);
-    struct result *last = pipeline_result(batch->pipeline, batch->at.demand_last);
-    batch->hot->demand_last = MAX(batch->hot->demand_last, result_i32(last, 0, 0));
-    return result_ok(last, err);
+    return 0;
 }
 
 // ---- demands

@@ -3,7 +3,7 @@
 -- name: hot_candidates
 -- Arrays: demand, how many slices at most, priority, rank, job. The heads of these queues: everything of a higher priority, then
 -- what has this priority from this rank and job on. With a priority below all others that is all there is.
-SELECT k.ordinal, s.job, s.stage, s.first, s.count, s.attempt, s.failures, s.priority, s.rank
+SELECT k.ordinal, s.job, s.stage, s.first, s.count, s.attempt, s.failures, s.priority, s.rank, clock_timestamp()
   FROM unnest($1::integer[], $2::integer[], $3::smallint[], $4::bigint[], $5::bigint[]) WITH ORDINALITY
        AS k (demand, most, priority, rank, job, ordinal)
  CROSS JOIN LATERAL (SELECT *
@@ -30,15 +30,19 @@ SELECT u.demand
   FROM unnest($1::integer[]) AS u (demand)
  CROSS JOIN LATERAL (SELECT FROM slice s WHERE s.state = 1 AND s.demand = u.demand LIMIT 1) s
 
+-- name: hot_tokens
+-- The first of a block of tokens that nobody else is given, and how many they are.
+SELECT nextval('lease_token'), (SELECT seqincrement FROM pg_sequence WHERE seqrelid = 'lease_token'::regclass)
+
 -- name: hot_lease
--- Arrays: job, stage, first, count, worker, incarnation. Leases slices from their beginning.
+-- Arrays: job, stage, first, count, worker, incarnation, token; since when (microseconds). Leases slices from their beginning.
 UPDATE slice s
    SET state = 2, count = u.count, attempt = s.attempt + 1, worker = u.worker, incarnation = u.incarnation,
-       token = nextval('lease_token'), leased_at = clock_timestamp()
-  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::integer[])
-       AS u (job, stage, first, count, worker, incarnation)
+       token = u.token, leased_at = (SELECT time_of($8::bigint))
+  FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::bigint[]) AS first,
+               unnest($4::bigint[]) AS count, unnest($5::bigint[]) AS worker, unnest($6::integer[]) AS incarnation,
+               unnest($7::bigint[]) AS token) u
  WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first
-RETURNING s.job, s.stage, s.first, s.token
 
 -- name: hot_shrink
 -- Arrays: job, stage, first, tasks that are cut off its beginning.
@@ -48,16 +52,13 @@ UPDATE slice s
  WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first
 
 -- name: hot_lease_cut
--- Arrays: job, stage, first, count, attempt, failures, demand, priority, rank, worker, incarnation. Inserts what was cut
--- off.
+-- Arrays: job, stage, first, count, attempt, failures, demand, priority, rank, worker, incarnation, token; since when
+-- (microseconds). Inserts what was cut off.
 INSERT INTO slice (job, stage, first, count, state, attempt, failures, demand, priority, rank, worker, incarnation,
                    token, leased_at)
-SELECT u.job, u.stage, u.first, u.count, 2, u.attempt, u.failures, u.demand, u.priority, u.rank, u.worker,
-       u.incarnation, nextval('lease_token'), clock_timestamp()
-  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[],
-              $8::smallint[], $9::bigint[], $10::bigint[], $11::integer[])
-       AS u (job, stage, first, count, attempt, failures, demand, priority, rank, worker, incarnation)
-RETURNING job, stage, first, token
+SELECT unnest($1::bigint[]), unnest($2::smallint[]), unnest($3::bigint[]), unnest($4::bigint[]), 2, unnest($5::integer[]),
+       unnest($6::integer[]), unnest($7::integer[]), unnest($8::smallint[]), unnest($9::bigint[]), unnest($10::bigint[]),
+       unnest($11::integer[]), unnest($12::bigint[]), (SELECT time_of($13::bigint))
 
 -- name: hot_runs
 -- Arrays: job, stage. The trace of the job is for outside workers: what Curfew runs finds it in its environment.

@@ -66,20 +66,28 @@ SELECT u.ordinal, coalesce((SELECT s.rank
   FROM unnest($1::integer[], $2::smallint[]) WITH ORDINALITY AS u (demand, priority, ordinal)
 
 -- name: hot_slices_delete
+-- Arrays: job, stage, from, to, the first of the tokens and the last (0: not leased), incarnation. Whoever asks compares how
+-- many rows it were.
 DELETE FROM slice s
- USING unnest($1::bigint[], $2::smallint[], $3::bigint[]) AS u (job, stage, first)
- WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first
+ USING (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::bigint[]) AS start,
+               unnest($4::bigint[]) AS finish, unnest($5::bigint[]) AS token, unnest($6::bigint[]) AS token_last,
+               unnest($7::integer[]) AS incarnation) u
+ WHERE s.job = u.job AND s.stage = u.stage AND s.first >= u.start AND s.first < u.finish
+   AND coalesce(s.token, 0) BETWEEN u.token AND u.token_last AND u.incarnation IN (0, s.incarnation)
 
 -- name: hot_slices_update
--- Arrays: job, stage, first, count, state, attempt, failures, rank, delay (ms; of delayed ones). Ends the lease.
+-- Arrays: job, stage, first, count, state, attempt, failures, rank, delay (ms; of delayed ones), token (0: not leased),
+-- incarnation. Ends the lease. Whoever asks compares how many rows it were.
 UPDATE slice s
    SET count = u.count, state = u.state, attempt = u.attempt, failures = u.failures, rank = u.rank, worker = NULL,
        incarnation = NULL, token = NULL, leased_at = NULL, cancel = false,
        due_at = CASE WHEN u.state = 3 THEN clock_timestamp() + u.delay_ms * interval '1 millisecond' END
-  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::smallint[], $6::integer[], $7::integer[],
-              $8::bigint[], $9::bigint[])
-       AS u (job, stage, first, count, state, attempt, failures, rank, delay_ms)
- WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first
+  FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::bigint[]) AS first,
+               unnest($4::bigint[]) AS count, unnest($5::smallint[]) AS state, unnest($6::integer[]) AS attempt,
+               unnest($7::integer[]) AS failures, unnest($8::bigint[]) AS rank, unnest($9::bigint[]) AS delay_ms,
+               unnest($10::bigint[]) AS token, unnest($11::integer[]) AS incarnation) u
+ WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first AND coalesce(s.token, 0) = u.token
+   AND u.incarnation IN (0, s.incarnation)
 
 -- name: hot_slices_insert
 -- Arrays: job, stage, first, count, state, attempt, failures, rank, delay (ms), demand, priority.

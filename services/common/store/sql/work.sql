@@ -24,13 +24,11 @@ UPDATE worker w
  WHERE w.id = due.id AND w.state <= 3
 
 -- name: hot_workers
-SELECT id, incarnation, state, drain, lease_until, clock_timestamp(), coalesce(drill = incarnation, false)
+-- With each the last demand: demands are never deleted and become visible in the order of their ids.
+SELECT id, incarnation, state, drain, lease_until, clock_timestamp(), coalesce(drill = incarnation, false),
+       (SELECT coalesce(max(id), 0) FROM demand)
   FROM worker
  WHERE id = ANY ($1::bigint[])
-
--- name: hot_demand_last
--- Demands are never deleted and become visible in the order of their ids.
-SELECT coalesce(max(id), 0) FROM demand
 
 -- name: hot_demand_match
 -- Arrays: worker, the last demand that it was compared with; the last demand that is committed. Those in between that it

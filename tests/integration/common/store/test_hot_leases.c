@@ -1,0 +1,140 @@
+// What a lane remembers of its leases is worth nothing once others have ended them.
+#include "services/common/base/macros.h"
+#include "tests/support/hot_lane.h"
+#include "tests/support/pg.h"
+#include "tests/support/store_db.h"
+#include "tests/support/test.h"
+
+#include <stdlib.h>
+
+#define SLICES 3
+
+static struct hot_lane other; // on the same database
+static struct hot_worker workers[SLICES];
+static struct slice_result results[SLICES];
+static int64_t job;
+
+static struct slice_result claim(struct hot_lane *of, struct hot_worker worker)
+{
+    static const struct queue_want want = {"default", 10};
+    struct work_operation poll = hot_poll(worker, &want);
+    hot_lane_work(of, &poll);
+    assert_int_equal(poll.grant_count, 1);
+    struct slice_result result = hot_success(&poll.grants[0]);
+    work_operation_release(&poll);
+    return result;
+}
+
+// A job whose slices are leased one after the other by this lane, to a worker each.
+static int setup(void **state)
+{
+    UNUSED(state);
+    const char *conninfo = pg_database_new(hot_pg);
+    lane = hot_lane_open(conninfo);
+    other = hot_lane_open(conninfo);
+    job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 30}}");
+    for (int i = 0; i < SLICES; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "w%d", i);
+        workers[i] = hot_worker_new(lane.db, name);
+        results[i] = claim(&lane, workers[i]);
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    hot_lane_close(&other);
+    return hot_test_teardown(state);
+}
+
+// All of them report in one transaction.
+static void report_all(void)
+{
+    struct work_operation works[SLICES], *batch[SLICES];
+    for (int i = 0; i < SLICES; i++) {
+        works[i] = (struct work_operation){
+            .worker = workers[i].id, .incarnation = workers[i].incarnation, .results = &results[i], .result_count = 1};
+        batch[i] = &works[i];
+    }
+    hot_lane_run(&lane, batch, SLICES);
+    for (int i = 0; i < SLICES; i++) {
+        assert_false(works[i].failed);
+        work_operation_release(&works[i]);
+    }
+    hot_check(&lane);
+}
+
+static void assert_slices(const char *expected)
+{
+    AUTO_FREE char *slices = store_sql_text(
+        lane.db,
+        "SELECT string_agg(format('%%s:%%s+%%s', state, first, count), ' ' ORDER BY first) FROM slice WHERE job = %lld",
+        (long long)job);
+    assert_string_equal(slices, expected);
+}
+
+static void they_end_once(void **state)
+{
+    UNUSED(state);
+    report_all();
+    assert_slices("4:0+30");
+    for (int i = 0; i < SLICES; i++)
+        assert_false(results[i].stale);
+    report_all();
+    assert_slices("4:0+30");
+    for (int i = 0; i < SLICES; i++)
+        assert_true(results[i].stale);
+}
+
+// The reply that granted the one in the middle was lost: another lane has given it to somebody else.
+static void one_that_others_have_taken_back_is_stale(void **state)
+{
+    UNUSED(state);
+    struct work_operation audit = {
+        .worker = workers[1].id, .incarnation = workers[1].incarnation, .polls = true, .says_held = true};
+    hot_lane_work(&other, &audit);
+    work_operation_release(&audit);
+    assert_slices("2:0+10 1:10+10 2:20+10");
+    struct slice_result again = claim(&other, workers[2]);
+    for (int i = 0; i < SLICES; i++)
+        assert_int_not_equal(again.token, results[i].token);
+
+    report_all();
+    assert_false(results[0].stale);
+    assert_true(results[1].stale);
+    assert_false(results[2].stale);
+    assert_slices("4:0+10 2:10+10 4:20+10");
+    assert_int_equal(store_sql(lane.db, "SELECT token FROM slice WHERE state = 2"), again.token);
+}
+
+static void one_of_another_incarnation_is_stale(void **state)
+{
+    UNUSED(state);
+    store_sql(lane.db, "UPDATE slice SET incarnation = incarnation + 1 WHERE token = %lld", (long long)results[0].token);
+    report_all();
+    assert_slices("2:0+10 4:10+20");
+    assert_true(results[0].stale);
+}
+
+static void a_deleted_job_has_none(void **state)
+{
+    UNUSED(state);
+    store_sql(lane.db, "DELETE FROM slice; DELETE FROM stage; DELETE FROM event; DELETE FROM job");
+    report_all();
+    for (int i = 0; i < SLICES; i++)
+        assert_true(results[i].stale);
+}
+
+#define test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(they_end_once),
+        test(one_that_others_have_taken_back_is_stale),
+        test(one_of_another_incarnation_is_stale),
+        test(a_deleted_job_has_none),
+    };
+    return cmocka_run_group_tests(tests, hot_group_setup, hot_group_teardown);
+}
