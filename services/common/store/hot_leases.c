@@ -1,5 +1,5 @@
-// What a lane knows of the leases that it has granted: their tokens, which it gives out itself, and what a report would else
-// have to ask for.
+// What a lane knows of the leases that it has granted: their tokens, which it gives out itself, and what a report would
+// else have to ask for.
 //
 // A lease does not change while it lasts, but for its incarnation, and others may end it: whoever uses this memory says
 // which token and incarnation a row must still have when it is changed, and looks whether it had (hot_slices.c).

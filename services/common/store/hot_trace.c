@@ -10,12 +10,12 @@ struct run_row {
     int64_t worker, succeeded, failed, leased_us;
 };
 
-// At most `watched` tasks of a stage are watched, evenly over all of it: so many rows there are at most, but for further
-// attempts, and what they show is as good at the end of a stage as at its beginning.
+// At most `watched` tasks of a stage are watched, evenly over all of it: so many rows there are at most, but for
+// further attempts, and what they show is as good at the end of a stage as at its beginning.
 static bool is_watched(const struct batch_lease *lease, int64_t watched)
 {
     int64_t step = (lease->stage->total + watched - 1) / watched;
-    return (lease->first + step - 1) / step * step < lease->first + lease->count;
+    return (lease->known.first + step - 1) / step * step < lease->known.first + lease->known.count;
 }
 
 static void fill(const struct batch_lease *lease, struct run_row *row)
@@ -24,11 +24,11 @@ static void fill(const struct batch_lease *lease, struct run_row *row)
         .job = lease->job->id,
         .token = lease->token,
         .stage = lease->stage->stage,
-        .first = lease->first,
-        .count = lease->count,
-        .attempt = lease->attempt,
+        .first = lease->known.first,
+        .count = lease->known.count,
+        .attempt = lease->known.attempt,
         .worker = lease->work->operation->worker,
-        .leased_us = lease->leased_us,
+        .leased_us = lease->known.leased_us,
     };
     for (size_t i = 0; i < lease->part_count; i++) {
         const struct slice_part *part = &lease->parts[i];

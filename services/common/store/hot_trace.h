@@ -3,6 +3,6 @@
 
 #include "services/common/store/hot_batch.h"
 
-// Behind hot_report_apply(): of the leases that the reports end, those that hold a watched task are written down. Nothing
-// where none are watched.
+// Behind hot_report_apply(): of the leases that the reports end, those that hold a watched task are written down.
+// Nothing where none are watched.
 int hot_trace_write(struct batch *batch, struct err *err) WARN_UNUSED;

@@ -111,7 +111,8 @@ static void one_that_others_have_taken_back_is_stale(void **state)
 static void one_of_another_incarnation_is_stale(void **state)
 {
     UNUSED(state);
-    store_sql(lane.db, "UPDATE slice SET incarnation = incarnation + 1 WHERE token = %lld", (long long)results[0].token);
+    store_sql(lane.db, "UPDATE slice SET incarnation = incarnation + 1 WHERE token = %lld",
+              (long long)results[0].token);
     report_all();
     assert_slices("2:0+10 4:10+20");
     assert_true(results[0].stale);

@@ -127,7 +127,8 @@ static void a_span_for_each_that_was_kept(void **state)
     assert_ok(traces_read(lane.db, job, &text, &err), err);
     AUTO_JSON_OBJECT struct json_object *all = json_tokener_parse(strbuf_text(&text));
     struct json_object *spans = json_at(all, "/resourceSpans/0/scopeSpans/0/spans");
-    struct json_object *stage = span_of(spans, "one"), *run = span_of(spans, "one/6-7"), *last = span_of(spans, "two/0");
+    struct json_object *stage = span_of(spans, "one"), *run = span_of(spans, "one/6-7"),
+                       *last = span_of(spans, "two/0");
     assert_true(stage && run && last);
     assert_null(span_of(spans, "one/4-5")); // every third task is watched
     assert_string_equal(json_text_at(run, "/parentSpanId"), json_text_at(stage, "/spanId"));
