@@ -108,7 +108,9 @@ const struct command commands[] = {
            "a container engine, such as unix:/var/run/docker.sock, which is looked at when it is there"},
           {"--drill", NULL, NULL,
            "submit a canary with a service, have the worker that takes it kill itself, and prove that nothing of "
-           "the canary is left; needs a token of role admin, and a worker that has nothing else"},
+           "the canary is left; needs a token of role admin, and a worker with the queue default that has nothing "
+           "else; "
+           "the canary is processes, which workers run with an engine as well"},
           {"--force", NULL, NULL, "drill: also when the worker has something else"}}},
     {"leaks", NULL, "list services that outlive their job", "None is how it should be.", false, cmd_leaks,
      .options = {{0}}},

@@ -72,6 +72,62 @@ static int count_marked(const char *mark)
     return count;
 }
 
+// ---- which workers there are
+
+// The first worker that fits, in *page; NULL: there is none, or *err says why they cannot be seen.
+static struct json_object *find_worker(const struct drill *drill,
+                                       bool (*fits)(const struct drill *drill, struct json_object *worker),
+                                       struct json_document *page, struct err *err)
+{
+    char path[160] = "/v1/workers";
+    for (const char *next = path; *next; next = api_text(page->root, "next")) {
+        if (next != path)
+            snprintf(path, sizeof path, "/v1/workers?cursor=%.100s", next);
+        json_document_release(page);
+        if (api_get(drill->cli, path, page, err) < 0)
+            return NULL;
+        struct json_object *list = api_member(page->root, "workers");
+        for (size_t i = 0; list && i < json_object_array_length(list); i++)
+            if (fits(drill, json_object_array_get_idx(list, i)))
+                return json_object_array_get_idx(list, i);
+    }
+    return NULL;
+}
+
+static bool has_name(const struct drill *drill, struct json_object *worker)
+{
+    return strcmp(api_text(worker, "name"), drill->worker_name) == 0;
+}
+
+static bool has_text(struct json_object *worker, const char *member, const char *text)
+{
+    struct json_object *list = api_member(worker, member);
+    for (size_t i = 0; list && i < json_object_array_length(list); i++)
+        if (strcmp(json_object_get_string(json_object_array_get_idx(list, i)), text) == 0)
+            return true;
+    return false;
+}
+
+static bool takes_canary(const struct drill *drill, struct json_object *worker)
+{
+    UNUSED(drill);
+    return strcmp(api_text(worker, "state"), "ready") == 0 && has_text(worker, "runtimes", "process") &&
+           has_text(worker, "queues", "default");
+}
+
+// Before anything is submitted that nobody would take.
+static bool somebody_takes_canary(struct drill *drill)
+{
+    AUTO_JSON_DOCUMENT struct json_document page = JSON_DOCUMENT_INIT;
+    struct err err = {0};
+    if (find_worker(drill, takes_canary, &page, &err))
+        return true;
+    return wrong(
+        drill, "canary",
+        "start a worker, or give one the queue `default` (--queues); with an engine or without, all run processes",
+        *err.text ? err.text : "no ready worker has the runtime `process` and the queue `default`");
+}
+
 // ---- the canary
 
 // A service with a child that has left its session, and a task: all of them for ever.
@@ -140,35 +196,17 @@ static bool wait_for_canary(struct drill *drill)
 
 // ---- the worker
 
-// Looks the worker up by its name; false when it is not there.
-static bool find_worker(struct drill *drill, int64_t *worker, int64_t *incarnation, const char **state,
-                        struct json_document *out)
-{
-    struct err err;
-    if (api_get(drill->cli, "/v1/workers", out, &err) < 0)
-        return false;
-    struct json_object *list = api_member(out->root, "workers");
-    for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-        struct json_object *entry = json_object_array_get_idx(list, i);
-        if (strcmp(api_text(entry, "name"), drill->worker_name) == 0) {
-            *worker = api_number(entry, "id");
-            *incarnation = api_number(entry, "incarnation");
-            *state = api_text(entry, "state");
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool kill_worker(struct drill *drill)
 {
     AUTO_JSON_DOCUMENT struct json_document workers = JSON_DOCUMENT_INIT;
     AUTO_JSON_DOCUMENT struct json_document answer = JSON_DOCUMENT_INIT;
     char path[64], body[96];
-    const char *state;
     struct err err;
-    if (!find_worker(drill, &drill->worker, &drill->incarnation, &state, &workers))
+    struct json_object *worker = find_worker(drill, has_name, &workers, &err);
+    if (!worker)
         return wrong(drill, "kill", "look at `curfew workers`", "the canary's worker is not in the list");
+    drill->worker = api_number(worker, "id");
+    drill->incarnation = api_number(worker, "incarnation");
     snprintf(path, sizeof path, "/v1/workers/%lld/drill", (long long)drill->worker);
     snprintf(body, sizeof body, "{\"job\":\"%s\",\"force\":%s}", drill->job,
              cli_option(drill->cli, "--force") ? "true" : "false");
@@ -243,12 +281,13 @@ static void look_at_certificate(struct drill *drill)
 static void look_at_worker(struct drill *drill, int64_t ordered_ms)
 {
     AUTO_JSON_DOCUMENT struct json_document workers = JSON_DOCUMENT_INIT;
-    int64_t worker = 0, incarnation = 0;
-    const char *state = "gone";
-    bool back = find_worker(drill, &worker, &incarnation, &state, &workers) && incarnation > drill->incarnation;
+    struct err err;
+    struct json_object *worker = find_worker(drill, has_name, &workers, &err);
+    bool back = worker && api_number(worker, "incarnation") > drill->incarnation;
     findings_add(drill->findings, AREA, "worker", back ? VERDICT_OK : VERDICT_WARNING,
                  "whatever supervises it should start it again", "'%s' is %s, %.1f s after the order: %s",
-                 drill->worker_name, back ? "back" : "not back", (double)(clock_boot_ms() - ordered_ms) / 1000, state);
+                 drill->worker_name, back ? "back" : "not back", (double)(clock_boot_ms() - ordered_ms) / 1000,
+                 worker ? api_text(worker, "state") : "gone");
 }
 
 static void stop_canary(struct drill *drill)
@@ -267,7 +306,7 @@ void doctor_drill(struct cli *cli, struct findings *findings)
     char id[ID_TEXT_SIZE];
     id_format('c', id_new(), id);
     snprintf(drill.mark, sizeof drill.mark, "curfew-drill-%s", id);
-    if (!submit(&drill))
+    if (!somebody_takes_canary(&drill) || !submit(&drill))
         return;
     int64_t ordered_ms = clock_boot_ms();
     if (!wait_for_canary(&drill) || !kill_worker(&drill)) {

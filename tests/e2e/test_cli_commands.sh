@@ -193,6 +193,19 @@ test_drill() {
     status 2 "$curfew" doctor --force
 }
 
+# Where nobody can take the canary it is said at once, and nothing is submitted.
+test_drill_without_a_worker_for_it() {
+    local server
+    server=$("$curfew" up --dir "$work/other")
+    status 0 "$curfew" --server "$server" drain 1
+    until_ 20 eval '"$curfew" --server "$server" workers -o json | jq -e ".state != \"ready\"" >/dev/null'
+    status 8 timeout 20 "$curfew" --server "$server" doctor --drill
+    says 'no ready worker has the runtime `process`'
+    status 0 "$curfew" --server "$server" list -o json
+    [ ! -s "$log" ] || fail 'something was submitted'
+    status 0 "$curfew" down --dir "$work/other"
+}
+
 test_tasks_results_logs_events() {
     local file
     file=$(spec three 'name: three' 'stages: [{name: a, command: [sh, -c, "echo said $CURFEW_TASK; echo $CURFEW_TASK > $CURFEW_OUTPUT; test $CURFEW_TASK != 1"], tasks: {count: 3}, retries: {max: 0}, on_failure: continue}]')

@@ -63,6 +63,7 @@ static void add_quoted(struct strbuf *line, const char *value)
     }
     if (length > shown)
         strbuf_add_text(&clean, "...");
+    line->failed = line->failed || clean.failed;
     strbuf_add_json(line, strbuf_text(&clean), clean.length);
 }
 
@@ -106,6 +107,24 @@ static void write_line(const char *text, size_t length)
     } while (written < 0 && errno == EINTR);
 }
 
+// What is known without memory: the event, and that there was more.
+static void write_short_line(const char *now, enum log_level level, const char *event)
+{
+    char line[512], shown[256];
+    snprintf(shown, sizeof shown, "%s", event);
+    for (char *c = shown; *c; c++)
+        if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
+            *c = '?';
+    if (log_style == LOG_JSON)
+        snprintf(line, sizeof line,
+                 "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"event\":\"%s\",\"lost\":\"no memory for the rest\"}\n",
+                 now, level_names[level], log_program, shown);
+    else
+        snprintf(line, sizeof line, "time=%s level=%s program=%s event=\"%s\" lost=\"no memory for the rest\"\n", now,
+                 level_names[level], log_program, shown);
+    write_line(line, strlen(line));
+}
+
 void log_event(enum log_level level, const char *event, ...)
 {
     if (level > log_threshold)
@@ -125,7 +144,7 @@ void log_event(enum log_level level, const char *event, ...)
     va_end(pairs);
     strbuf_add_text(&line, log_style == LOG_JSON ? "}\n" : "\n");
     if (line.failed)
-        write_line("event=\"out of memory for a log line\"\n", strlen("event=\"out of memory for a log line\"\n"));
+        write_short_line(now, level, event);
     else
         write_line(line.data, line.length);
     errno = kept;
