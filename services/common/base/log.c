@@ -117,7 +117,8 @@ static void write_short_line(const char *now, enum log_level level, const char *
             *c = '?';
     if (log_style == LOG_JSON)
         snprintf(line, sizeof line,
-                 "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"event\":\"%s\",\"lost\":\"no memory for the rest\"}\n",
+                 "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"event\":\"%s\",\"lost\":\"no memory for the "
+                 "rest\"}\n",
                  now, level_names[level], log_program, shown);
     else
         snprintf(line, sizeof line, "time=%s level=%s program=%s event=\"%s\" lost=\"no memory for the rest\"\n", now,

@@ -152,8 +152,8 @@ static int check_sockets(const char *table)
     while (file && fgets(line, sizeof(line), file)) {
         unsigned port;
         unsigned long inode;
-        if (sscanf(line, " %*u: %*[0-9A-F]:%x %*s %*s %*s %*s %*s %*u %*u %lu", &port, &inode) != 2 ||
-            inode == 0 || !has_socket(inode))
+        if (sscanf(line, " %*u: %*[0-9A-F]:%x %*s %*s %*s %*s %*s %*u %*u %lu", &port, &inode) != 2 || inode == 0 ||
+            !has_socket(inode))
             continue;
         if ((int)port != manager_port())
             fail_msg("the manager has a socket of its own: %s", line);
@@ -179,9 +179,18 @@ static void assert_nothing_was_opened(void)
 // ---- what leads there
 
 static const char *const baits[] = {
-    "http://127.0.0.1:@/bait", "https://127.0.0.1:@/",    "127.0.0.1:@/bait",    "127.0.0.1:@",
-    "//127.0.0.1:@/bait",      "tcp://127.0.0.1:@",       "ldap://127.0.0.1:@/", "postgresql://127.0.0.1:@/x",
-    "http://[::1]:@/",         "http://bait.invalid:@/",  "file://@",            "unix:@",
+    "http://127.0.0.1:@/bait",
+    "https://127.0.0.1:@/",
+    "127.0.0.1:@/bait",
+    "127.0.0.1:@",
+    "//127.0.0.1:@/bait",
+    "tcp://127.0.0.1:@",
+    "ldap://127.0.0.1:@/",
+    "postgresql://127.0.0.1:@/x",
+    "http://[::1]:@/",
+    "http://bait.invalid:@/",
+    "file://@",
+    "unix:@",
 };
 #define LOCAL_BAITS 2 // the last ones
 
@@ -216,7 +225,8 @@ static void specs_that_are_taken(void **state)
 {
     static const char spec[] =
         "{\"name\":\"bait\",\"labels\":{\"callback\":\"@\",\"webhook\":\"@\"},"
-        "\"services\":[{\"name\":\"one\",\"runtime\":\"docker\",\"image\":\"127.0.0.1:1/bait\",\"command\":[\"@\",\"@\"],"
+        "\"services\":[{\"name\":\"one\",\"runtime\":\"docker\",\"image\":\"127.0.0.1:1/"
+        "bait\",\"command\":[\"@\",\"@\"],"
         "\"env\":{\"HTTP_PROXY\":\"@\",\"URL\":\"@\"},\"ports\":[{\"name\":\"main\",\"container\":80}],"
         "\"ready\":{\"http\":\"/?next=bait\",\"port\":\"main\"},\"where\":{\"host\":\"@\"}},"
         "{\"name\":\"two\",\"command\":[\"@\"],\"ready\":{\"exec\":[\"@\"]}}],"
@@ -248,7 +258,8 @@ static void bodies_that_are_refused(void **state)
         {"POST", "/v1/jobs", "{\"name\":\"@\",\"command\":[\"true\"]}"},
         {"POST", "/v1/jobs", "{\"name\":\"a\",\"command\":[\"true\"],\"bundle\":\"@\"}"},
         {"POST", "/v1/jobs", "{\"name\":\"a\",\"command\":[\"true\"],\"callback\":\"@\"}"},
-        {"POST", "/v1/jobs", "{\"name\":\"a\",\"command\":[\"true\"],\"webhook_url\":\"@\",\"on_close\":{\"post\":\"@\"}}"},
+        {"POST", "/v1/jobs",
+         "{\"name\":\"a\",\"command\":[\"true\"],\"webhook_url\":\"@\",\"on_close\":{\"post\":\"@\"}}"},
         {"POST", "/v1/jobs", "{\"name\":\"a\",\"command\":[\"true\"],\"timeout\":\"@\"}"},
         {"POST", "/v1/jobs", "{\"name\":\"a\",\"command\":[\"true\"],\"queue\":\"@\"}"},
         {"POST", "/v1/jobs", "{\"name\":\"a\",\"command\":[\"true\"],\"tasks\":\"@\"}"},
@@ -261,7 +272,8 @@ static void bodies_that_are_refused(void **state)
         {"POST", "/v1/jobs",
          "{\"name\":\"a\",\"command\":[\"true\"],\"services\":[{\"name\":\"s\",\"command\":[\"x\"],\"host\":\"@\"}]}"},
         {"POST", "/v1/jobs",
-         "{\"name\":\"a\",\"command\":[\"true\"],\"services\":[{\"name\":\"s\",\"command\":[\"x\"],\"depends_on\":[\"@\"]}]}"},
+         "{\"name\":\"a\",\"command\":[\"true\"],\"services\":[{\"name\":\"s\",\"command\":[\"x\"],\"depends_on\":[\"@"
+         "\"]}]}"},
         {"POST", "/v1/jobs", "\"@\""},
         {"POST", "/v1/jobs", "@"},
         {"POST", "/v1/jobs", "<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY b SYSTEM \"@\">]><a>&b;</a>"},
@@ -280,7 +292,8 @@ static void bodies_that_are_refused(void **state)
             if (status / 100 != 4 && !(is_path && status == 201))
                 fail_msg("%s %s: %d %s", cases[j][1], body, status, json_object_to_json_string(reply));
         }
-        AUTO_FREE char *image = baited("{\"name\":\"a\",\"command\":[\"x\"],\"runtime\":\"docker\",\"image\":\"@\"}", bait);
+        AUTO_FREE char *image =
+            baited("{\"name\":\"a\",\"command\":[\"x\"],\"runtime\":\"docker\",\"image\":\"@\"}", bait);
         assert_int_not_equal(client_call(world.client, "POST", "/v1/jobs", NULL, 0, image, NULL), 0);
     }
     assert_nothing_was_opened();
@@ -288,13 +301,33 @@ static void bodies_that_are_refused(void **state)
 
 static void headers_and_queries(void **state)
 {
-    static const char *const names[] = {"Idempotency-Key", "traceparent", "tracestate", "X-Forwarded-For",
-                                        "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "Via", "Referer", "From",
-                                        "X-Original-URL", "X-Rewrite-URL", "X-Request-Id", "Host", "Origin",
-                                        "Authorization", "Proxy-Authorization", "Cookie", "Accept", "Content-Location",
-                                        "Last-Event-ID", "If-None-Match", "Link", "Upgrade", "Alt-Used"};
+    static const char *const names[] = {"Idempotency-Key",
+                                        "traceparent",
+                                        "tracestate",
+                                        "X-Forwarded-For",
+                                        "X-Forwarded-Host",
+                                        "X-Forwarded-Proto",
+                                        "Forwarded",
+                                        "Via",
+                                        "Referer",
+                                        "From",
+                                        "X-Original-URL",
+                                        "X-Rewrite-URL",
+                                        "X-Request-Id",
+                                        "Host",
+                                        "Origin",
+                                        "Authorization",
+                                        "Proxy-Authorization",
+                                        "Cookie",
+                                        "Accept",
+                                        "Content-Location",
+                                        "Last-Event-ID",
+                                        "If-None-Match",
+                                        "Link",
+                                        "Upgrade",
+                                        "Alt-Used"};
     static const char *const queries[] = {"/v1/jobs?name=", "/v1/jobs?label=", "/v1/jobs?cursor=", "/v1/jobs?callback=",
-                                          "/v1/jobs/", "/v1/bundles/", "/v1/workers/"};
+                                          "/v1/jobs/",      "/v1/bundles/",    "/v1/workers/"};
     UNUSED(state);
     for (size_t i = 0; i < TIMES * ARRAY_LEN(names); i++) {
         AUTO_FREE char *bait = bait_make(i % ARRAY_LEN(baits));
@@ -344,8 +377,10 @@ static void targets_of_proxies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_filter_kills_what_connects), cmocka_unit_test(specs_that_are_taken),
-        cmocka_unit_test(bodies_that_are_refused),        cmocka_unit_test(headers_and_queries),
+        cmocka_unit_test(the_filter_kills_what_connects),
+        cmocka_unit_test(specs_that_are_taken),
+        cmocka_unit_test(bodies_that_are_refused),
+        cmocka_unit_test(headers_and_queries),
         cmocka_unit_test(targets_of_proxies),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
