@@ -22,6 +22,7 @@
 #include <netinet/in.h>
 
 #define DOCKER_ADDRESS_SIZE 256
+#define DOCKER_PATIENCE_MS 60000 // with an engine that is away, for each step before a start
 
 struct docker_runtime {
     struct runtime base;
@@ -83,7 +84,7 @@ struct docker_instance {
     int upload_fd;
     struct loop_timer *timer; // the step is begun again, or has taken too long
     struct backoff backoff;
-    int64_t give_up_at_ms; // before the start: the end of patience with an engine that is away; 0: not yet
+    int64_t give_up_at_ms; // before the start: the end of patience with an engine that is away; 0: it answers
     bool pulled, create_sent;
     struct strbuf progress; // of a pull: the line that is incomplete
     char pull_error[200];

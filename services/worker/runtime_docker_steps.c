@@ -7,7 +7,6 @@
 #include <stdarg.h>
 
 #define DISTURBED_MS 5000 // ports are published anew after an engine's start
-#define PATIENCE_MS 60000 // with an engine that is away, before something is started
 
 static const struct {
     const struct docker_step_ops *ops;
@@ -71,8 +70,10 @@ void docker_go(struct docker_instance *instance, enum docker_step step)
     instance->create_sent |= step == DOCKER_CREATE;
     log_event(LOG_DEBUG, "container", "identity", instance->identity, "step", steps[instance->step].name, NULL);
     loop_timer_disarm(instance->timer);
-    if (step != DOCKER_START) // a start that is tried again is attached again: that is no progress
+    if (step != DOCKER_START) { // a start that is tried again is attached again: that is no progress
         backoff_reset(&instance->backoff);
+        instance->give_up_at_ms = 0;
+    }
     if (step == DOCKER_LOOK || step == DOCKER_WAIT)
         loop_timer_arm(instance->pressure, clock_boot_ms());
     begin(instance);
@@ -83,7 +84,7 @@ void docker_again(struct docker_instance *instance, const struct err *why)
     int64_t now_ms = clock_boot_ms();
     if (instance->step <= DOCKER_START) {
         if (instance->give_up_at_ms == 0)
-            instance->give_up_at_ms = now_ms + PATIENCE_MS;
+            instance->give_up_at_ms = now_ms + DOCKER_PATIENCE_MS;
         if (now_ms >= instance->give_up_at_ms) {
             docker_give_up(instance, why);
             return;
