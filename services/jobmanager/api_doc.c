@@ -94,24 +94,27 @@ static const struct api_doc docs[] = {
     {"GET", "/v1/jobs/{id}/logs",
      "All sources in the order in which they arrived, or one. With `Accept: text/event-stream` as server-sent events "
      "that follow it: `log` events with the line of `format=json`, whose id is the offset behind it, and a last event "
-     "`end`. `Last-Event-ID` resumes exactly, at any manager.",
+     "`end` with a [StreamEnd](#streamend). `Last-Event-ID` resumes exactly, at any manager; a comment line comes "
+     "while "
+     "nothing happens.",
      .query = {{"source", "LogSource", "who wrote it"},
                {"follow", "boolean", "go on to the last byte, until the job is closed"},
                {"format", "LogFormat", "`raw`, or `json`: a piece a line"},
                {"offset", "Count", "begin at this byte of the merged log"}},
      .headers = {{"Last-Event-ID", "Count", "of server-sent events: the last one that came"}},
      .replies = {REPLY(200, TEXT, "the bytes as they came"),
-                 REPLY(200, NDJSON, "with `format=json`", .type = "LogLine"), REPLY(200, SSE, "as server-sent events"),
-                 NO_MORE}},
+                 REPLY(200, NDJSON, "with `format=json`", .type = "LogLine"),
+                 REPLY(200, SSE, "as server-sent events", .type = "LogLine"), NO_MORE}},
     {"GET", "/v1/jobs/{id}/events",
-     "With `Accept: text/event-stream` as server-sent events that follow the job and end with an event `end` "
-     "(`{outcome, cleanup}`). `Last-Event-ID` resumes exactly, at any manager; a comment line comes while nothing "
-     "happens.",
+     "With `Accept: text/event-stream` as server-sent events that follow the job, each named as its `kind`, with its "
+     "`seq` as id, and a last event `end` with a [StreamEnd](#streamend). `Last-Event-ID` resumes exactly, at any "
+     "manager; "
+     "a comment line comes while nothing happens.",
      .query = {{"after", "EventNumber", "events with a higher `seq` only"},
                {"follow", "boolean", "go on until the job is closed"}},
      .headers = {{"Last-Event-ID", "EventNumber", "of server-sent events: the last one that came"}},
-     .replies = {REPLY(200, NDJSON, "an event a line", .type = "Event"), REPLY(200, SSE, "as server-sent events"),
-                 NO_MORE}},
+     .replies = {REPLY(200, NDJSON, "an event a line", .type = "Event"),
+                 REPLY(200, SSE, "as server-sent events", .type = "Event"), NO_MORE}},
     {"GET", "/v1/jobs/{id}/cleanup", "The proof that its services are gone: a certificate for each instance.",
      TAGGED("Cleanup", "the certificates")},
     {"GET", "/v1/jobs/{id}/why", A_REASON},

@@ -17,6 +17,7 @@
 #define API_PARAMETERS_MAX 8
 #define API_REPLIES_MAX 7
 #define API_REPLY_HEADERS_SIZE 96
+#define API_LAST_EVENT_TYPE "StreamEnd" // of the data of the event `end`
 
 struct api_parameter {
     const char *name; // NULL: no more
@@ -28,7 +29,8 @@ struct api_reply {
     int status;        // 0: no more; two rows of one status have different media types
     const char *media; // media type; NULL: no body
     const char *meaning;
-    const char *type;    // of a JSON body, or of each line of NDJSON. Of a problem: its codes, with spaces between
+    const char *type;    // of a JSON body, of each line of NDJSON, of the data of each server-sent event but the last
+                         // (API_LAST_EVENT_TYPE). Of a problem: its codes, with spaces between
     const char *headers; // rows of api_headers, with spaces between; NULL: none but those of every reply
 };
 

@@ -154,10 +154,24 @@ static void add_problem(struct strbuf *out, int status, const char *codes)
                       first_length, first, problem_title(status), status, first_length, first);
 }
 
+// What the data of server-sent events is: of those named so, and of all others.
+static void add_events(struct strbuf *out, const char *type)
+{
+    strbuf_add_text(out, "\"" HTTP_TYPE_SSE "\":{\"schema\":{\"type\":\"string\"},\"x-event-data\":{\"end\":{");
+    schema_type_write(API_LAST_EVENT_TYPE, 0, out);
+    strbuf_add_text(out, "},\"*\":{");
+    schema_type_write(type, 0, out);
+    strbuf_add_text(out, "}}}");
+}
+
 static void add_media(struct strbuf *out, const struct api_reply *reply)
 {
     if (strcmp(reply->media, HTTP_TYPE_PROBLEM) == 0) {
         add_problem(out, reply->status, reply->type);
+        return;
+    }
+    if (strcmp(reply->media, HTTP_TYPE_SSE) == 0) {
+        add_events(out, reply->type);
         return;
     }
     strbuf_add_format(out, "\"%s\":{", reply->media);
@@ -334,9 +348,12 @@ static void add_components(struct strbuf *out)
 
 void api_write_openapi(struct strbuf *out)
 {
-    strbuf_add_text(out, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Curfew\",\"version\":\"" CURFEW_VERSION
-                         "\",\"description\":\"Batch jobs whose services go home when the job is done.\"},"
-                         "\"servers\":[{\"url\":\"/\"}],\"security\":[{\"token\":[]},{}]");
+    strbuf_add_text(
+        out, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Curfew\",\"version\":\"" CURFEW_VERSION
+             "\",\"description\":\"Batch jobs whose services go home when the job is done. What is not even HTTP is "
+             "answered with a page of HTML without X-Request-Id, or not at all, and the connection is "
+             "closed.\"},"
+             "\"servers\":[{\"url\":\"/\"}],\"security\":[{\"token\":[]},{}]");
     add_paths(out);
     add_components(out);
     strbuf_add_char(out, '}');

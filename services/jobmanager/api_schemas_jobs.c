@@ -224,6 +224,11 @@ static const struct schema_field log_line[] = {
     FIELD("text", "Line", "What was written; bytes that are not UTF-8 have become U+FFFD."),
 };
 
+static const struct schema_field stream_end[] = {
+    FIELD("outcome", "Outcome?", "How its work ended."),
+    FIELD("cleanup", "CleanupState", "What became of its services."),
+};
+
 static const struct schema_field extension[] = {
     FIELD("for", "Duration", "So long from now.", .example = "\"1h\""),
 };
@@ -260,6 +265,7 @@ static const struct schema schemas[] = {
     REPLY("Event", event, "something that happened to a job"),
     REPLY("Result", result, "a result of a job"),
     REPLY("LogLine", log_line, "a piece of a log, as it arrived"),
+    REPLY("StreamEnd", stream_end, "the data of the last of server-sent events: the job is closed, nothing follows"),
     BODY("Extension", extension, "how long services are kept"),
     {.name = "Nothing", .kind = SCHEMA_OBJECT, .closed = true, .meaning = "an empty object"},
     WORD_OF("JobState", job_state_name, JOB_STATE_COUNT, "what a job does, or how it ended"),

@@ -91,7 +91,7 @@ static void start_worker(struct case_worker *worker)
     char programs[96], program[128], server[96], name[64], queues[64], state[128], engine[128];
     snprintf(programs, sizeof programs, "%s/bin", directory);
     snprintf(program, sizeof program, "%s/curfew-worker", programs);
-    snprintf(server, sizeof server, "--server=%s", system_url(curfew, 0));
+    snprintf(server, sizeof server, "--server=%s", system_program_url(curfew, 0));
     snprintf(name, sizeof name, "--name=%s", worker->name);
     snprintf(queues, sizeof queues, "--queues=%s", worker->name);
     snprintf(state, sizeof state, "--state-dir=%s/%s", directory, worker->name);

@@ -8,8 +8,7 @@ source tests/support/cli.sh
 
 stack=$work/stack
 "$curfew" up --dir "$stack" --slots 4 >"$log" || fail 'no stack'
-CURFEW_SERVER=$(cat "$log")
-export CURFEW_SERVER
+through_contract "$(cat "$log")"
 
 # spec NAME LINE...: a job file of these lines.
 spec() {

@@ -6,8 +6,7 @@ source tests/support/cli.sh
 
 stack=$work/stack
 "$curfew" up --dir "$stack" >"$log" || fail 'no stack'
-CURFEW_SERVER=$(cat "$log")
-export CURFEW_SERVER
+through_contract "$(cat "$log")"
 unset CURFEW_TOKEN_FILE
 
 # made FILE ARGUMENT...: the token that `token create` prints, in a file.

@@ -4,6 +4,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/fd.h"
 #include "services/jobmanager/routes.h"
+#include "tests/support/contract.h"
 #include "tests/support/db_test.h"
 #include "tests/support/manager.h"
 #include "tests/support/process.h"
@@ -101,7 +102,7 @@ static int call(struct world *world, const char *method, const char *path, const
                                       .header_count = key ? 1 : 0,
                                       .body = body,
                                       .body_length = body ? strlen(body) : 0};
-    int status = http_call(world->client, &request, &response, NULL) < 0 ? 0 : response.status;
+    int status = contract_call(world->client, &request, &response, NULL) < 0 ? 0 : response.status;
     if (strstr(strbuf_text(&response.body), "\"request_id\":\"\""))
         fail_msg("%s %s: %s", method, path, strbuf_text(&response.body));
     if (clock_boot_ms() - begin_ms > HANG_MS)

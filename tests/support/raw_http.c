@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -105,4 +106,83 @@ int raw_read_response(int fd, struct strbuf *out, int64_t timeout_ms)
         if (read_more(fd, out, deadline) <= 0)
             return -1;
     }
+}
+
+// ---- responses
+
+// The value of a field in a head that ends at `end`; copied and cut.
+static const char *field(const char *head, const char *end, const char *name, char *out, size_t size)
+{
+    size_t length = strlen(name);
+    out[0] = '\0';
+    for (const char *line = head; line && line < end; line = strstr(line, "\r\n")) {
+        line += line == head ? 0 : 2;
+        if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
+            line += length + 1;
+            line += strspn(line, " ");
+            snprintf(out, size, "%.*s", (int)strcspn(line, "\r"), line);
+        }
+        line += line == head;
+    }
+    return out;
+}
+
+static void read_head(const char *head, const char *end, struct http_response *out)
+{
+    char text[32];
+    out->status = raw_status(head);
+    field(head, end, "Content-Type", out->content_type, sizeof(out->content_type));
+    field(head, end, "X-Request-Id", out->request_id, sizeof(out->request_id));
+    field(head, end, "ETag", out->etag, sizeof(out->etag));
+    field(head, end, "Retry-After", text, sizeof(text));
+    out->retry_after_ms = *text ? strtol(text, NULL, 10) * 1000 : -1;
+}
+
+// Appends what is there of the chunks from `at` to `end`. The byte behind the last one; NULL: it is not there.
+static const char *read_chunks(const char *at, const char *end, struct strbuf *out)
+{
+    while (at < end) {
+        const char *line = memmem(at, (size_t)(end - at), "\r\n", 2);
+        size_t size = strtoul(at, NULL, 16);
+        if (!line)
+            return NULL;
+        strbuf_add(out, line + 2, MIN(size, (size_t)(end - line - 2)));
+        if ((size_t)(end - line - 2) < size + 2)
+            return NULL;
+        at = line + 2 + size + 2;
+        if (size == 0)
+            return at;
+    }
+    return NULL;
+}
+
+static size_t read_body(const char *bytes, const char *body, const char *end, bool at_end, struct http_response *out)
+{
+    char text[32];
+    if (strcasecmp(field(bytes, body - 2, "Transfer-Encoding", text, sizeof(text)), "chunked") == 0) {
+        bool may_end = end - body >= 5 && memcmp(end - 5, "0\r\n\r\n", 5) == 0;
+        const char *last = may_end || at_end ? read_chunks(body, end, &out->body) : NULL;
+        return last ? (size_t)(last - bytes) : 0;
+    }
+    bool has_length = *field(bytes, body - 2, "Content-Length", text, sizeof(text));
+    size_t there = (size_t)(end - body), length = has_length ? strtoul(text, NULL, 10) : there;
+    strbuf_add(&out->body, body, MIN(length, there));
+    return there >= length && (has_length || at_end) ? (size_t)(body - bytes) + length : 0;
+}
+
+size_t raw_parse_response(const char *bytes, size_t length, bool has_body, bool at_end, struct http_response *out)
+{
+    const char *end = bytes + length, *blank = length ? memmem(bytes, length, "\r\n\r\n", 4) : NULL;
+    http_response_release(out);
+    if (!blank)
+        return 0;
+    read_head(bytes, blank, out);
+    if (out->status / 100 == 1) {
+        size_t interim = (size_t)(blank + 4 - bytes);
+        size_t rest = raw_parse_response(blank + 4, length - interim, has_body, at_end, out);
+        return rest ? interim + rest : 0;
+    }
+    if (!has_body || out->status == 204 || out->status == 304)
+        return (size_t)(blank + 4 - bytes);
+    return read_body(bytes, blank + 4, end, at_end, out);
 }

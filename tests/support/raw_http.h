@@ -2,6 +2,7 @@
 #pragma once
 
 #include "services/common/base/strbuf.h"
+#include "services/common/http/client.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,4 +19,8 @@ bool raw_read_to_end(int fd, struct strbuf *out, int64_t timeout_ms);
 int raw_read_response(int fd, struct strbuf *out, int64_t timeout_ms);
 // Reads until `out` contains `text`. False at the end or after timeout_ms.
 bool raw_read_until(int fd, struct strbuf *out, const char *text, int64_t timeout_ms);
+// Takes the first final response off `bytes`: its head into `out`, its body out of its framing. Outcomes: how many
+// bytes it is; 0: it is not whole, and nothing more comes when `at_end`, which is the end of a body without a length.
+// `out` has as much as there is, once the head is whole; its status is 0 before.
+size_t raw_parse_response(const char *bytes, size_t length, bool has_body, bool at_end, struct http_response *out);
 int raw_status(const char *response); // of "HTTP/1.1 404 ..."; -1 when it is no response

@@ -1,5 +1,6 @@
 #include "tests/support/stream_reader.h"
 
+#include "tests/support/contract.h"
 #include "tests/support/process.h"
 
 #include <stdio.h>
@@ -30,6 +31,12 @@ static void *read_main(void *context)
                              .on_body_context = reader};
     reader->broken = http_call(reader->client, &call, &response, NULL) < 0;
     reader->status = response.status;
+    if (response.status == 0)
+        return NULL;
+    AUTO_HTTP_RESPONSE struct http_response whole = response; // with what has arrived
+    response = (struct http_response)HTTP_RESPONSE_INIT;
+    strbuf_add(&whole.body, reader->body.data, reader->body.length);
+    contract_check(call.method, call.path, &whole, !reader->broken);
     return NULL;
 }
 

@@ -3,6 +3,7 @@
 #include "services/common/base/fd.h"
 #include "services/common/db/db.h"
 #include "services/common/store/embedded.h"
+#include "tests/support/contract_proxy.h"
 #include "tests/support/die.h"
 #include "tests/support/engine.h"
 #include "tests/support/oracle.h"
@@ -41,6 +42,7 @@ struct system {
     int count[SYSTEM_PARTS];
     struct member members[SYSTEM_PARTS][MEMBERS_MAX];
     struct http_client *clients[MEMBERS_MAX];
+    struct contract_proxy *proxies[MEMBERS_MAX]; // before each manager, for what is no client of the test
 };
 
 static const char *const part_names[] = {"manager", "worker", "reaper"};
@@ -91,7 +93,7 @@ static void plan_worker(struct system *system, const struct system_plan *plan, i
 {
     struct member *member = &system->members[SYSTEM_WORKER][index];
     add_program(system, SYSTEM_WORKER, index);
-    add(member, "--server=%s", system->members[SYSTEM_MANAGER][index % system->count[SYSTEM_MANAGER]].url);
+    add(member, "--server=%s", system_program_url(system, index % system->count[SYSTEM_MANAGER]));
     add(member, "--name=%s", member->name);
     add(member, "--state-dir=%s/%s", system->directory, member->name);
     add(member, "--slots=%d", plan->slots ? plan->slots : 8);
@@ -183,6 +185,7 @@ static void start_managers(struct system *system, const struct system_plan *plan
         if (asprintf(&member->arguments[2], "--listen=127.0.0.1:%s", strrchr(member->url, ':') + 1) < 0)
             die("out of memory");
         system->clients[i] = system_client(system, i);
+        system->proxies[i] = contract_proxy_start(member->url);
     }
 }
 
@@ -241,6 +244,16 @@ static void end_part(struct system *system, enum system_part part)
     }
 }
 
+// What the workers were told was what the document says.
+static void end_proxies(struct system *system)
+{
+    size_t count = 0;
+    for (int i = 0; i < system->count[SYSTEM_MANAGER]; i++)
+        count += contract_proxy_end(system->proxies[i]);
+    if (count == 0 && system->count[SYSTEM_WORKER] > 0)
+        die("no reply to a worker was checked");
+}
+
 void system_free(struct system *system)
 {
     if (!system)
@@ -252,6 +265,7 @@ void system_free(struct system *system)
         die("%d processes are left after the workers were killed", (int)left);
     }
     end_part(system, SYSTEM_REAPER);
+    end_proxies(system);
     end_part(system, SYSTEM_MANAGER);
     for (int i = 0; i < system->count[SYSTEM_MANAGER]; i++)
         http_client_free(system->clients[i]);
@@ -289,6 +303,11 @@ int system_count(const struct system *system, enum system_part part)
 const char *system_url(const struct system *system, int manager)
 {
     return system->members[SYSTEM_MANAGER][manager].url;
+}
+
+const char *system_program_url(const struct system *system, int manager)
+{
+    return contract_proxy_url(system->proxies[manager]);
 }
 
 struct http_client *system_client(const struct system *system, int manager)

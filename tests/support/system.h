@@ -48,6 +48,8 @@ const char *system_conninfo(const struct system *system); // of its database
 struct db *system_db(struct system *system);
 int system_count(const struct system *system, enum system_part part);
 const char *system_url(const struct system *system, int manager);
+// The same for programs under test: what they are told is held against the API's document on the way.
+const char *system_program_url(const struct system *system, int manager);
 // A client of one's own, for a thread of one's own.
 struct http_client *system_client(const struct system *system, int manager);
 // "NAME=VALUE" for tests/support/oracle.h: finds whatever runs for any job of this system.

@@ -1,5 +1,6 @@
 // What is wrong with a request is said with a code, a pointer and a request id, and nothing is stored.
 #include "services/common/base/strbuf.h"
+#include "tests/support/contract.h"
 #include "tests/support/db_test.h"
 #include "tests/support/manager.h"
 #include "tests/support/wrong_specs.h"
@@ -173,7 +174,7 @@ static int get_tagged(struct http_client *client, const char *path, const char *
     AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
     struct http_header header = {"If-None-Match", known};
     struct http_call call = {.method = "GET", .path = path, .headers = &header, .header_count = known ? 1 : 0};
-    if (http_call(client, &call, &response, NULL) < 0)
+    if (contract_call(client, &call, &response, NULL) < 0)
         return 0;
     snprintf(tag, 96, "%s", response.etag);
     if (response.status == 304)

@@ -14,6 +14,7 @@
 #include "services/worker/survivors.h"
 #include "services/worker/tasks.h"
 #include "services/worker/workspace.h"
+#include "tests/support/contract_proxy.h"
 #include "tests/support/loop_test.h"
 #include "tests/support/manager.h"
 #include "tests/support/pg.h"
@@ -32,6 +33,7 @@ static struct pg *pg;
 
 struct worker {
     struct manager *manager;
+    struct contract_proxy *proxy; // before it
     struct db *db;
     char *directory;
     struct loop *loop;
@@ -89,7 +91,7 @@ static void on_failed(void *context, const struct err *err)
 
 static void make_parts(struct worker *worker)
 {
-    const struct http_client_settings client = {.base_url = manager_url(worker->manager)};
+    const struct http_client_settings client = {.base_url = contract_proxy_url(worker->proxy)};
     const struct logs_settings log_settings = {.head_bytes = 1 << 20, .tail_bytes = 4096, .total_bytes = 1 << 22};
     const struct tasks_settings task_settings = {.slots = 1, .deployment = "test"};
     const struct tasks_events task_events = {.on_done = on_done, .on_capacity = on_look};
@@ -135,6 +137,7 @@ static struct worker *worker_start(const char *const settings[])
     struct worker *worker = calloc(1, sizeof *worker);
     const char *conninfo = pg_database_new(pg);
     worker->manager = manager_start(conninfo, settings);
+    worker->proxy = contract_proxy_start(manager_url(worker->manager));
     worker->db = store_db_again(conninfo);
     worker->directory = temp_dir_new();
     make_parts(worker);
@@ -160,6 +163,7 @@ static void worker_free(struct worker *worker)
 {
     free_parts(worker);
     db_close(worker->db);
+    assert_true(contract_proxy_end(worker->proxy) > 0);
     manager_free(worker->manager);
     temp_dir_free(worker->directory);
     free(worker->job);

@@ -8,6 +8,7 @@
 #include "services/worker/engine_wait.h"
 #include "services/worker/lease_keeper.h"
 #include "services/worker/state.h"
+#include "tests/support/contract_proxy.h"
 #include "tests/support/fake_worker.h"
 #include "tests/support/loop_test.h"
 #include "tests/support/pg.h"
@@ -18,10 +19,12 @@
 #define WAIT_MS 30000
 #define LEASE_MS 1000
 
+static size_t told; // replies that were held against the API's document
 static struct pg *pg;
 
 struct waiting {
     struct manager *manager;
+    struct contract_proxy *proxy; // before it
     struct db *db;
     struct fake_worker former;
     struct loop *loop;
@@ -59,9 +62,10 @@ static struct waiting *wait_start(bool had_engine)
     struct err err = {0};
     const char *conninfo = pg_database_new(pg);
     waiting->manager = manager_start(conninfo, settings);
+    waiting->proxy = contract_proxy_start(manager_url(waiting->manager));
     waiting->db = store_db_again(conninfo);
     fake_worker_init(&waiting->former, waiting->manager, "w");
-    const struct http_client_settings client = {.base_url = manager_url(waiting->manager)};
+    const struct http_client_settings client = {.base_url = contract_proxy_url(waiting->proxy)};
     const struct state state = {.had_engine = had_engine,
                                 .former_worker = waiting->former.id,
                                 .former_incarnation = waiting->former.incarnation};
@@ -82,6 +86,7 @@ static void wait_end(struct waiting *waiting)
     loop_free(waiting->loop);
     fake_worker_release(&waiting->former);
     db_close(waiting->db);
+    told += contract_proxy_end(waiting->proxy);
     manager_free(waiting->manager);
     free(waiting);
 }
@@ -152,7 +157,7 @@ static int teardown(void **state)
 {
     UNUSED(state);
     pg_stop(pg);
-    return 0;
+    return told > 0 ? 0 : -1;
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 // What a hostile or broken peer sends, byte for byte. Each case gets a 4xx (or 505, 501) or no answer at all, and its
 // connection is closed: a second request that hides behind it is never carried out.
 #include "services/common/base/cleanup.h"
+#include "tests/support/contract.h"
 #include "tests/support/http_fixture.h"
 #include "tests/support/malformed.h"
 #include "tests/support/raw_http.h"
@@ -25,6 +26,13 @@ static void is_refused(struct fixture *fixture, const char *group, size_t index,
     const char *text = strbuf_text(&out);
     int status = raw_status(text);
     bool is_refusal = out.length == 0 || (status >= 400 && status < 500) || status == 501 || status == 505;
+    for (size_t at = 0, length; at < out.length; at += length) {
+        AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+        length = raw_parse_response(text + at, out.length - at, true, true, &response);
+        if (length == 0) // behind a head that came twice
+            break;
+        contract_check_refusal(&response);
+    }
     if (!has_closed || !is_refusal || strstr(text, "smuggled -") || strstr(text + (out.length > 0), "HTTP/1.1 2"))
         fail_msg("%s %zu: closed %d, answered with %s", group, index, has_closed, text);
 }
@@ -119,6 +127,13 @@ static int teardown(void **state)
     return 0;
 }
 
+// The refusals were those of the API's document.
+static void most_had_an_answer(void **state)
+{
+    UNUSED(state);
+    assert_true(contract_count() > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +144,7 @@ int main(void)
         cmocka_unit_test(bad_chunks),
         cmocka_unit_test(too_much_of_anything),
         cmocka_unit_test(good_clients_are_served),
+        cmocka_unit_test(most_had_an_answer),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
