@@ -52,3 +52,31 @@ int sweep_ids(const struct sweep *sweep, enum statement statement, const struct 
     *ids = TAKE_PTR(list);
     return count;
 }
+
+bool sweep_may_go_on(const struct err *err)
+{
+    return err->code != ERR_STALE && err->code != ERR_UNAVAILABLE && err->code != ERR_NO_MEMORY;
+}
+
+int sweep_each(const struct sweep *sweep, sweep_fn function, const char *what, const int64_t *ids, int count,
+               int64_t skew_ms, struct err *err)
+{
+    struct err first = {0};
+    int handled = 0;
+    for (int i = 0; i < count; i++) {
+        struct err problem;
+        struct sweep_one one = {.id = ids[i], .skew_ms = skew_ms};
+        int outcome = sweep_run(sweep, function, &one, &problem);
+        if (outcome >= 0) {
+            handled += outcome;
+            continue;
+        }
+        bool goes_on = sweep_may_go_on(&problem);
+        err_prefix(&problem, "%s %lld", what, (long long)ids[i]);
+        if (!first.text[0] || !goes_on)
+            first = problem;
+        if (!goes_on)
+            break;
+    }
+    return first.text[0] ? err_set(err, first.code, "%s", first.text) : handled;
+}

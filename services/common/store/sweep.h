@@ -16,3 +16,15 @@ int sweep_run(const struct sweep *sweep, sweep_fn function, void *argument, stru
 // Column 0 of a statement's rows; *ids is the caller's to free, never NULL on success. Returns how many.
 int sweep_ids(const struct sweep *sweep, enum statement statement, const struct params *params, int64_t **ids,
               struct err *err) WARN_UNUSED;
+
+// What a sweep_fn of sweep_each() gets.
+struct sweep_one {
+    int64_t id;      // of the worker, or the job
+    int64_t skew_ms; // as the sweep has it
+};
+// One transaction for each of them. What is wrong with one does not hold up the others: its error is returned when all
+// have had their turn, unless it is the database's or the leadership's. Returns the sum of what `function` did.
+int sweep_each(const struct sweep *sweep, sweep_fn function, const char *what, const int64_t *ids, int count,
+               int64_t skew_ms, struct err *err) WARN_UNUSED;
+// Whether what failed like that is wrong with some rows, and others may go well.
+bool sweep_may_go_on(const struct err *err);

@@ -3,16 +3,12 @@
 #include "services/common/store/sweep.h"
 #include "services/common/store/workers.h"
 
-struct stale {
-    int64_t worker, skew_ms;
-};
-
 static int take_stale(const struct sweep *sweep, void *argument, struct wakes *wakes, struct err *err)
 {
-    const struct stale *stale = argument;
+    const struct sweep_one *stale = argument;
     AUTO_PARAMS struct params params = PARAMS_INIT;
     AUTO_RESULT struct result row = RESULT_INIT;
-    params_i64(&params, stale->worker);
+    params_i64(&params, stale->id);
     params_i64(&params, stale->skew_ms);
     if (db_query(sweep->db, STATEMENT_SWEEP_LOCK_WORKER, &params, RESULT_BINARY, &row, err) < 0)
         return -1;
@@ -23,7 +19,7 @@ static int take_stale(const struct sweep *sweep, void *argument, struct wakes *w
     if (result_ok(&row, err) < 0)
         return -1;
     const struct worker_loss loss = {
-        .worker = stale->worker,
+        .worker = stale->id,
         .before = lost ? incarnation + 1 : incarnation,
         .absence = lost || fenced ? ABSENCE_PRESUMED : ABSENCE_UNKNOWN,
         .engine = result_text_or_null(&row, 0, 3),
@@ -59,15 +55,8 @@ int sweep_leases(const struct sweep *sweep, int64_t skew_ms, struct err *err)
     AUTO_FREE int64_t *workers = NULL;
     params_i64(&params, skew_ms);
     params_i64(&params, sweep->limit);
-    int count = sweep_ids(sweep, STATEMENT_SWEEP_STALE_WORKERS, &params, &workers, err);
-    int handled = 0;
-    for (int i = 0; i < count; i++) {
-        struct stale stale = {.worker = workers[i], .skew_ms = skew_ms};
-        int taken = sweep_run(sweep, take_stale, &stale, err);
-        if (taken < 0)
-            return -1;
-        handled += taken;
-    }
-    int flagged = count < 0 ? -1 : sweep_run(sweep, flag, NULL, err);
-    return flagged < 0 ? -1 : MAX(handled, flagged);
+    int flagged = sweep_run(sweep, flag, NULL, err);
+    int count = flagged < 0 ? -1 : sweep_ids(sweep, STATEMENT_SWEEP_STALE_WORKERS, &params, &workers, err);
+    int taken = count < 0 ? -1 : sweep_each(sweep, take_stale, "worker", workers, count, skew_ms, err);
+    return taken < 0 ? -1 : MAX(taken, flagged);
 }

@@ -3,10 +3,6 @@
 #include "services/common/store/sweep.h"
 #include "services/common/store/workers.h"
 
-struct overdue {
-    int64_t worker, skew_ms;
-};
-
 static int suspect(const struct sweep *sweep, void *argument, struct wakes *wakes, struct err *err)
 {
     UNUSED(argument);
@@ -20,17 +16,17 @@ static int suspect(const struct sweep *sweep, void *argument, struct wakes *wake
 // 1 when the worker is lost now; 0 when it has renewed its lease meanwhile.
 static int lose(const struct sweep *sweep, void *argument, struct wakes *wakes, struct err *err)
 {
-    const struct overdue *overdue = argument;
+    const struct sweep_one *overdue = argument;
     AUTO_PARAMS struct params params = PARAMS_INIT;
     AUTO_RESULT struct result row = RESULT_INIT;
-    params_i64(&params, overdue->worker);
+    params_i64(&params, overdue->id);
     params_i64(&params, overdue->skew_ms);
     if (db_query(sweep->db, STATEMENT_SWEEP_LOSE_WORKER, &params, RESULT_BINARY, &row, err) < 0)
         return -1;
     if (result_rows(&row) == 0)
         return 0;
     const struct worker_loss loss = {
-        .worker = overdue->worker,
+        .worker = overdue->id,
         .before = result_i32(&row, 0, 0) + 1,
         .absence = ABSENCE_PRESUMED,
         .engine = result_text_or_null(&row, 0, 1),
@@ -50,13 +46,6 @@ int sweep_workers(const struct sweep *sweep, int64_t skew_ms, struct err *err)
     params_i64(&params, sweep->limit);
     int suspects = sweep_run(sweep, suspect, NULL, err);
     int count = suspects < 0 ? -1 : sweep_ids(sweep, STATEMENT_SWEEP_OVERDUE_WORKERS, &params, &workers, err);
-    int handled = 0;
-    for (int i = 0; i < count; i++) {
-        struct overdue overdue = {.worker = workers[i], .skew_ms = skew_ms};
-        int lost = sweep_run(sweep, lose, &overdue, err);
-        if (lost < 0)
-            return -1;
-        handled += lost;
-    }
-    return count < 0 ? -1 : MAX(handled, suspects);
+    int lost = count < 0 ? -1 : sweep_each(sweep, lose, "worker", workers, count, skew_ms, err);
+    return lost < 0 ? -1 : MAX(lost, suspects);
 }

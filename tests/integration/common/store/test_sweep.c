@@ -7,6 +7,7 @@
 #include "tests/support/store_fixture.h"
 #include "tests/support/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,6 +228,50 @@ static void test_deadlines(void **state)
     assert_int_equal(store_sql(db, "SELECT count(*) FROM job WHERE outcome = 3 AND closed_at IS NOT NULL"), 12);
 }
 
+// What no job can be: settling it fails.
+static void break_job(int64_t job)
+{
+    store_sql(db,
+              "INSERT INTO stage SELECT %lld, n, 'x' || n, demand, priority, run, from_stage, after_mask, fail_job, "
+              "retries_max, backoff_ms, backoff_max_ms, max_parallel, 0, 0, 0, 0, 0, true, true, 0 "
+              "FROM stage, generate_series(1, 70) n WHERE job = %lld",
+              (long long)job, (long long)job);
+}
+
+static void test_one_job_does_not_hold_up_the_others(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    int64_t jobs[4];
+    char number[32];
+    for (int i = 0; i < 4; i++)
+        jobs[i] = store_submit(db, &(struct store_job){.timeout_ms = 3600000});
+    break_job(jobs[1]);
+    store_sql(db,
+              "UPDATE job SET created_at = created_at - interval '1 h', attention_at = attention_at - interval '1 h'");
+    snprintf(number, sizeof number, "job %lld: ", (long long)jobs[1]);
+    assert_error(sweep_deadlines(&sweep, &err), err, ERR_INTERNAL, number);
+    assert_int_equal(store_sql(db, "SELECT count(*) FROM job WHERE outcome = 3 AND closed_at IS NOT NULL"), 3);
+    assert_true(woken(WAKE_JOB, jobs[3]));
+    assert_error(sweep_deadlines(&sweep, &err), err, ERR_INTERNAL, "more stages");
+}
+
+static void test_one_worker_does_not_hold_up_the_others(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    int64_t broken = store_submit(db, &(struct store_job){0});
+    store_claim(db, broken, 0, 4, worker);
+    break_job(broken);
+    int64_t other = store_worker(db, "w2"), job = store_submit(db, &(struct store_job){0});
+    store_claim(db, job, 0, 4, other);
+    store_sql(db, "UPDATE worker SET lease_until = clock_timestamp() - interval '6 s'");
+    assert_error(sweep_workers(&sweep, 5000, &err), err, ERR_INTERNAL, "worker ");
+    assert_int_equal(store_sql(db, "SELECT state FROM worker WHERE name = 'w2'"), WORKER_LOST);
+    assert_int_equal(store_sql(db, "SELECT count(*) FROM slice WHERE state = 2 AND job = %lld", (long long)job), 0);
+    store_check(db, job);
+}
+
 static void test_second_look_at_ended_jobs(void **state)
 {
     UNUSED(state);
@@ -302,6 +347,8 @@ int main(void)
         LEADER_TEST(test_leftovers_of_former_incarnations),
         LEADER_TEST(test_leases_of_ended_jobs_get_their_flag),
         LEADER_TEST(test_deadlines),
+        LEADER_TEST(test_one_job_does_not_hold_up_the_others),
+        LEADER_TEST(test_one_worker_does_not_hold_up_the_others),
         LEADER_TEST(test_second_look_at_ended_jobs),
         LEADER_TEST(test_silent_about_a_stop),
         LEADER_TEST(test_retention),
