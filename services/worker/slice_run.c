@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define ARENA_BYTES 1024
+#define OUTPUT_FRAME_BYTES 40 // {"task":N,"output":...},
 
 enum task_state { WAITING, ACTIVE, SUCCEEDED, FAILED, DROPPED };
 
@@ -82,13 +83,27 @@ static bool add_output(struct slice_run *run, int64_t task, const char *json)
     if (!grown || !copy)
         return false;
     run->outputs[run->output_count++] = (struct slice_output){.task = task, .json = copy};
-    run->output_bytes += (int64_t)length;
     return true;
+}
+
+// Bytes of a report.
+static int64_t bytes_of(const char *const *outputs, size_t count)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += (int64_t)strlen(outputs[i]) + OUTPUT_FRAME_BYTES;
+    return bytes;
 }
 
 void slice_run_succeed(struct slice_run *run, int64_t task, const char *const *outputs, size_t count)
 {
     size_t before = run->output_count;
+    int64_t bytes = bytes_of(outputs, count);
+    // A report has to fit into a request. Others were under way when the slice was closed.
+    if (before > 0 && run->output_bytes + bytes > SLICE_REPORT_BYTES_MAX) {
+        end_task(run, task, DROPPED);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         if (!add_output(run, task, outputs[i])) {
             run->output_count = before;
@@ -96,7 +111,7 @@ void slice_run_succeed(struct slice_run *run, int64_t task, const char *const *o
             return;
         }
     }
-    // A report has to fit into a request.
+    run->output_bytes += bytes;
     run->closed |= run->output_bytes > SLICE_OUTPUT_BYTES_MAX;
     end_task(run, task, SUCCEEDED);
 }

@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SLICE_OUTPUT_BYTES_MAX ((int64_t)4 << 20) // of outputs, before the slice takes no more tasks
+#define SLICE_OUTPUT_BYTES_MAX ((int64_t)4 << 20) // of outputs in a report, before the slice takes no more tasks
+#define SLICE_REPORT_BYTES_MAX ((int64_t)5 << 20) // what would be beyond it goes back: the manager takes 8 MiB at most
 
 struct slice_run {
     struct slice_order *order;
@@ -42,7 +43,8 @@ int64_t slice_run_take(struct slice_run *run);        // the next task (its numb
 int64_t slice_run_waiting(const struct slice_run *run);
 const char *slice_run_item(const struct slice_run *run, int64_t task);
 
-// How a started task ended; once for each. Texts are copied; what no memory is left for is dropped.
+// How a started task ended; once for each. Texts are copied; what no memory, or no room in a report, is left for is
+// dropped. There is room for the first one in any case.
 void slice_run_succeed(struct slice_run *run, int64_t task, const char *const *outputs, size_t count);
 void slice_run_fail(struct slice_run *run, int64_t task, int exit, enum slice_retry retry, const char *error);
 void slice_run_drop(struct slice_run *run, int64_t task); // the report will not name it: it goes back

@@ -85,9 +85,51 @@ static void many_outputs_close_the_slice(void **state)
         slice_run_succeed(run, slice_run_take(run), outputs, ARRAY_LEN(outputs));
         taken++;
     }
-    assert_int_equal(taken, SLICE_OUTPUT_BYTES_MAX / 600000 + 1);
+    assert_int_equal(taken, SLICE_OUTPUT_BYTES_MAX / 600400 + 1);
     assert_true(slice_run_is_done(run));
     slice_run_free(run);
+}
+
+// The most that the manager takes: services/jobmanager/work_read.h.
+#define REPORT_BYTES (8 << 20)
+#define REPORT_OUTPUTS 200000
+
+// All of its tasks end at once with as many outputs: what is named fits into a report, and something is.
+static void assert_fits(int tasks, const char *const *outputs, size_t count)
+{
+    struct err err;
+    struct slice_outcome outcome;
+    struct slice_run *run = make(0, tasks);
+    size_t bytes = 0;
+    int64_t named = 0;
+    while (slice_run_has_more(run))
+        slice_run_take(run);
+    for (int i = 0; i < tasks; i++)
+        slice_run_succeed(run, i, outputs, count);
+    assert_true(slice_run_is_done(run));
+    assert_ok(slice_run_outcome(run, &outcome, &err), err);
+    for (size_t i = 0; i < outcome.output_count; i++)
+        bytes += strlen(outcome.outputs[i].json) + strlen("{'task':,'output':},") + 6;
+    for (size_t i = 0; i < outcome.succeeded_count; i++)
+        named += outcome.succeeded[i].to - outcome.succeeded[i].from;
+    assert_true(bytes < REPORT_BYTES * 3 / 4 && outcome.output_count < REPORT_OUTPUTS);
+    assert_in_range(named, 1, tasks - 1);
+    assert_int_equal(outcome.output_count, named * (int64_t)count);
+    slice_run_free(run);
+}
+
+static void a_report_fits_whatever_was_under_way(void **state)
+{
+    UNUSED(state);
+    static char text[65001];
+    static const char *large[16], *small[10000];
+    memset(text, '1', sizeof text - 1);
+    for (size_t i = 0; i < ARRAY_LEN(large); i++)
+        large[i] = text;
+    for (size_t i = 0; i < ARRAY_LEN(small); i++)
+        small[i] = "1";
+    assert_fits(32, large, ARRAY_LEN(large));
+    assert_fits(100, small, ARRAY_LEN(small));
 }
 
 int main(void)
@@ -96,6 +138,7 @@ int main(void)
         cmocka_unit_test(what_is_not_named_goes_back),
         cmocka_unit_test(outputs_rise_by_task_and_keep_their_order),
         cmocka_unit_test(many_outputs_close_the_slice),
+        cmocka_unit_test(a_report_fits_whatever_was_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
