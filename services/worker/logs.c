@@ -139,7 +139,7 @@ static void write_tail(struct log_source *source, const char *bytes, size_t leng
     size_t size = (size_t)source->logs->settings.tail_bytes;
     source->tail_total += (int64_t)length;
     if (!source->tail) {
-        source->tail = malloc(size);
+        source->tail = calloc(1, size); // what came while there was no memory is blank
         if (!source->tail)
             return;
         source->logs->held_bytes += (int64_t)size;
