@@ -130,7 +130,7 @@ static void keep_retry_after(struct http_response *response, const char *value, 
         response->retry_after_ms = seconds * 1000;
 }
 
-// One header line of the response. A status line (the final one after 100 Continue) starts afresh.
+// One header line of the response.
 static size_t take_header(char *line, size_t size, size_t count, void *context)
 {
     struct http_response *response = &((struct http_exchange *)context)->response;
@@ -234,10 +234,10 @@ static int set_target(struct http_exchange *exchange, const struct http_origin *
         return err_set(err, ERR_INVALID, "a request path begins with a slash and has no spaces");
     strbuf_add_text(&url, origin->url);
     strbuf_add_text(&url, call->path);
-    if (strbuf_take(&url, &exchange->url, err) < 0)
+    if (strbuf_take(&url, &exchange->url, err) < 0 || copy_text(origin->socket_path, &exchange->socket_path, err) < 0)
         return -1;
     curl_easy_setopt(exchange->easy, CURLOPT_URL, exchange->url);
-    curl_easy_setopt(exchange->easy, CURLOPT_UNIX_SOCKET_PATH, origin->socket_path);
+    curl_easy_setopt(exchange->easy, CURLOPT_UNIX_SOCKET_PATH, exchange->socket_path);
     return origin->authorization ? add_line(exchange, origin->authorization, err) : 0;
 }
 
@@ -376,6 +376,8 @@ int http_exchange_end(struct http_exchange *exchange, CURLcode code, struct err 
         return err_set(err, ERR_IO, "%.100s: the response could not be taken", url);
     if (exchange->response.body.failed)
         return err_set(err, ERR_NO_MEMORY, "%.100s: response", url);
+    if (code == CURLE_COULDNT_CONNECT && exchange->socket_path) // libcurl would name the host of the URL, which is none
+        return err_set(err, ERR_UNAVAILABLE, "unix:%.160s: nobody answers", exchange->socket_path);
     if (code != CURLE_OK)
         return err_set(err, code_of(code), "%.100s: %s", url,
                        exchange->error_text[0] ? exchange->error_text : curl_easy_strerror(code));
@@ -389,6 +391,7 @@ void http_exchange_release(struct http_exchange *exchange)
     http_response_release(&exchange->response);
     curl_slist_free_all(exchange->headers);
     free(exchange->url);
+    free(exchange->socket_path);
     exchange->headers = NULL;
-    exchange->url = NULL;
+    exchange->url = exchange->socket_path = NULL;
 }

@@ -26,7 +26,7 @@ void http_origin_release(struct http_origin *origin);
 struct http_exchange {
     CURL *easy;
     struct curl_slist *headers;
-    char *url;
+    char *url, *socket_path; // of this call; no socket_path: NULL
     struct http_response response;
     size_t response_limit;
     http_body_fn on_body;
