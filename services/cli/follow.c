@@ -16,6 +16,7 @@
 #define LOOK_MS 250         // how often progress is looked at
 #define WAIT_QUIET_MS 20000 // how long one long-poll lasts when nobody watches
 #define PATIENCE_MS 120000  // how long the manager may be away
+#define ANSWER_MS 10000     // how long an answer may take when the time is limited
 #define PATH_SIZE 256
 #define HIDE "\r\033[K"
 
@@ -114,7 +115,8 @@ static int look(struct follow *follow, int64_t wait_ms, struct err *err)
              (long long)wait_ms);
     if (api_job_path(follow->job, suffix, path, sizeof path, err) < 0)
         return -1;
-    int rc = api_call(follow->cli, "GET", path, NULL, NULL, 0, &job, &status, err);
+    int64_t timeout_ms = follow->settings->timeout_ms > 0 ? wait_ms + ANSWER_MS : 0;
+    int rc = api_call(follow->cli, "GET", path, NULL, NULL, timeout_ms, &job, &status, err);
     if (status > 0)
         follow->answered_ms = clock_boot_ms();
     if (rc < 0)
