@@ -75,8 +75,8 @@ int cmd_drain(struct cli *cli)
     char path[PATH_SIZE];
     int64_t worker;
     struct err err;
-    if (parse_i64(cli->argument, 1, INT64_MAX, "WORKER", &worker, &err) < 0)
-        return cli_usage(cli->command, "%s", err.text);
+    if (parse_i64(cli->argument, 1, INT64_MAX, "WORKER", &worker, NULL) < 0)
+        return cli_usage(cli->command, "'%.80s' is no number of a worker: `curfew workers` lists them", cli->argument);
     snprintf(path, sizeof path, "/v1/workers/%lld/drain", (long long)worker);
     if (api_call(cli, "POST", path, undo ? "{\"drain\":false}" : "{\"drain\":true}", NULL, 0, &answer, NULL, &err) < 0)
         return cli_fail(&err);

@@ -1,4 +1,5 @@
 #include "services/cli/cli.h"
+#include "services/cli/print.h"
 #include "services/common/model/states.h"
 
 #include <stdarg.h>
@@ -49,8 +50,10 @@ static int status_of_code(enum err_code code)
 
 int cli_fail(const struct err *err)
 {
+    AUTO_STRBUF struct strbuf clean = STRBUF_INIT; // it may quote what others wrote
+    print_clean(&clean, err->text);
     fflush(stdout);
-    fprintf(stderr, "curfew: %s\n", err->text);
+    fprintf(stderr, "curfew: %s\n", strbuf_text(&clean));
     return status_of_code(err->code);
 }
 

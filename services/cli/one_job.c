@@ -30,6 +30,6 @@ int one_job_do(struct cli *cli, const char *verb, const char *json, const char *
     if (cli->json && answer.root)
         api_print(answer.root);
     else
-        printf("%s %s\n", *id ? id : cli->argument, said);
+        printf("%s %s\n", *id ? id : cli->argument, *api_text(answer.root, "closed_at") ? "is closed" : said);
     return 0;
 }

@@ -103,7 +103,7 @@ TEXTS
     docs/how-to/services.md) echo 'is right' ;;
     docs/how-to/stream.md) printf '%s\n' 'cleanup=none' '"output":{"length":9}' ;;
     docs/how-to/stuck-jobs.md)
-        printf '%s\n' 'no worker' 'state       queued' job.submitted ready 'is being stopped' 'cleanup: none' 'STOP ASKED'
+        printf '%s\n' 'no worker' 'state       queued' job.submitted ready 'is closed' 'cleanup: none' 'STOP ASKED'
         ;;
     docs/how-to/operate.md)
         printf '%s\n' 'gets nothing new' draining 'works again' 'curfew_leaked_services 0' ready ended 127.0.0.1 ended

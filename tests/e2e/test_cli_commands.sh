@@ -50,6 +50,8 @@ test_follow_to_each_outcome() {
     local got=0
     wait $! || got=$?
     [ $got -eq 3 ] || fail "a job that was stopped: $got"
+    status 0 "$curfew" stop "$(head -n 1 "$work/followed")"
+    says 'is closed'
 }
 
 test_wait() {
@@ -333,6 +335,20 @@ test_no_manager() {
     status 6 timeout 30 "$curfew" --server $server submit "$quick"
     says 'trying again'
     status 2 "$curfew" --server nonsense://x list
+    status 6 "$curfew" --server unix:/nowhere/at/all list
+    says 'unix:/nowhere/at/all: nobody answers'
+}
+
+# One that takes connections and never says a word: a wait is over when it should be, and not when calls usually are.
+test_manager_hangs() {
+    local port
+    port=$(free_port)
+    python3 -c 'import socket, sys, time
+s = socket.socket(); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); time.sleep(1000)' "$port" &
+    until_ 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
+    status 6 timeout 25 "$curfew" --server "http://127.0.0.1:$port" wait j1 --timeout 1ms
+    says 'timed out'
+    kill $!
 }
 
 # Follows through a kill -9 of the manager, which the stack starts again.
