@@ -27,15 +27,18 @@ int bundles_touch(struct db *db, const char *hash, struct err *err)
     return touched == 1 ? 0 : err_set(err, ERR_NOT_FOUND, "bundle '%s' is not here", hash);
 }
 
-int bundles_get(struct db *db, const char *hash, struct result *owner, const void **content, size_t *length,
-                struct err *err)
+int bundles_read(struct db *db, const char *hash, struct bundle_piece *piece, struct err *err)
 {
     AUTO_PARAMS struct params params = PARAMS_INIT;
     params_text(&params, hash);
-    if (db_query(db, STATEMENT_BUNDLE_GET, &params, RESULT_BINARY, owner, err) < 0)
+    params_i32(&params, (int32_t)piece->from + 1);
+    params_i32(&params, (int32_t)piece->most);
+    result_release(&piece->owner);
+    if (db_query(db, STATEMENT_BUNDLE_READ, &params, RESULT_BINARY, &piece->owner, err) < 0)
         return -1;
-    if (result_rows(owner) == 0)
+    if (result_rows(&piece->owner) == 0)
         return err_set(err, ERR_NOT_FOUND, "bundle '%s' is not here", hash);
-    *content = result_bytea(owner, 0, 0, length);
-    return result_ok(owner, err);
+    piece->total = (size_t)result_i32(&piece->owner, 0, 0);
+    piece->content = result_bytea(&piece->owner, 0, 1, &piece->length);
+    return result_ok(&piece->owner, err);
 }

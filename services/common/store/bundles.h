@@ -17,6 +17,15 @@ enum bundle_outcome { BUNDLE_CREATED, BUNDLE_EXISTS };
 int bundles_put(struct db *db, const char *hash, const void *content, size_t length, struct err *err) WARN_UNUSED;
 // Whether it is there; when it is, it counts as used now. ERR_NOT_FOUND when not.
 int bundles_touch(struct db *db, const char *hash, struct err *err) WARN_UNUSED;
-// *content points into *owner, which the caller releases. ERR_NOT_FOUND when it is not there.
-int bundles_get(struct db *db, const char *hash, struct result *owner, const void **content, size_t *length,
-                struct err *err) WARN_UNUSED;
+
+// Reads a piece of it, of at most `most` bytes from `from` on; `most` 0: looks how large it is. ERR_NOT_FOUND when it
+// is not there.
+struct bundle_piece {
+    size_t from, most;
+    // what was read
+    size_t total; // bytes of the bundle
+    const void *content;
+    size_t length;       // 0: there is nothing behind `from`
+    struct result owner; // of the content; released by the caller
+};
+int bundles_read(struct db *db, const char *hash, struct bundle_piece *piece, struct err *err) WARN_UNUSED;

@@ -2,7 +2,10 @@
 // whole.
 #include "services/jobmanager/api/handlers.h"
 
+#include "services/common/base/cleanup.h"
+#include "services/common/base/log.h"
 #include "services/common/base/sha256.h"
+#include "services/common/http/stream.h"
 #include "services/common/store/bundles.h"
 #include "services/jobmanager/answer.h"
 #include "services/jobmanager/arguments.h"
@@ -16,6 +19,7 @@
 
 #define HASH_DIGITS 64
 #define TYPE_BUNDLE "application/zstd"
+#define PIECE_BYTES ((size_t)256 << 10) // that are sent at a time
 
 // Storing takes a few times the bundle's size of memory: one at a time.
 static pthread_mutex_t one_upload = PTHREAD_MUTEX_INITIALIZER;
@@ -97,7 +101,7 @@ enum http_handled bundle_put(void *app, struct http_request *request, struct htt
     return bundle ? call_start(&bundle->call, put_run, reply) : HTTP_REPLY;
 }
 
-// ---- HEAD and GET
+// ---- HEAD
 
 static int head_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
@@ -114,19 +118,64 @@ enum http_handled bundle_head(void *app, struct http_request *request, struct ht
     return bundle ? call_start(&bundle->call, head_run, reply) : HTTP_REPLY;
 }
 
+// ---- GET
+
+// A bundle on its way, a piece at a time: many workers may want a large one at once, and some are slow.
+struct sending {
+    struct app *app;
+    struct pool_task task;
+    struct http_stream *stream; // while it waits for a piece
+    char hash[HASH_DIGITS + 1];
+    size_t sent;
+};
+
+static void piece_run(struct pool_task *task, struct db *db)
+{
+    struct sending *sending = CONTAINER_OF(task, struct sending, task);
+    struct http_stream *stream = sending->stream;
+    struct bundle_piece piece = {.from = sending->sent, .most = PIECE_BYTES};
+    struct err err;
+    if (bundles_read(db, sending->hash, &piece, &err) < 0) {
+        if (err.code != ERR_UNAVAILABLE)
+            log_event(LOG_WARN, "a bundle broke off", "bundle", sending->hash, "error", err.text, NULL);
+        http_stream_end(stream, false);
+    } else if (piece.length == 0) {
+        http_stream_end(stream, true);
+    } else {
+        sending->sent += piece.length; // before the next piece may be asked for
+        if (http_stream_write(stream, piece.content, piece.length) == HTTP_STREAM_DEAD)
+            http_stream_end(stream, false);
+    }
+    result_release(&piece.owner);
+}
+
+static void piece_ask(void *context, struct http_stream *stream)
+{
+    struct sending *sending = context;
+    sending->stream = stream;
+    pool_add_admitted(sending->app->pool, &sending->task);
+}
+
+static const struct http_stream_functions sending_functions = {.more = piece_ask, .destroy = free};
+
 static int get_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
     struct bundle_call *bundle = CONTAINER_OF(call, struct bundle_call, call);
-    AUTO_RESULT struct result owner = RESULT_INIT;
-    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
-    const void *content;
-    size_t length;
-    if (bundles_get(db, bundle->hash, &owner, &content, &length, err) < 0)
+    struct bundle_piece none = {0};
+    struct http_stream *stream;
+    int outcome = bundles_read(db, bundle->hash, &none, err);
+    result_release(&none.owner);
+    if (outcome < 0)
         return -1;
-    strbuf_add(&body, content, length);
-    if (strbuf_ok(&body, err) < 0)
+    AUTO_FREE struct sending *sending = calloc(1, sizeof(*sending));
+    if (!sending)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a bundle");
+    *sending = (struct sending){.app = call->app, .task.run = piece_run};
+    memcpy(sending->hash, bundle->hash, HASH_DIGITS);
+    if (http_stream_new(&sending_functions, sending, PIECE_BYTES, &stream, err) < 0)
         return -1;
-    http_reply_bytes(reply, 200, TYPE_BUNDLE, &body);
+    TAKE_PTR(sending);
+    http_reply_stream(reply, 200, TYPE_BUNDLE, stream);
     return 0;
 }
 

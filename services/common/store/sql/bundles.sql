@@ -10,5 +10,6 @@ RETURNING b.xmax = 0
 -- name: bundle_touch
 UPDATE bundle SET last_used_at = clock_timestamp() WHERE hash = $1
 
--- name: bundle_get
-SELECT content FROM bundle WHERE hash = $1
+-- name: bundle_read
+-- Its size, and a piece of it: pieces are read without the rest, since it is not compressed once more.
+SELECT octet_length(content), substring(content FROM $2::integer FOR $3::integer) FROM bundle WHERE hash = $1

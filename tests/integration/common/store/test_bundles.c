@@ -19,15 +19,21 @@ static void test_kept_as_long_as_used(void **state)
     struct db *db = store_db_new(*state);
     struct sweep sweep = {.db = db, .leader = "reaper", .limit = 10, .wakes = &wakes};
     assert_int_equal(leader_acquire(db, "reaper", "me", 60000, &sweep.epoch, &err), LEADER_ACQUIRED);
-    AUTO_RESULT struct result owner = RESULT_INIT;
-    const void *content = NULL;
-    size_t length = 0;
+    struct bundle_piece piece = {.most = 7};
     assert_int_equal(bundles_put(db, HASH_64("a"), "bytes\0more", 10, &err), BUNDLE_CREATED);
     assert_int_equal(bundles_put(db, HASH_64("a"), "bytes\0more", 10, &err), BUNDLE_EXISTS);
     assert_int_equal(bundles_put(db, HASH_64("b"), "", 0, &err), BUNDLE_CREATED);
-    assert_ok(bundles_get(db, HASH_64("a"), &owner, &content, &length, &err), err);
-    assert_int_equal(length, 10);
-    assert_memory_equal(content, "bytes\0more", 10);
+    assert_ok(bundles_read(db, HASH_64("a"), &piece, &err), err);
+    assert_int_equal(piece.total, 10);
+    assert_int_equal(piece.length, 7);
+    assert_memory_equal(piece.content, "bytes\0m", 7);
+    piece.from = 7;
+    assert_ok(bundles_read(db, HASH_64("a"), &piece, &err), err);
+    assert_int_equal(piece.length, 3);
+    assert_memory_equal(piece.content, "ore", 3);
+    piece.from = 10;
+    assert_ok(bundles_read(db, HASH_64("a"), &piece, &err), err);
+    assert_int_equal(piece.length, 0);
     assert_error(bundles_touch(db, HASH_64("c"), &err), err, ERR_NOT_FOUND, "is not here");
     int64_t job = store_submit(db, &(struct store_job){0});
     store_sql(db, "UPDATE job SET bundle = '%s'; UPDATE bundle SET last_used_at = last_used_at - interval '2 h'",
@@ -39,8 +45,8 @@ static void test_kept_as_long_as_used(void **state)
     assert_int_equal(sweep_bundles(&sweep, 3600000, &err), 0);
     store_sql(db, "UPDATE bundle SET last_used_at = last_used_at - interval '2 h'");
     assert_int_equal(sweep_bundles(&sweep, 3600000, &err), 1);
-    result_release(&owner);
-    assert_error(bundles_get(db, HASH_64("a"), &owner, &content, &length, &err), err, ERR_NOT_FOUND, "is not here");
+    assert_error(bundles_read(db, HASH_64("a"), &piece, &err), err, ERR_NOT_FOUND, "is not here");
+    result_release(&piece.owner);
     db_close(db);
 }
 

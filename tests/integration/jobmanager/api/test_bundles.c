@@ -4,9 +4,11 @@
 #include "tests/support/contract.h"
 #include "tests/support/db_test.h"
 #include "tests/support/manager.h"
+#include "tests/support/raw_http.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LARGE ((size_t)8 << 20)
 
@@ -58,6 +60,46 @@ static void what_was_put_is_got(void **state)
     assert_int_equal(transfer(client, "GET", hash, NULL, 0, &response), 200);
     assert_int_equal(response.body.length, LARGE);
     assert_memory_equal(response.body.data, bytes, LARGE);
+    http_client_free(client);
+}
+
+// Bytes of memory that the manager has.
+static size_t manager_memory(struct manager *manager)
+{
+    char path[64];
+    size_t total, resident = 0;
+    snprintf(path, sizeof(path), "/proc/%d/statm", manager_pid(manager));
+    AUTO_FILE FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%zu %zu", &total, &resident), 2);
+    return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+// Many workers that want a large bundle at once, and do not read it: the manager holds a piece for each.
+static void slow_readers_cost_little_memory(void **state)
+{
+    enum { READERS = 12 };
+    struct http_client *client = manager_client(*state);
+    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+    AUTO_FREE char *bytes = malloc(LARGE);
+    char hash[SHA256_HEX_SIZE], request[256];
+    int readers[READERS];
+    struct err err;
+    memset(bytes, 'x', LARGE);
+    assert_ok(sha256_hex(bytes, LARGE, hash, &err), err);
+    assert_int_equal(transfer(client, "PUT", hash, bytes, LARGE, &response), 201);
+    snprintf(request, sizeof(request), "GET /v1/bundles/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", hash);
+    size_t before = manager_memory(*state);
+    for (int i = 0; i < READERS; i++) {
+        AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+        readers[i] = raw_connect((uint16_t)atoi(strrchr(manager_url(*state), ':') + 1));
+        raw_send_text(readers[i], request);
+        assert_true(raw_read_until(readers[i], &out, "\r\n\r\n", 30000));
+        assert_int_equal(raw_status(strbuf_text(&out)), 200);
+    }
+    assert_true(manager_memory(*state) < before + READERS * LARGE / 2);
+    for (int i = 0; i < READERS; i++)
+        close(readers[i]);
     http_client_free(client);
 }
 
@@ -120,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_is_got),
+        cmocka_unit_test(slow_readers_cost_little_memory),
         cmocka_unit_test(another_content_is_refused),
         cmocka_unit_test(the_limits_of_the_settings_are_held),
         cmocka_unit_test(a_job_wants_its_bundle_to_be_there),
