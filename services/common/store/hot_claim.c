@@ -101,7 +101,7 @@ static int ask_candidates(struct batch *batch, struct err *err)
 }
 
 enum candidate_column {
-    CANDIDATE_ORDINAL,
+    CANDIDATE_DEMAND,
     CANDIDATE_JOB,
     CANDIDATE_STAGE,
     CANDIDATE_FIRST,
@@ -113,9 +113,8 @@ enum candidate_column {
     CANDIDATE_NOW,
 };
 
-static void read_candidate(const struct batch *batch, struct result *rows, int row, struct candidate *candidate)
+static void read_candidate(struct result *rows, int row, struct candidate *candidate)
 {
-    size_t queue = (size_t)result_i64(rows, row, CANDIDATE_ORDINAL) - 1;
     *candidate = (struct candidate){
         .job = result_i64(rows, row, CANDIDATE_JOB),
         .stage = (int16_t)result_i32(rows, row, CANDIDATE_STAGE),
@@ -123,7 +122,7 @@ static void read_candidate(const struct batch *batch, struct result *rows, int r
         .count = result_i64(rows, row, CANDIDATE_COUNT),
         .attempt = result_i32(rows, row, CANDIDATE_ATTEMPT),
         .failures = result_i32(rows, row, CANDIDATE_FAILURES),
-        .demand = queue < batch->queues.count ? batch->queues.items[queue].demand : -1,
+        .demand = result_i32(rows, row, CANDIDATE_DEMAND),
         .priority = (int16_t)result_i32(rows, row, CANDIDATE_PRIORITY),
         .rank = result_i64(rows, row, CANDIDATE_RANK),
     };
@@ -148,7 +147,7 @@ static int read_candidates(struct batch *batch, struct err *err)
         struct candidate *candidate = LIST_ADD(batch->arena, &batch->candidates);
         if (!candidate)
             return batch_no_memory(err);
-        read_candidate(batch, rows, row, candidate);
+        read_candidate(rows, row, candidate);
         batch->now_us = result_time_us(rows, row, CANDIDATE_NOW);
     }
     find_heads(batch);

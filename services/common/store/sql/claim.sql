@@ -3,9 +3,9 @@
 -- name: hot_candidates
 -- Arrays: demand, how many slices at most, priority, rank, job. The heads of these queues: everything of a higher priority, then
 -- what has this priority from this rank and job on. With a priority below all others that is all there is.
-SELECT k.ordinal, s.job, s.stage, s.first, s.count, s.attempt, s.failures, s.priority, s.rank, clock_timestamp()
-  FROM unnest($1::integer[], $2::integer[], $3::smallint[], $4::bigint[], $5::bigint[]) WITH ORDINALITY
-       AS k (demand, most, priority, rank, job, ordinal)
+SELECT k.demand, s.job, s.stage, s.first, s.count, s.attempt, s.failures, s.priority, s.rank, clock_timestamp()
+  FROM (SELECT unnest($1::integer[]) AS demand, unnest($2::integer[]) AS most, unnest($3::smallint[]) AS priority,
+               unnest($4::bigint[]) AS rank, unnest($5::bigint[]) AS job) k
  CROSS JOIN LATERAL (SELECT *
                        FROM (SELECT *
                                FROM slice r
@@ -48,7 +48,8 @@ UPDATE slice s
 -- Arrays: job, stage, first, tasks that are cut off its beginning.
 UPDATE slice s
    SET first = s.first + u.cut, count = s.count - u.cut, rank = s.rank + u.cut
-  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[]) AS u (job, stage, first, cut)
+  FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::bigint[]) AS first,
+               unnest($4::bigint[]) AS cut) u
  WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first
 
 -- name: hot_lease_cut

@@ -94,9 +94,10 @@ UPDATE slice s
 INSERT INTO slice (job, stage, first, count, state, attempt, failures, rank, due_at, demand, priority)
 SELECT u.job, u.stage, u.first, u.count, u.state, u.attempt, u.failures, u.rank,
        CASE WHEN u.state = 3 THEN clock_timestamp() + u.delay_ms * interval '1 millisecond' END, u.demand, u.priority
-  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::smallint[], $6::integer[], $7::integer[],
-              $8::bigint[], $9::bigint[], $10::integer[], $11::smallint[])
-       AS u (job, stage, first, count, state, attempt, failures, rank, delay_ms, demand, priority)
+  FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::bigint[]) AS first,
+               unnest($4::bigint[]) AS count, unnest($5::smallint[]) AS state, unnest($6::integer[]) AS attempt,
+               unnest($7::integer[]) AS failures, unnest($8::bigint[]) AS rank, unnest($9::bigint[]) AS delay_ms,
+               unnest($10::integer[]) AS demand, unnest($11::smallint[]) AS priority) u
 
 -- name: hot_stages_update
 -- Arrays: job, stage, and what is added to total, succeeded, failed and cancelled; the rank that is reached.
@@ -104,8 +105,9 @@ UPDATE stage g
    SET total = g.total + u.total, succeeded = g.succeeded + u.succeeded, failed = g.failed + u.failed,
        cancelled = g.cancelled + u.cancelled, open = g.open + u.total - u.succeeded - u.failed - u.cancelled,
        rank = greatest(g.rank, u.rank)
-  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-       AS u (job, stage, total, succeeded, failed, cancelled, rank)
+  FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::bigint[]) AS total,
+               unnest($4::bigint[]) AS succeeded, unnest($5::bigint[]) AS failed, unnest($6::bigint[]) AS cancelled,
+               unnest($7::bigint[]) AS rank) u
  WHERE g.job = u.job AND g.stage = u.stage
 
 -- name: hot_jobs_update
@@ -113,7 +115,8 @@ UPDATE stage g
 UPDATE job
    SET log_bytes = u.log_bytes, event_count = u.event_count,
        started_at = coalesce(job.started_at, time_of(nullif(u.started_us, 0)))
-  FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::bigint[]) AS u (job, log_bytes, event_count, started_us)
+  FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::bigint[]) AS log_bytes, unnest($3::integer[]) AS event_count,
+               unnest($4::bigint[]) AS started_us) u
  WHERE job.id = u.job
 
 -- name: hot_errors

@@ -31,7 +31,8 @@ SELECT job, service, epoch, state, failed, stop_requested_at IS NOT NULL, not_be
 -- Arrays: job, stage, becomes released, becomes closed.
 UPDATE stage
    SET released = released OR u.releases, closed = closed OR u.closes
-  FROM unnest($1::bigint[], $2::smallint[], $3::boolean[], $4::boolean[]) AS u (id, position, releases, closes)
+  FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::smallint[]) AS position, unnest($3::boolean[]) AS releases,
+               unnest($4::boolean[]) AS closes) u
  WHERE stage.job = u.id AND stage.stage = u.position
 
 -- name: settle_cancel
@@ -142,7 +143,8 @@ RETURNING i.worker
 -- Arrays: job, seq, kind, data.
 INSERT INTO event (job, seq, at, kind, data)
 SELECT u.id, u.number, clock_timestamp(), u.kind, u.data
-  FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[]) AS u (id, number, kind, data)
+  FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::integer[]) AS number, unnest($3::text[]) AS kind,
+               unnest($4::text[]) AS data) u
 
 -- name: settle_jobs
 -- Arrays: job, now (microseconds), outcome or -1, reason code, reason message, cleanup, keep until (0: never), phase,
@@ -159,8 +161,8 @@ UPDATE job
        closed_at = CASE WHEN u.closes THEN coalesce(job.closed_at, time_of(u.now_us)) ELSE job.closed_at END,
        attention_at = time_of(nullif(u.attention_us, 0)),
        event_count = u.events
-  FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::text[], $6::smallint[], $7::bigint[],
-              $8::smallint[], $9::bigint[], $10::boolean[], $11::bigint[], $12::integer[])
-       AS u (id, now_us, outcome, reason_code, reason_message, cleanup, keep_until_us, phase, started_us, closes,
-             attention_us, events)
+  FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS now_us, unnest($3::smallint[]) AS outcome,
+               unnest($4::text[]) AS reason_code, unnest($5::text[]) AS reason_message, unnest($6::smallint[]) AS cleanup,
+               unnest($7::bigint[]) AS keep_until_us, unnest($8::smallint[]) AS phase, unnest($9::bigint[]) AS started_us,
+               unnest($10::boolean[]) AS closes, unnest($11::bigint[]) AS attention_us, unnest($12::integer[]) AS events) u
  WHERE job.id = u.id

@@ -39,11 +39,13 @@ SELECT u.id, u.name, u.labels::jsonb, u.priority, u.spec, u.bundle, u.key, u.fin
        u.keep_on_failure_ms, u.timeout_ms, u.max_lifetime_ms, u.services, u.phase, 0, now.at,
        CASE WHEN u.timeout_ms > 0 AND u.phase = 1 THEN now.at + u.timeout_ms * interval '1 millisecond' END, u.events,
        u.namespace, nullif(u.owner, 0), u.traceparent
-  FROM unnest($1::bigint[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::text[],
-              $9::smallint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::smallint[],
-              $15::smallint[], $16::integer[], $17::text[], $18::bigint[], $19::text[])
-       AS u (id, name, labels, priority, spec, bundle, key, fingerprint, autostop_on, linger_ms, keep_on_failure_ms,
-             timeout_ms, max_lifetime_ms, services, phase, events, namespace, owner, traceparent),
+  FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::text[]) AS name, unnest($3::text[]) AS labels,
+               unnest($4::smallint[]) AS priority, unnest($5::text[]) AS spec, unnest($6::text[]) AS bundle,
+               unnest($7::text[]) AS key, unnest($8::text[]) AS fingerprint, unnest($9::smallint[]) AS autostop_on,
+               unnest($10::bigint[]) AS linger_ms, unnest($11::bigint[]) AS keep_on_failure_ms,
+               unnest($12::bigint[]) AS timeout_ms, unnest($13::bigint[]) AS max_lifetime_ms,
+               unnest($14::smallint[]) AS services, unnest($15::smallint[]) AS phase, unnest($16::integer[]) AS events,
+               unnest($17::text[]) AS namespace, unnest($18::bigint[]) AS owner, unnest($19::text[]) AS traceparent) u,
        (SELECT clock_timestamp() AS at) now
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING id
@@ -58,11 +60,12 @@ INSERT INTO stage (job, stage, name, demand, priority, run, from_stage, after_ma
                    backoff_max_ms, max_parallel, total, open, released, rank)
 SELECT u.job, u.stage, u.name, u.demand, u.priority, u.run, nullif(u.from_stage, -1::smallint), u.after_mask, u.fail_job,
        u.retries_max, u.backoff_ms, u.backoff_max_ms, u.max_parallel, u.total, u.total, u.released, u.rank
-  FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::integer[], $5::smallint[], $6::text[], $7::smallint[],
-              $8::bigint[], $9::boolean[], $10::integer[], $11::bigint[], $12::bigint[], $13::integer[], $14::bigint[],
-              $15::boolean[], $16::bigint[])
-       AS u (job, stage, name, demand, priority, run, from_stage, after_mask, fail_job, retries_max, backoff_ms,
-             backoff_max_ms, max_parallel, total, released, rank)
+  FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::text[]) AS name,
+               unnest($4::integer[]) AS demand, unnest($5::smallint[]) AS priority, unnest($6::text[]) AS run,
+               unnest($7::smallint[]) AS from_stage, unnest($8::bigint[]) AS after_mask, unnest($9::boolean[]) AS fail_job,
+               unnest($10::integer[]) AS retries_max, unnest($11::bigint[]) AS backoff_ms,
+               unnest($12::bigint[]) AS backoff_max_ms, unnest($13::integer[]) AS max_parallel,
+               unnest($14::bigint[]) AS total, unnest($15::boolean[]) AS released, unnest($16::bigint[]) AS rank) u
 
 -- name: hot_services_insert
 -- Arrays: job, service, name, demand, run, depends, on_failure, restarts, window, backoff, ready deadline.
