@@ -193,10 +193,18 @@ int cmd_leaks(struct cli *cli)
 
 int cmd_token_list(struct cli *cli)
 {
-    static const struct column columns[] = {
-        {"TOKEN", "id", NULL},      {"NAME", "name", NULL},           {"ROLE", "role", NULL},
-        {"STATE", "state", NULL},   {"NAMESPACE", "namespace", NULL}, {"CREATED", "created_at", NULL},
-        {"BY", "created_by", NULL}, {"EXPIRES", "expires_at", NULL}};
+    static const struct column columns[] = {{"TOKEN", "id", NULL},
+                                            {"NAME", "name", NULL},
+                                            {"ROLE", "role", NULL},
+                                            {"STATE", "state", NULL},
+                                            {"NAMESPACE", "namespace", NULL},
+                                            {"CREATED", "created_at", NULL},
+                                            {"BY", "created_by", NULL},
+                                            {"EXPIRES", "expires_at", NULL},
+                                            {"MAX JOBS", "max_jobs", NULL},
+                                            {"TASKS", "max_tasks", NULL},
+                                            {"SERVICES", "max_services", NULL},
+                                            {"LOG BYTES", "max_log_bytes", NULL}};
     struct listing listing = {
         .member = "tokens", .columns = columns, .column_count = ARRAY_LEN(columns), .paged = true};
     strbuf_add_text(&listing.path, "/v1/tokens?");

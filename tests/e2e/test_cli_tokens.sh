@@ -35,7 +35,7 @@ test_2_roles() {
     made viewer --name dash --role viewer --expires-in 1h
     made worker --name fleet --role worker
     status 0 "$curfew" token list
-    says 'TOKEN' 'dash   viewer  valid' 'boss'
+    says 'TOKEN' 'dash   viewer  valid' 'boss' 'MAX JOBS  TASKS  SERVICES  LOG BYTES'
     status 0 "$curfew" token list -o json
     jq -es 'length == 3 and all(.[]; .token == null) and ([.[] | select(.expires_at)] | length) == 1' "$log" >/dev/null || fail 'not the list'
     status 0 "$curfew" --token-file "$work/viewer" list

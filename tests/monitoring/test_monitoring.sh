@@ -17,12 +17,15 @@ test_every_rule_has_a_test() {
     done < <(sed -n 's/^ *- alert: //p' deploy/prometheus/alerts.yaml)
 }
 
-# served FILE: every metric that the file names is in $work/metrics.
+# served FILE: every metric that the file names is in $work/metrics, with the labels that are asked for.
 served() {
     local name
     while read -r name; do
         grep -q "^${name}[ {]" "$work/metrics" || fail "$1 names $name, which no manager serves"
     done < <(grep -oE '\bcurfew_[a-z0-9_]+' "$1" | sort -u)
+    while IFS='{' read -r name label; do
+        grep -qE "^${name}\{(.*,)?${label}=" "$work/metrics" || fail "$1 asks $name for $label, which it does not have"
+    done < <(grep -oE '\bcurfew_[a-z0-9_]+\{[a-z_]+' "$1" | sort -u)
 }
 
 test_metrics_of_a_manager_that_ran_a_job() {
