@@ -34,7 +34,7 @@ static int setup(void **state)
     other = hot_lane_open(conninfo);
     job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 30}}");
     for (int i = 0; i < SLICES; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "w%d", i);
         workers[i] = hot_worker_new(lane.db, name);
         results[i] = claim(&lane, workers[i]);
