@@ -122,7 +122,9 @@ static const struct api_doc docs[] = {
     {"GET", "/v1/jobs/{id}/services/{name}/why", A_REASON},
     {"PUT",
      "/v1/bundles/{sha256}",
-     "The name is the SHA-256 of the content.",
+     "The name is the SHA-256 of the content. A job that says `bundle: sha256:...` has its files in the directories "
+     "that "
+     "its commands start in.",
      {ZSTD, NULL, "a tar archive, compressed with zstd, 64 MiB at most", false},
      .replies = {REPLY(201, JSON, "it is stored", .type = "Bundle"),
                  REPLY(200, JSON, "it was there already", .type = "Bundle")}},

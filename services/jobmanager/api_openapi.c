@@ -11,10 +11,19 @@
 
 #include <string.h>
 
+// The text as JSON. Of links the words stay: the pages that they lead to are not served.
 static void add_text(struct strbuf *out, const char *member, const char *text)
 {
+    AUTO_STRBUF struct strbuf plain = STRBUF_INIT;
+    for (const char *open, *end; (end = strstr(text, "](")) && (open = memrchr(text, '[', (size_t)(end - text)));
+         text = strchr(end, ')') + 1) {
+        strbuf_add(&plain, text, (size_t)(open - text));
+        strbuf_add(&plain, open + 1, (size_t)(end - open - 1));
+    }
+    strbuf_add_text(&plain, text);
+    out->failed |= plain.failed;
     strbuf_add_text(out, member);
-    strbuf_add_json(out, text, strlen(text));
+    strbuf_add_json(out, strbuf_text(&plain), plain.length);
 }
 
 static char lower(char c)

@@ -244,7 +244,10 @@ static void write_table(const struct spec_table *table, const struct spec_table 
 {
     AUTO_STRBUF struct strbuf required = STRBUF_INIT;
     add_text(out, "", table->schema);
-    strbuf_add_text(out, ":{\"type\":\"object\",\"properties\":{");
+    strbuf_add_text(out, ":{\"type\":\"object\",");
+    if (table == &job_table)
+        add_text(out, "\"description\":", job_spec_of_commands);
+    strbuf_add_text(out, table == &job_table ? ",\"properties\":{" : "\"properties\":{");
     write_rows(table, &required, out);
     if (more)
         write_rows(more, &required, out);

@@ -125,6 +125,18 @@ static void operations_have_names_of_their_own(void **state)
     json_object_put(document);
 }
 
+// Who has the document alone has no pages beside it, and is told what its commands are given.
+static void the_openapi_document_stands_alone(void **state)
+{
+    UNUSED(state);
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    api_write_openapi(&text);
+    assert_null(strstr(strbuf_text(&text), "]("));
+    assert_non_null(strstr(strbuf_text(&text), "\"the job spec\""));
+    assert_non_null(strstr(strbuf_text(&text), "CURFEW_OUTPUT"));
+    assert_non_null(strstr(strbuf_text(&text), "event `end` with a StreamEnd. `Last-Event-ID`"));
+}
+
 static void every_reference_leads_somewhere(void **state)
 {
     UNUSED(state);
@@ -201,6 +213,7 @@ int main(void)
         cmocka_unit_test(the_openapi_document_has_every_route_and_no_other),
         cmocka_unit_test(the_openapi_document_names_the_role_of_every_operation),
         cmocka_unit_test(operations_have_names_of_their_own),
+        cmocka_unit_test(the_openapi_document_stands_alone),
         cmocka_unit_test(every_reference_leads_somewhere),
         cmocka_unit_test(every_json_that_is_got_has_a_tag),
         cmocka_unit_test(every_error_code_is_a_problem_of_its_status),
