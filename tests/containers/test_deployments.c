@@ -139,7 +139,7 @@ static int set_up(void **state)
     engine = containers_engine_start();
     for (int i = 0; i < SYSTEMS; i++) {
         systems[i] = system_start(&(struct system_plan){.engine = engine});
-        snprintf(deployments[i], sizeof deployments[i], "%s", strchr(system_marker(systems[i]), '=') + 1);
+        snprintf(deployments[i], sizeof deployments[i], "%s", system_deployment(systems[i]));
     }
     for (int i = 0; i < SYSTEMS; i++)
         start_job(i);

@@ -133,9 +133,8 @@ static void test_without_a_worker(void **state)
 
 static int set_up(void **state)
 {
-    static const char *const arguments[] = {"--live-restore", NULL};
     UNUSED(state);
-    engine = engine_start(&(struct engine_options){.arguments = arguments, .on_disk = true});
+    engine = containers_engine_start_on_disk();
     curfew = system_start(&(struct system_plan){.engine = engine});
     return 0;
 }
@@ -143,10 +142,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     UNUSED(state);
-    int wrong = system_violations(curfew);
-    system_free(curfew);
-    engine_stop(engine);
-    return wrong;
+    return containers_end(curfew, engine);
 }
 
 int main(void)

@@ -330,17 +330,14 @@ static int set_up(void **state)
     engine = containers_engine_start();
     static const char *const settings[] = {"--image-timeout=15s", NULL};
     curfew = system_start(&(struct system_plan){.engine = engine, .slots = 20, .worker_settings = settings});
-    snprintf(deployment, sizeof deployment, "%s", strchr(system_marker(curfew), '=') + 1);
+    snprintf(deployment, sizeof deployment, "%s", system_deployment(curfew));
     return 0;
 }
 
 static int tear_down(void **state)
 {
     UNUSED(state);
-    int wrong = system_violations(curfew);
-    system_free(curfew);
-    engine_stop(engine);
-    return wrong;
+    return containers_end(curfew, engine);
 }
 
 int main(void)

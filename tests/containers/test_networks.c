@@ -26,22 +26,17 @@
 static struct engine *engine;
 static struct system *curfew;
 
-static const char *deployment(void)
-{
-    return strchr(system_marker(curfew), '=') + 1;
-}
-
 // As engines do for two that ask at the same moment.
 static void make_network(struct http_client *client, const char *job)
 {
     AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
     char name[ENGINE_NAME_SIZE], body[1024];
     struct err err;
-    engine_network_name(deployment(), job, name);
+    engine_network_name(system_deployment(curfew), job, name);
     int length = snprintf(body, sizeof body,
                           "{\"Name\":\"%.300s\",\"CheckDuplicate\":false,\"Driver\":\"bridge\",\"Labels\":{"
                           "\"" ENGINE_LABEL_DEPLOYMENT "\":\"%.60s\",\"" ENGINE_LABEL_JOB "\":\"%s\"}}",
-                          name, deployment(), job);
+                          name, system_deployment(curfew), job);
     assert_ok(http_post(client, "/networks/create", body, (size_t)length, &response, &err), err);
     assert_int_equal(response.status, 201);
 }
@@ -125,7 +120,7 @@ static void test_a_stranger_joins(void **state)
     UNUSED(state);
     system_submit(curfew, id, SPEC);
     expect_one_network(id);
-    engine_network_name(deployment(), id, network);
+    engine_network_name(system_deployment(curfew), id, network);
     free(engine_docker_ok(engine, "run", "-d", "--init", "--name=stranger", "--net", network, ENGINE_IMAGE, "sleep",
                           "600", NULL));
     finish(id);
@@ -149,10 +144,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     UNUSED(state);
-    int wrong = system_violations(curfew);
-    system_free(curfew);
-    engine_stop(engine);
-    return wrong;
+    return containers_end(curfew, engine);
 }
 
 int main(void)

@@ -12,7 +12,7 @@
 #include "services/common/db/db.h"
 #include "services/common/model/engine_labels.h"
 #include "services/common/model/states.h"
-#include "tests/support/engine.h"
+#include "tests/support/containers.h"
 #include "tests/support/process.h"
 #include "tests/support/store_db.h"
 #include "tests/support/system_calls.h"
@@ -353,18 +353,17 @@ static void test_what_nobody_wants_goes_and_nothing_else(void **state)
 
 static int set_up(void **state)
 {
-    static const char *const arguments[] = {"--live-restore", NULL};
     UNUSED(state);
     const char *wish = getenv("SEED");
     seed = wish ? (unsigned)strtoul(wish, NULL, 10) : (unsigned)clock_wall_us();
     print_message("SEED=%u\n", seed);
-    engine = engine_start(&(struct engine_options){.arguments = arguments});
+    engine = containers_engine_start();
     curfew = system_start(&(struct system_plan){.managers = 2, .workers = -1, .reapers = -1});
     db = store_db_again(system_conninfo(curfew));
     worker = store_worker(db, "worker");
     store_sql(db, "UPDATE worker SET lease_until = clock_timestamp() + interval '1 day'");
     snprintf(with_deployment, sizeof with_deployment, "--label=" ENGINE_LABEL_DEPLOYMENT "=%s",
-             strchr(system_marker(curfew), '=') + 1);
+             system_deployment(curfew));
     for (size_t i = 0; i < REAPERS; i++)
         start_reaper(i);
     return 0;

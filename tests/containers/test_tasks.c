@@ -231,10 +231,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     UNUSED(state);
-    int wrong = system_violations(curfew);
-    system_free(curfew);
-    engine_stop(engine);
-    return wrong;
+    return containers_end(curfew, engine);
 }
 
 int main(void)

@@ -115,7 +115,7 @@ static void print_networks(struct engine *engine, const char *label)
 int containers_check_end(struct engine *engine, struct system *system)
 {
     char label[128];
-    snprintf(label, sizeof label, ENGINE_LABEL_DEPLOYMENT "=%s", strchr(system_marker(system), '=') + 1);
+    snprintf(label, sizeof label, ENGINE_LABEL_DEPLOYMENT "=%s", system_deployment(system));
     int left = engine_wait_none(engine, label, CONTAINERS_SWEEP_MS);
     if (left > 0) {
         fprintf(stderr, "faults: %d containers, networks and volumes of ours are left\n", left);

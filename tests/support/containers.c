@@ -10,10 +10,24 @@
 
 #define WAIT_MS 60000
 
+static const char *const outlive[] = {"--live-restore", NULL};
+
 struct engine *containers_engine_start(void)
 {
-    static const char *const arguments[] = {"--live-restore", NULL};
-    return engine_start(&(struct engine_options){.arguments = arguments});
+    return engine_start(&(struct engine_options){.arguments = outlive});
+}
+
+struct engine *containers_engine_start_on_disk(void)
+{
+    return engine_start(&(struct engine_options){.arguments = outlive, .on_disk = true});
+}
+
+int containers_end(struct system *system, struct engine *engine)
+{
+    int wrong = system_violations(system);
+    system_free(system);
+    engine_stop(engine);
+    return wrong;
 }
 
 static char *list(struct engine *engine, const char *job, const char *service)

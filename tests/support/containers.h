@@ -12,6 +12,10 @@
 
 // An engine whose containers outlive a dockerd that is killed. Call it before anything else is started.
 struct engine *containers_engine_start(void);
+// The same with its data on disk, where the test can change it: below "data" beside the socket.
+struct engine *containers_engine_start_on_disk(void);
+// Ends both. Returns how many violations of the system there were, for a group's teardown.
+int containers_end(struct system *system, struct engine *engine);
 
 // The ids of what runs now for this service ("" or NULL: for tasks) of the job, "\n" behind each, in a fixed order.
 // Free with free().

@@ -330,6 +330,11 @@ const char *system_marker(const struct system *system)
     return system->marker;
 }
 
+const char *system_deployment(const struct system *system)
+{
+    return strchr(system_marker(system), '=') + 1;
+}
+
 static struct member *member_of(const struct system *system, enum system_part part, int index)
 {
     if (index < 0 || index >= system->count[part])

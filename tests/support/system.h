@@ -54,6 +54,7 @@ const char *system_program_url(const struct system *system, int manager);
 struct http_client *system_client(const struct system *system, int manager);
 // "NAME=VALUE" for tests/support/oracle.h: finds whatever runs for any job of this system.
 const char *system_marker(const struct system *system);
+const char *system_deployment(const struct system *system); // the name of its installation
 
 // ---- programs
 
