@@ -34,7 +34,8 @@ struct lanes {
     pthread_mutex_t mutex; // guards the queue and the stats
     pthread_cond_t filled, gathered;
     struct lane_entry *first, *last;
-    size_t urgent;  // entries in the queue that are not patient
+    size_t submits; // entries in the queue that are submissions
+    size_t urgent;  // those that are not patient
     size_t awaited; // so many entries a lane waits for, or waited; 0: none ever has
     bool stopping;
     struct lanes_stats stats;
@@ -44,18 +45,26 @@ struct lanes {
 
 // ---- the queue
 
+// Submissions never take the room of workers, whose calls are their heartbeats, nor the other way around.
+static bool is_full(const struct lanes *lanes, const struct lane_entry *entry)
+{
+    size_t works = (size_t)lanes->stats.queued - lanes->submits;
+    return (entry->submit ? lanes->submits : works) >= lanes->settings.queue_max;
+}
+
 int lanes_add(struct lanes *lanes, struct lane_entry *entry, struct err *err)
 {
     entry->next = NULL;
     entry->queued_ms = clock_boot_ms();
     pthread_mutex_lock(&lanes->mutex);
-    bool full = (size_t)lanes->stats.queued >= lanes->settings.queue_max;
+    bool full = is_full(lanes, entry);
     if (full) {
         lanes->stats.refused++;
     } else {
         *(lanes->last ? &lanes->last->next : &lanes->first) = entry;
         lanes->last = entry;
         lanes->stats.queued++;
+        lanes->submits += entry->submit != NULL;
         lanes->urgent += !entry->patient;
     }
     // Within the lock: once the entry is done the lanes may be freed.
@@ -102,6 +111,7 @@ static bool batch_take(struct lane *lane)
     } while (!lanes->first && !lanes->stopping);
     while (lanes->first && lane->batch_count < lanes->settings.batch_max) {
         lane->batch[lane->batch_count++] = lanes->first;
+        lanes->submits -= lanes->first->submit != NULL;
         lanes->urgent -= !lanes->first->patient;
         lanes->first = lanes->first->next;
     }

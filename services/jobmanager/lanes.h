@@ -32,9 +32,9 @@ struct lane_entry {
 struct lanes_settings {
     const char *database_url;
     int count;
-    size_t batch_max, queue_max;
-    int64_t patience_ms; // how long the queue waits when all in it are patient
-    int64_t wait_max_ms; // in the queue; then it fails as unavailable
+    size_t batch_max, queue_max; // queue_max: of submissions, and as many calls of workers
+    int64_t patience_ms;         // how long the queue waits when all in it are patient
+    int64_t wait_max_ms;         // in the queue; then it fails as unavailable
     struct hot_settings hot;
     uint64_t (*mark)(void *context);
     void (*deliver)(void *context, const struct wakes *wakes); // after a commit

@@ -31,7 +31,7 @@ static const struct config_setting settings[] = {
     {"lane-batch", CONFIG_INTEGER, AT(lane_batch), "512", 1, 10000, false,
      "Most requests in one transaction of a lane."},
     {"queue-limit", CONFIG_INTEGER, AT(queue_limit), "20000", 1, 1000000, false,
-     "Requests that wait for a lane or the pool; above it 503 with Retry-After."},
+     "Submissions that wait for a lane, as many calls of workers, and as many others; above it 503 with Retry-After."},
     {"queue-wait", CONFIG_DURATION, AT(queue_wait_ms), "10s", 100, 600000, false,
      "How long a request waits for a lane or the pool at most; then 503."},
     {"worker-lease", CONFIG_DURATION, AT(worker_lease_ms), "30s", 1000, 3600000, false,
