@@ -2,15 +2,13 @@
 #pragma once
 
 #include "services/common/base/err.h"
+#include "services/common/base/version.h"
 #include "services/common/http/client.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
-#ifndef CURFEW_VERSION
-#define CURFEW_VERSION "0.1.0"
-#endif
 #define DEFAULT_SERVER "http://127.0.0.1:19001"
 
 // The exit status; exit_statuses says what each means. An outcome's status comes from the job's state, never from a

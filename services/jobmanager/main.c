@@ -65,7 +65,6 @@ int main(int argc, char **argv)
         return usage(err.text);
     if (!command)
         return usage("a command is missing");
-    log_init("curfew-jobmanager", settings.log_level, settings.log_format);
     if (db_password_use(settings.database_password, &err) < 0)
         return usage(err.text);
     return command->run(&settings);

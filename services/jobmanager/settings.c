@@ -70,8 +70,8 @@ static const struct config_setting settings[] = {
     {"wait-database", CONFIG_DURATION, AT(wait_database_ms), "30s", 0, 3600000, false,
      "How long the start waits for the database."},
     {"spool-dir", CONFIG_TEXT, AT(spool_directory), "/tmp", 0, 0, false, "Directory for bundles while they arrive."},
-    {"log-level", CONFIG_TEXT, AT(log_level_name), "info", 0, 0, false, "error, warn, info or debug."},
-    {"log-format", CONFIG_TEXT, AT(log_format_name), "text", 0, 0, false, "text (key=value) or json."},
+    {"log-level", CONFIG_TEXT, AT(log_level), "info", 0, 0, false, "error, warn, info or debug."},
+    {"log-format", CONFIG_TEXT, AT(log_format), "text", 0, 0, false, "text (key=value) or json."},
 };
 
 const struct config_table settings_table = {
@@ -120,18 +120,6 @@ static int listen_parse(struct settings *out, struct err *err)
     return 0;
 }
 
-static int log_parse(struct settings *out, struct err *err)
-{
-    if (log_level_parse(out->log_level_name, &out->log_level) < 0)
-        return err_set(err, ERR_INVALID, "setting log-level: '%s' is not error, warn, info or debug",
-                       out->log_level_name);
-    bool json = strcmp(out->log_format_name, "json") == 0;
-    if (!json && strcmp(out->log_format_name, "text") != 0)
-        return err_set(err, ERR_INVALID, "setting log-format: '%s' is not text or json", out->log_format_name);
-    out->log_format = json ? LOG_JSON : LOG_KEY_VALUE;
-    return 0;
-}
-
 // A worker must have ended its tasks before its lease is over for everybody else.
 static int lease_check(const struct settings *out, struct err *err)
 {
@@ -154,7 +142,8 @@ int settings_load(int argc, char **argv, struct settings *out, struct err *err)
     int outcome = config_load(&settings_table, argc, argv, out, NULL, err);
     if (outcome != 0)
         return outcome;
-    if (listen_parse(out, err) < 0 || log_parse(out, err) < 0 || lease_check(out, err) < 0 || tls_check(out, err) < 0)
+    if (listen_parse(out, err) < 0 || log_setup("curfew-jobmanager", out->log_level, out->log_format, err) < 0 ||
+        lease_check(out, err) < 0 || tls_check(out, err) < 0)
         return -1;
     return 0;
 }

@@ -65,7 +65,6 @@ static void the_defaults_hold_together(void **state)
     assert_string_equal(settings.listen, "127.0.0.1:19001");
     assert_int_equal(settings.worker_lease_ms, 30000);
     assert_int_equal(settings.poll_ms, 5000);
-    assert_int_equal(settings.log_format, LOG_JSON);
     assert_null(settings.token);
 }
 
