@@ -7,6 +7,7 @@
 #include "services/common/base/loop.h"
 #include "services/common/base/macros.h"
 #include "services/common/http/client.h"
+#include "services/common/http/target.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -79,11 +80,15 @@ static void set_argv(char **argv, size_t capacity, char *const *words)
     argv[count] = NULL;
 }
 
-static void compose_commands(struct guard *guard)
+static int compose_commands(struct guard *guard, struct err *err)
 {
     const struct stack_paths *paths = guard->paths;
+    AUTO_STRBUF struct strbuf host = STRBUF_INIT;
     char number[16];
-    char *database = text(guard, 3, "--database-url=postgresql:///postgres?host=", paths->sockets, "&user=curfew");
+    http_escape(&host, paths->sockets); // its directory may have any name
+    if (strbuf_ok(&host, err) < 0)
+        return -1;
+    char *database = text(guard, 3, "--database-url=postgresql:///postgres?host=", strbuf_text(&host), "&user=curfew");
     char *postgres[] = {text(guard, 4, "", guard->postgres.server, ""),
                         "-D",
                         text(guard, 5, "", paths->cluster, ""),
@@ -115,6 +120,7 @@ static void compose_commands(struct guard *guard)
     set_argv(guard->argv[STACK_REAPER], 16, reaper);
     set_argv(guard->argv[STACK_WORKER], 16, worker);
     set_argv(guard->migrate_argv, 4, migrate);
+    return 0;
 }
 
 static void init_programs(struct guard *guard)
@@ -236,8 +242,7 @@ static int learn_port(struct guard *guard, struct err *err)
         poll(NULL, 0, LOOK_EVERY_MS);
     }
     snprintf(guard->url, sizeof guard->url, "http://127.0.0.1:%d", guard->port);
-    compose_commands(guard);
-    return 0;
+    return compose_commands(guard, err);
 }
 
 static int forget_port(struct guard *guard, struct err *err)
@@ -250,9 +255,9 @@ static int forget_port(struct guard *guard, struct err *err)
 static int start_all(struct guard *guard, struct err *err)
 {
     if (stack_postgres_find(&guard->postgres, err) < 0 || find_programs(guard, err) < 0 ||
-        stack_postgres_prepare(&guard->postgres, guard->paths, err) < 0 || forget_port(guard, err) < 0)
+        stack_postgres_prepare(&guard->postgres, guard->paths, err) < 0 || forget_port(guard, err) < 0 ||
+        compose_commands(guard, err) < 0)
         return -1;
-    compose_commands(guard);
     init_programs(guard);
     if (start(guard, STACK_POSTGRES, err) < 0 || migrate(guard, err) < 0)
         return -1;

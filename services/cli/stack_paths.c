@@ -39,6 +39,9 @@ int stack_paths_init(struct stack_paths *paths, const char *directory, struct er
     snprintf(paths->server_file, sizeof paths->server_file, "%s/run/server", paths->directory);
     snprintf(paths->guard_file, sizeof paths->guard_file, "%s/run/guard", paths->directory);
     snprintf(paths->lock_file, sizeof paths->lock_file, "%s/run/lock", paths->directory);
+    if (strchr(paths->directory, ','))
+        return err_set(err, ERR_INVALID, "directory '%.120s' has a comma, where PostgreSQL would cut its socket's path",
+                       paths->directory);
     size_t room = sizeof((struct sockaddr_un *)NULL)->sun_path;
     if (strlen(paths->sockets) + sizeof SOCKET_NAME > room)
         return err_set(err, ERR_INVALID, "directory '%.120s' is too long: a socket in it may have %zu bytes",

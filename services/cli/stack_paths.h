@@ -13,7 +13,7 @@ struct stack_paths {
     char server_file[PATH_MAX], guard_file[PATH_MAX], lock_file[PATH_MAX];
 };
 
-// ERR_INVALID when a socket in there would have too long a name.
+// ERR_INVALID when a socket in there would have too long a name, or one with a comma.
 int stack_paths_init(struct stack_paths *paths, const char *directory, struct err *err) WARN_UNUSED;
 
 // A process that is named by its id, start time and boot, so that a successor of the same id is not taken for it.

@@ -164,13 +164,14 @@ test_run() {
 }
 
 test_run_in_a_directory() {
-    status 0 "$curfew" run --dir "$work/kept" docs/examples/lengths/job.yaml
-    [ -d "$work/kept/pg" ] || fail "the directory is gone"
-    nothing_runs_in "$work/kept" || fail "something is left: $(processes_of "$work")"
+    local directory="$work/k&pt 100%41 ä" # as people name them
+    status 0 "$curfew" run --dir "$directory" docs/examples/lengths/job.yaml
+    [ -d "$directory/pg" ] || fail "the directory is gone"
+    nothing_runs_in "$directory" || fail "something is left: $(processes_of "$work")"
     # On a stack that is up it leaves that as it is.
-    status 0 "$curfew" up --dir "$work/kept"
-    status 0 "$curfew" run --dir "$work/kept" docs/examples/lengths/job.yaml
-    status 0 "$curfew" down --dir "$work/kept"
+    status 0 "$curfew" up --dir "$directory"
+    status 0 "$curfew" run --dir "$directory" docs/examples/lengths/job.yaml
+    status 0 "$curfew" down --dir "$directory"
     says ended
 }
 

@@ -46,6 +46,7 @@ static void test_too_long(void **state)
     directory[87] = '\0';
     assert_error(stack_paths_init(&paths, directory, &err), err, ERR_INVALID, "too long");
     assert_error(stack_paths_init(&paths, "", &err), err, ERR_INVALID, "is empty");
+    assert_error(stack_paths_init(&paths, "/a,b", &err), err, ERR_INVALID, "has a comma");
 }
 
 static void test_process(void **state)
