@@ -24,6 +24,8 @@ struct manager {
     char listen[64], port_file[256], url[64];
 };
 
+const char *const manager_patient[] = {"--worker-lease=10m", "--worker-fence=5m", "--worker-poll=30s", NULL};
+
 static bool port_known(void *context)
 {
     struct manager *manager = context;

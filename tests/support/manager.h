@@ -14,6 +14,10 @@ struct manager;
 
 // Starts `curfew-jobmanager serve` and waits until it listens. `extra`: more settings, ended by NULL; may be NULL.
 struct manager *manager_start(const char *conninfo, const char *const extra[]);
+// Settings with which a poll waits for as long as MANAGER_POLL_MS, and a job's watcher looks again by itself as rarely:
+// who is answered in a small part of that was woken, on any machine.
+extern const char *const manager_patient[];
+#define MANAGER_POLL_MS 30000
 void manager_free(struct manager *manager); // SIGTERM unless it has ended; it must end with 0. Takes NULL
 DEFINE_CLEANUP(struct manager *, manager_free);
 #define AUTO_MANAGER CLEANUP(cleanup_manager_free)

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define WAIT_MS 60000
+
 struct replicas {
     struct manager *a, *b;
 };
@@ -17,8 +19,8 @@ static int setup(void **state)
     static struct replicas replicas;
     db_test_start(state);
     const char *database = pg_database_new(test_pg);
-    replicas.a = manager_start(database, NULL);
-    replicas.b = manager_start(database, NULL);
+    replicas.a = manager_start(database, manager_patient);
+    replicas.b = manager_start(database, manager_patient);
     *state = &replicas;
     return 0;
 }
@@ -43,7 +45,7 @@ struct waiting {
 static void *poll_main(void *context)
 {
     struct waiting *waiting = context;
-    waiting->status = fake_worker_poll(&waiting->worker, 5000, 1, &waiting->reply);
+    waiting->status = fake_worker_poll(&waiting->worker, MANAGER_POLL_MS, 1, &waiting->reply);
     waiting->answered_ms = clock_boot_ms();
     return NULL;
 }
@@ -72,7 +74,7 @@ static bool metric_is(void *context)
 static void metric_wait(struct manager *manager, const char *line)
 {
     struct metric metric = {manager_client(manager), line};
-    assert_true(wait_until(metric_is, &metric, 10000));
+    assert_true(wait_until(metric_is, &metric, WAIT_MS));
     http_client_free(metric.client);
 }
 
@@ -80,7 +82,7 @@ static void a_poll_is_woken_by_the_other_replica(void **state)
 {
     struct replicas *replicas = *state;
     struct waiting waiting = {0};
-    int64_t best_ms = 5000;
+    int64_t best_ms = MANAGER_POLL_MS;
     fake_worker_init(&waiting.worker, replicas->b, "w1");
     for (int i = 0; i < 5; i++) {
         pthread_t thread;
@@ -95,7 +97,7 @@ static void a_poll_is_woken_by_the_other_replica(void **state)
         fake_worker_obey(&waiting.worker, waiting.reply);
         json_object_put(waiting.reply);
     }
-    assert_true(best_ms < 200);
+    assert_true(best_ms < MANAGER_POLL_MS / 20); // the best of five: the machine may be busy
     fake_worker_release(&waiting.worker);
 }
 
@@ -107,15 +109,15 @@ static void who_waits_for_a_job_is_woken_by_the_other_replica(void **state)
     pthread_t thread;
     fake_worker_init(&worker, replicas->b, "w2");
     AUTO_FREE char *id = manager_submit(replicas->a, "{\"name\":\"one\",\"command\":[\"true\"]}");
-    snprintf(waiting.path, sizeof(waiting.path), "/v1/jobs/%s?wait=closed&timeout=20s", id);
+    snprintf(waiting.path, sizeof(waiting.path), "/v1/jobs/%s?wait=closed&timeout=60s", id);
     pthread_create(&thread, NULL, wait_main, &waiting);
     metric_wait(replicas->a, "\ncurfew_watches 1\n");
-    assert_true(fake_worker_until(&worker, replicas->b, id, "succeeded", "none", 10000));
+    assert_true(fake_worker_until(&worker, replicas->b, id, "succeeded", "none", WAIT_MS));
     int64_t closed_ms = clock_boot_ms();
     pthread_join(thread, NULL);
     assert_int_equal(waiting.status, 200);
     assert_string_equal(json_text_at(waiting.reply, "/outcome"), "succeeded");
-    assert_true(waiting.answered_ms - closed_ms < 2000);
+    assert_true(waiting.answered_ms - closed_ms < MANAGER_POLL_MS / 2);
     json_object_put(waiting.reply);
     http_client_free(waiting.client);
     fake_worker_release(&worker);
@@ -136,7 +138,7 @@ static void a_stop_at_one_reaches_a_worker_at_the_other(void **state)
     int64_t begin_ms = clock_boot_ms();
     assert_int_equal(manager_call(replicas->a, "POST", path, NULL, NULL), 200);
     pthread_join(thread, NULL);
-    assert_true(waiting.answered_ms - begin_ms < 3000);
+    assert_true(waiting.answered_ms - begin_ms < MANAGER_POLL_MS / 2);
     assert_int_equal(json_length_at(waiting.reply, "/cancel"), 1);
     waiting.worker.holds_tasks = false;
     fake_worker_obey(&waiting.worker, waiting.reply);

@@ -13,14 +13,12 @@
 #include <unistd.h>
 
 #define WAIT_MS 60000
-#define POLL_MS 30000 // a poll that waits so long was woken when it ends much earlier, on any machine
 
 #define ONE_TASK "{\"name\":\"one\",\"command\":[\"true\"]}"
 
 static int setup(void **state)
 {
-    static const char *const patience[] = {"--worker-lease=10m", "--worker-fence=5m", "--worker-poll=30s", NULL};
-    *state = manager_start(pg_database_new(test_pg), patience);
+    *state = manager_start(pg_database_new(test_pg), manager_patient);
     return 0;
 }
 
@@ -133,8 +131,8 @@ static void wait_until_parked(struct manager *manager, int count)
 static void a_parked_poll_is_woken_at_once(void **state)
 {
     struct manager *manager = *state;
-    struct waiting waiting = {.wait_ms = POLL_MS};
-    int64_t best_ms = POLL_MS;
+    struct waiting waiting = {.wait_ms = MANAGER_POLL_MS};
+    int64_t best_ms = MANAGER_POLL_MS;
     fake_worker_init(&waiting.worker, manager, "w3");
     for (int i = 0; i < 5; i++) {
         pthread_t thread;
@@ -151,7 +149,7 @@ static void a_parked_poll_is_woken_at_once(void **state)
         fake_worker_obey(&waiting.worker, waiting.reply);
         json_object_put(waiting.reply);
     }
-    assert_true(best_ms < POLL_MS / 20); // the best of five: the machine may be busy
+    assert_true(best_ms < MANAGER_POLL_MS / 20); // the best of five: the machine may be busy
     fake_worker_release(&waiting.worker);
 }
 
@@ -196,7 +194,7 @@ static void just_one_of_many_is_woken(void **state)
     for (int i = 0; i < COUNT; i++) {
         char name[16];
         snprintf(name, sizeof(name), "herd%d", i);
-        waiting[i] = (struct waiting){.wait_ms = POLL_MS};
+        waiting[i] = (struct waiting){.wait_ms = MANAGER_POLL_MS};
         fake_worker_init(&waiting[i].worker, manager, name);
         pthread_create(&threads[i], NULL, wait_main, &waiting[i]);
     }
@@ -223,7 +221,7 @@ static void just_one_of_many_is_woken(void **state)
 static void a_newer_poll_ends_the_older(void **state)
 {
     struct manager *manager = *state;
-    struct waiting older = {.wait_ms = POLL_MS};
+    struct waiting older = {.wait_ms = MANAGER_POLL_MS};
     AUTO_JSON_OBJECT struct json_object *reply = NULL;
     pthread_t thread;
     fake_worker_init(&older.worker, manager, "w5");
@@ -235,7 +233,7 @@ static void a_newer_poll_ends_the_older(void **state)
     assert_int_equal(fake_worker_poll(&newer, 100, 1, &reply), 200);
     pthread_join(thread, NULL);
     assert_int_equal(older.status, 200);
-    assert_true(older.answered_ms - begin_ms < POLL_MS / 2);
+    assert_true(older.answered_ms - begin_ms < MANAGER_POLL_MS / 2);
     json_object_put(older.reply);
     fake_worker_release(&newer);
     fake_worker_release(&older.worker);
