@@ -25,8 +25,7 @@ struct lane {
     struct submit_operation **submits;
     struct work_operation **works;
     size_t batch_count, submit_count, work_count;
-    struct gather gather; // since its last transaction
-    bool was_down;        // so that the log says it once
+    bool was_down; // so that the log says it once
 };
 
 struct lanes {
@@ -34,9 +33,10 @@ struct lanes {
     pthread_mutex_t mutex; // guards the queue and the stats
     pthread_cond_t filled, gathered;
     struct lane_entry *first, *last;
-    size_t submits; // entries in the queue that are submissions
-    size_t urgent;  // those that are not patient
-    size_t awaited; // so many entries a lane waits for, or waited; 0: none ever has
+    size_t submits;       // entries in the queue that are submissions
+    size_t urgent;        // those that are not patient
+    struct gather gather; // since the last transaction of any lane
+    size_t awaited;       // so many entries a lane waits for, or waited; 0: none ever has
     bool stopping;
     struct lanes_stats stats;
     struct lane *lanes;
@@ -87,14 +87,13 @@ static void queue_wait(struct lanes *lanes)
     }
 }
 
-// With the lock held: waits for those whom the lane has just answered. Another lane may take the queue meanwhile.
-static void queue_gather(struct lane *lane)
+// With the lock held: waits for those who have just been answered. Another lane may take the queue meanwhile.
+static void queue_gather(struct lanes *lanes)
 {
-    struct lanes *lanes = lane->lanes;
     int64_t left_us;
     while (lanes->first && !lanes->stopping &&
-           (left_us = gather_left_us(&lane->gather, (size_t)lanes->stats.queued, clock_boot_us())) > 0) {
-        lanes->awaited = lane->gather.expected;
+           (left_us = gather_left_us(&lanes->gather, (size_t)lanes->stats.queued, clock_boot_us())) > 0) {
+        lanes->awaited = lanes->gather.expected;
         condition_wait_us(&lanes->gathered, &lanes->mutex, left_us);
     }
 }
@@ -107,7 +106,7 @@ static bool batch_take(struct lane *lane)
     pthread_mutex_lock(&lanes->mutex);
     do {
         queue_wait(lanes);
-        queue_gather(lane);
+        queue_gather(lanes);
     } while (!lanes->first && !lanes->stopping);
     while (lanes->first && lane->batch_count < lanes->settings.batch_max) {
         lane->batch[lane->batch_count++] = lanes->first;
@@ -164,8 +163,8 @@ static void outcome_note(struct lane *lane, int64_t began_us, int outcome, const
 {
     struct lanes *lanes = lane->lanes;
     pthread_mutex_lock(&lanes->mutex);
-    lane->gather = gather_after(began_us, clock_boot_us(), lane->batch_count, (size_t)lanes->stats.queued);
-    lane->gather.expected = MIN(lane->gather.expected, lanes->settings.batch_max);
+    lanes->gather = gather_after(began_us, clock_boot_us(), lane->batch_count, (size_t)lanes->stats.queued);
+    lanes->gather.expected = MIN(lanes->gather.expected, lanes->settings.batch_max);
     lanes->stats.transactions++;
     lanes->stats.operations += (int64_t)lane->batch_count;
     lanes->stats.failures += outcome < 0;
@@ -178,11 +177,29 @@ static void outcome_note(struct lane *lane, int64_t began_us, int outcome, const
     lane->was_down = outcome < 0 && err->code == ERR_UNAVAILABLE;
 }
 
+// Whoever waits for the tasks of a submission is served by the same transaction, not by one after it.
+static void batch_invite(struct lane *lane)
+{
+    const struct lanes_settings *settings = &lane->lanes->settings;
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    for (size_t i = 0; settings->invite && i < lane->batch_count; i++)
+        if (lane->batch[i]->submit)
+            hot_foresee(lane->hot, lane->batch[i]->submit, &wakes);
+    if (wakes.count == 0)
+        return;
+    struct lane_entry **guests = lane->batch + lane->batch_count;
+    size_t count = settings->invite(settings->context, &wakes, guests, settings->batch_max - lane->batch_count);
+    for (size_t i = 0; i < count; i++)
+        guests[i]->queued_ms = clock_boot_ms();
+    lane->batch_count += count;
+}
+
 static void batch_run(struct lane *lane)
 {
     struct lanes *lanes = lane->lanes;
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
     struct err err = {0};
+    batch_invite(lane);
     batch_sort(lane, lanes->settings.mark(lanes->settings.context));
     if (!lane->batch_count)
         return;

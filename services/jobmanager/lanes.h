@@ -37,6 +37,9 @@ struct lanes_settings {
     int64_t wait_max_ms;         // in the queue; then it fails as unavailable
     struct hot_settings hot;
     uint64_t (*mark)(void *context);
+    // Polls that wait for what a batch will release, to share its transaction: takes at most `room` of them and returns
+    // how many. On the lane's thread. NULL: none.
+    size_t (*invite)(void *context, const struct wakes *wakes, struct lane_entry **out, size_t room);
     void (*deliver)(void *context, const struct wakes *wakes); // after a commit
     void *context;
 };

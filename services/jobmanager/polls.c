@@ -100,7 +100,7 @@ static void unpark(struct polls *polls, struct parked_poll *poll, enum poll_end 
     links_drop(poll);
     poll->parked = false;
     poll->end = end;
-    poll->next_ended = NULL;
+    poll->next_taken = NULL;
     atomic_fetch_sub(&polls->count, 1);
 }
 
@@ -223,24 +223,24 @@ void polls_end(struct polls *polls, struct parked_poll *poll, enum poll_end end)
 static void end_list(struct parked_poll *list)
 {
     while (list) {
-        struct parked_poll *next = list->next_ended; // ending may free it
+        struct parked_poll *next = list->next_taken; // ending may free it
         list->ended(list, list->end);
         list = next;
     }
 }
 
-// As many of those who wait for the demand as it takes to cover the tasks.
-static struct parked_poll *take_for_demand(struct polls *polls, int64_t demand, int64_t tasks)
+// With the mutex held: as many of those who wait for the demand as it takes to cover the tasks.
+static struct parked_poll *take_for_demand(struct polls *polls, int64_t demand, int64_t tasks, size_t most)
 {
     struct int_node *node = int_map_find(&polls->demands, demand);
     struct demand_queue *queue = node ? CONTAINER_OF(node, struct demand_queue, by_demand) : NULL;
     struct parked_poll *list = NULL, **end = &list;
-    while (queue && queue->first && tasks > 0) {
+    for (; queue && queue->first && tasks > 0 && most > 0; most--) {
         struct parked_poll *poll = queue->first->poll;
         tasks -= MAX(poll->capacity, (int64_t)1);
         unpark(polls, poll, POLL_WOKEN);
         *end = poll;
-        end = &poll->next_ended;
+        end = &poll->next_taken;
     }
     return list;
 }
@@ -261,13 +261,21 @@ void polls_wake(struct polls *polls, const struct wake *wake)
     uint64_t sequence = atomic_fetch_add(&polls->sequence, 1) + 1;
     if (wake->kind == WAKE_DEMAND) {
         polls->demand_at[(unsigned)wake->id % SLOTS] = sequence;
-        list = take_for_demand(polls, wake->id, wake->tasks);
+        list = take_for_demand(polls, wake->id, wake->tasks, SIZE_MAX);
     } else if (wake->kind == WAKE_WORKER) {
         polls->worker_at[(uint64_t)wake->id % SLOTS] = sequence;
         list = take_worker(polls, wake->id);
     }
     pthread_mutex_unlock(&polls->alarm.mutex);
     end_list(list);
+}
+
+struct parked_poll *polls_take(struct polls *polls, int64_t demand, int64_t tasks, size_t most)
+{
+    pthread_mutex_lock(&polls->alarm.mutex);
+    struct parked_poll *list = take_for_demand(polls, demand, tasks, most);
+    pthread_mutex_unlock(&polls->alarm.mutex);
+    return list;
 }
 
 void polls_wake_all(struct polls *polls)
@@ -279,7 +287,7 @@ void polls_wake_all(struct polls *polls)
     while ((node = int_map_next(&polls->workers, NULL))) {
         struct parked_poll *poll = POLL_OF(by_worker, node);
         unpark(polls, poll, POLL_WOKEN);
-        poll->next_ended = list;
+        poll->next_taken = list;
         list = poll;
     }
     pthread_mutex_unlock(&polls->alarm.mutex);

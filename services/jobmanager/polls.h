@@ -40,7 +40,7 @@ struct parked_poll {
     size_t link_count;
     bool parked;
     enum poll_end end;
-    struct parked_poll *next_ended;
+    struct parked_poll *next_taken;
 };
 
 struct polls;
@@ -68,4 +68,7 @@ void polls_end(struct polls *polls, struct parked_poll *poll, enum poll_end end)
 
 void polls_wake(struct polls *polls, const struct wake *wake); // of a demand or a worker
 void polls_wake_all(struct polls *polls);                      // after notifications may have been missed
+// Takes those whom this wake would end, `most` of them at most, for a transaction in which the tasks become ready: as a
+// list over `next_taken`. They are not parked any more and `ended` is not called; the caller goes on with them.
+struct parked_poll *polls_take(struct polls *polls, int64_t demand, int64_t tasks, size_t most);
 size_t polls_count(const struct polls *polls);

@@ -18,6 +18,7 @@
 #include "services/jobmanager/refusals.h"
 #include "services/jobmanager/routes.h"
 #include "services/jobmanager/stops.h"
+#include "services/jobmanager/work.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -75,6 +76,11 @@ static uint64_t mark(void *context)
     return polls_mark(((struct app *)context)->polls);
 }
 
+static size_t invite(void *context, const struct wakes *wakes, struct lane_entry **out, size_t room)
+{
+    return work_invite(context, wakes, out, room);
+}
+
 static void deliver(void *context, const struct wakes *wakes)
 {
     wakeup_deliver(((struct app *)context)->wakeup, wakes);
@@ -103,6 +109,7 @@ static int lanes_of_app(struct app *app, struct err *err)
                 .stopped = stops_note,
                 .stopped_context = app->stops},
         .mark = mark,
+        .invite = invite,
         .deliver = deliver,
         .context = app,
     };

@@ -18,6 +18,7 @@ struct work {
     struct parked_poll parked;
     bool reports; // the request is a report
     bool again;   // it has been parked: only the poll is left to do
+    bool woken;   // so it looks for tasks that others do not look for
     int64_t due_ms;
 };
 
@@ -88,20 +89,43 @@ static void enter(struct work *work)
         complete_error(work, &err);
 }
 
-// Back into the lane, for the poll alone.
-static void look_again(struct work *work)
+// What is left to do is the poll alone.
+static void begin_again(struct work *work)
 {
     struct work_operation *operation = &work->body.operation;
     int64_t lease_ms = operation->lease_ms;
     work_operation_release(operation);
     work->again = true;
+    work->woken = false;
     work->entry.patient = false;
     operation->result_count = operation->observation_count = operation->log_count = 0;
     // A list of what is held is true when it is sent, not later: see the protocol on lost replies.
     operation->says_held = false;
     operation->held_count = 0;
     operation->lease_ms = lease_ms;
+}
+
+static void look_again(struct work *work)
+{
+    begin_again(work);
+    work->woken = true;
     enter(work);
+}
+
+size_t work_invite(struct app *app, const struct wakes *wakes, struct lane_entry **out, size_t room)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < wakes->count && count < room; i++) {
+        const struct wake *wake = &wakes->items[i];
+        struct parked_poll *poll = polls_take(app->polls, wake->id, wake->tasks, room - count);
+        for (struct parked_poll *next; poll; poll = next) {
+            struct work *work = CONTAINER_OF(poll, struct work, parked);
+            next = poll->next_taken;
+            begin_again(work);
+            out[count++] = &work->entry;
+        }
+    }
+    return count;
 }
 
 static void parked_ended(struct parked_poll *poll, enum poll_end end)
@@ -158,7 +182,7 @@ static void wake_next(const struct work *work)
     int64_t granted = 0;
     for (size_t i = 0; i < operation->grant_count; i++)
         granted += operation->grants[i].count;
-    if (!work->again || granted < work->body.want_tasks || !granted)
+    if (!work->woken || granted < work->body.want_tasks || !granted)
         return;
     for (size_t i = 0; i < operation->demand_count; i++) {
         struct wake wake = {.kind = WAKE_DEMAND, .id = operation->demands[i], .tasks = 1};

@@ -11,6 +11,10 @@
 
 struct work;
 
+// Polls that are parked and wait for what these wakes name, `room` of them at most, ready to be run by a lane. Returns
+// how many.
+size_t work_invite(struct app *app, const struct wakes *wakes, struct lane_entry **out, size_t room);
+
 typedef int (*work_read_fn)(const char *text, size_t length, struct arena *arena, struct work_body *out,
                             struct faults *faults, struct err *err);
 // Reads the request's body with `read` and runs what it says; `reports`: the reply names stale slices.

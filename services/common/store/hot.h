@@ -175,8 +175,12 @@ struct hot_settings {
 int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out, struct err *err) WARN_UNUSED;
 void hot_free(struct hot *hot);
 
+// Adds a wake for each demand of which the job would release tasks at once, as far as this lane has met it: polls that
+// wait for these can share the transaction of the submission.
+void hot_foresee(struct hot *hot, const struct submit_operation *submit, struct wakes *wakes);
+
 // Runs the operations as one transaction. 0: it is committed (look at each operation's `failed`). Failure: nothing is
 // known to be recorded: ERR_UNAVAILABLE when the database is away or the commit's outcome is unknown (the client
-// resolves that with its key or token). Wakes are added for what was committed.
+// resolves that with its key or token). Wakes are added for what was committed and somebody is still to look at.
 int hot_run(struct hot *hot, struct submit_operation **submits, size_t submit_count, struct work_operation **works,
             size_t work_count, struct wakes *wakes, struct err *err) WARN_UNUSED;

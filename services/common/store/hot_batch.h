@@ -243,12 +243,12 @@ struct pending_row {
 // A demand that somebody in the batch wants tasks of, and the heads of its queue: a heap of candidates, the one whose
 // turn it is on top.
 struct demand_queue {
-    int32_t demand;
     int64_t wanted;
-    int32_t limit;    // so many slices were asked for
-    int16_t priority; // of where the look begins; HOT_PRIORITY_ALL: at the beginning
+    int32_t demand, limit; // limit: so many slices were asked for
+    int16_t priority;      // of where the look begins; HOT_PRIORITY_ALL: at the beginning
     int64_t rank, job;
-    size_t *heap; // indexes of candidates
+    bool seen_all; // the look has found all that nobody else has locked
+    size_t *heap;  // indexes of candidates
     size_t count;
 };
 

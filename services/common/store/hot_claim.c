@@ -205,10 +205,11 @@ static bool needs_more(struct batch *batch, struct demand_queue *queue)
 {
     struct found found = find_of(batch, queue);
     double *width = &batch->hot->tasks_per_slice;
+    queue->seen_all = queue->priority == HOT_PRIORITY_ALL && found.slices < queue->limit;
     if (found.slices > 0)
         *width += WIDTH_WEIGHT * ((double)found.tasks / (double)found.slices - *width);
     if (found.tasks >= queue->wanted) {
-        if (queue->priority == HOT_PRIORITY_ALL && found.first)
+        if (queue->priority == HOT_PRIORITY_ALL && found.first && !queue->seen_all)
             remember_head(batch->hot, found.first);
         return false;
     }
@@ -247,6 +248,16 @@ static int find_candidates(struct batch *batch, struct err *err)
     return 0;
 }
 
+// What was made ready here and given out here is nobody else's to look at.
+static void drop_wakes(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->queues.count; i++) {
+        const struct demand_queue *queue = &batch->queues.items[i];
+        if (queue->seen_all && queue->count == 0)
+            wakes_drop(batch->wakes, WAKE_DEMAND, queue->demand);
+    }
+}
+
 int hot_claim(struct batch *batch, struct err *err)
 {
     for (size_t i = 0; i < batch->work_count; i++) {
@@ -258,7 +269,10 @@ int hot_claim(struct batch *batch, struct err *err)
         return -1;
     if (batch_collect(batch, err) < 0) // orders alone
         return -1;
-    return hot_cut(batch, err);
+    if (hot_cut(batch, err) < 0)
+        return -1;
+    drop_wakes(batch);
+    return 0;
 }
 
 // ---- writing

@@ -70,14 +70,29 @@ static bool find_need(const struct batch *batch, const char *text, size_t *index
     return false;
 }
 
+// The labels as JSON, and all that it asks of a worker in one text.
+static void write_text(const char *queue, const struct run_spec *run, const char *runtime, struct strbuf *labels,
+                       struct strbuf *text)
+{
+    hot_pairs_write(&run->where, labels);
+    strbuf_add_format(text, "%s %s %s", queue, runtime, strbuf_text(labels));
+}
+
+int32_t hot_demand_recall(struct hot *hot, const char *queue, const struct run_spec *run, const char *runtime)
+{
+    AUTO_STRBUF struct strbuf labels = STRBUF_INIT;
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    write_text(queue, run, runtime, &labels, &text);
+    return recall(hot, strbuf_text(&text));
+}
+
 int hot_demand_need(struct batch *batch, const char *queue, const struct run_spec *run, const char *runtime,
                     size_t *index, struct err *err)
 {
     const char *kept_labels = NULL, *kept_text = NULL;
     AUTO_STRBUF struct strbuf labels = STRBUF_INIT;
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
-    hot_pairs_write(&run->where, &labels);
-    strbuf_add_format(&text, "%s %s %s", queue, runtime, strbuf_text(&labels));
+    write_text(queue, run, runtime, &labels, &text);
     if (find_need(batch, strbuf_text(&text), index))
         return 0;
     if (batch_copy(batch, &labels, &kept_labels, err) < 0 || batch_copy(batch, &text, &kept_text, err) < 0)

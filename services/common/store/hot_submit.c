@@ -24,9 +24,14 @@ static bool is_plain(const struct job_spec *spec)
     return spec->service_count == 0;
 }
 
+static bool releases(const struct job_spec *spec, size_t stage)
+{
+    return spec->stages[stage].after.count == 0;
+}
+
 bool hot_submit_releases(const struct batch_submit *submit, size_t stage)
 {
-    return submit->plain && submit->operation->spec->stages[stage].after.count == 0;
+    return submit->plain && releases(submit->operation->spec, stage);
 }
 
 static int32_t count_events(const struct batch_submit *submit)
@@ -35,6 +40,22 @@ static int32_t count_events(const struct batch_submit *submit)
     for (size_t i = 0; i < submit->operation->spec->stage_count; i++)
         count += hot_submit_releases(submit, i);
     return count;
+}
+
+static const char *runtime_of(const struct stage_spec *stage)
+{
+    return stage->mode == STAGE_PULL ? "pull" : run_spec_runtime(&stage->run);
+}
+
+void hot_foresee(struct hot *hot, const struct submit_operation *submit, struct wakes *wakes)
+{
+    const struct job_spec *spec = submit->spec;
+    for (size_t i = 0; is_plain(spec) && i < spec->stage_count; i++) {
+        const struct stage_spec *stage = &spec->stages[i];
+        int32_t demand = hot_demand_recall(hot, stage->queue, &stage->run, runtime_of(stage));
+        if (demand && releases(spec, i) && stage->task_count > 0)
+            wakes_add(wakes, WAKE_DEMAND, demand, stage->task_count);
+    }
 }
 
 static int need_demands(struct batch *batch, struct batch_submit *submit, struct err *err)
@@ -46,8 +67,7 @@ static int need_demands(struct batch *batch, struct batch_submit *submit, struct
         return batch_no_memory(err);
     for (size_t i = 0; i < spec->stage_count; i++) {
         const struct stage_spec *stage = &spec->stages[i];
-        const char *runtime = stage->mode == STAGE_PULL ? "pull" : run_spec_runtime(&stage->run);
-        if (hot_demand_need(batch, stage->queue, &stage->run, runtime, &submit->demands[i], err) < 0)
+        if (hot_demand_need(batch, stage->queue, &stage->run, runtime_of(stage), &submit->demands[i], err) < 0)
             return -1;
     }
     for (size_t i = 0; i < spec->service_count; i++) {

@@ -40,6 +40,8 @@ int hot_quota_read(struct batch *batch, struct err *err) WARN_UNUSED;
 // Remembers that `demand` is needed; *index is its place in needs.
 int hot_demand_need(struct batch *batch, const char *queue, const struct run_spec *run, const char *runtime,
                     size_t *index, struct err *err) WARN_UNUSED;
+// Its id as far as this lane has met it; 0: not yet.
+int32_t hot_demand_recall(struct hot *hot, const char *queue, const struct run_spec *run, const char *runtime);
 int hot_demands_ask(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_demands_read(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_demands_intern(struct batch *batch, struct err *err) WARN_UNUSED; // round trips when one is new

@@ -55,6 +55,15 @@ void wakes_add(struct wakes *wakes, enum wake_kind kind, int64_t id, int64_t tas
         wakes->items[wakes->count++] = (struct wake){kind, id, tasks};
 }
 
+void wakes_drop(struct wakes *wakes, enum wake_kind kind, int64_t id)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < wakes->count; i++)
+        if (wakes->items[i].kind != kind || wakes->items[i].id != id)
+            wakes->items[kept++] = wakes->items[i];
+    wakes->count = kept;
+}
+
 void wake_format(const struct wake *wake, char out[static WAKE_TEXT_SIZE])
 {
     if (wake->kind == WAKE_DEMAND)

@@ -27,6 +27,7 @@ void wakes_release(struct wakes *wakes);
 void wakes_clear(struct wakes *wakes); // for the rerun of a transaction
 // Merges with an equal one of the last few. Running out of memory drops the wake: that is allowed (see above).
 void wakes_add(struct wakes *wakes, enum wake_kind kind, int64_t id, int64_t tasks);
+void wakes_drop(struct wakes *wakes, enum wake_kind kind, int64_t id);
 
 // As one item of a notification: "d3:100", "w7", "j123".
 #define WAKE_TEXT_SIZE 48

@@ -110,16 +110,22 @@ struct parked_count {
     int count;
 };
 
+static int64_t metric(struct manager *manager, const char *name)
+{
+    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
+    struct http_client *client = manager_client(manager);
+    char line[64];
+    snprintf(line, sizeof(line), "\n%s ", name);
+    const char *found = http_get(client, "/metrics", &response, NULL) == 0 ? strbuf_text(&response.body) : "";
+    http_client_free(client);
+    found = strstr(found, line);
+    return found ? strtoll(found + strlen(line), NULL, 10) : -1;
+}
+
 static bool polls_are_parked(void *context)
 {
-    struct parked_count *wanted = context;
-    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
-    struct http_client *client = manager_client(wanted->manager);
-    char line[64];
-    bool found = http_get(client, "/metrics", &response, NULL) == 0;
-    http_client_free(client);
-    snprintf(line, sizeof(line), "\ncurfew_parked_polls %d\n", wanted->count);
-    return found && strstr(strbuf_text(&response.body), line);
+    const struct parked_count *wanted = context;
+    return metric(wanted->manager, "curfew_parked_polls") == wanted->count;
 }
 
 static void wait_until_parked(struct manager *manager, int count)
@@ -151,6 +157,40 @@ static void a_parked_poll_is_woken_at_once(void **state)
     }
     assert_true(best_ms < MANAGER_POLL_MS / 20); // the best of five: the machine may be busy
     fake_worker_release(&waiting.worker);
+}
+
+// What waits is served in the transaction of the submission, and nobody else has to look.
+static void a_submission_and_a_waiting_poll_share_a_transaction(void **state)
+{
+    UNUSED(state);
+    static const char *const one_lane[] = {"--lanes", "1", NULL}; // each lane learns by itself what jobs ask for
+    struct manager *manager = manager_start(pg_database_new(test_pg), one_lane);
+    static struct waiting waiting[2];
+    pthread_t threads[2];
+    fake_worker_init(&waiting[0].worker, manager, "shares");
+    fake_worker_init(&waiting[1].worker, manager, "waits");
+    AUTO_FREE char *first = manager_submit(manager, ONE_TASK); // the lane learns it
+    assert_true(fake_worker_until(&waiting[0].worker, manager, first, "succeeded", "none", 10000));
+    for (int i = 0; i < 2; i++) {
+        waiting[i].wait_ms = 5000;
+        pthread_create(&threads[i], NULL, wait_main, &waiting[i]);
+        wait_until_parked(manager, i + 1);
+    }
+    int64_t transactions = metric(manager, "curfew_lane_transactions_total");
+    int64_t operations = metric(manager, "curfew_lane_operations_total");
+    AUTO_FREE char *second = manager_submit(manager, ONE_TASK);
+    pthread_join(threads[0], NULL);
+    assert_string_equal(json_text_at(waiting[0].reply, "/slices/0/job"), second);
+    assert_int_equal(metric(manager, "curfew_lane_transactions_total"), transactions + 1);
+    assert_int_equal(metric(manager, "curfew_lane_operations_total"), operations + 2);
+    assert_int_equal(metric(manager, "curfew_parked_polls"), 1);
+    fake_worker_obey(&waiting[0].worker, waiting[0].reply);
+    pthread_join(threads[1], NULL);
+    for (int i = 0; i < 2; i++) {
+        json_object_put(waiting[i].reply);
+        fake_worker_release(&waiting[i].worker);
+    }
+    manager_free(manager);
 }
 
 static void an_empty_poll_waits_and_ends(void **state)
@@ -230,7 +270,7 @@ static void a_newer_poll_ends_the_older(void **state)
     int64_t begin_ms = clock_boot_ms();
     pthread_create(&thread, NULL, wait_main, &older);
     wait_until_parked(manager, 1);
-    assert_int_equal(fake_worker_poll(&newer, 100, 1, &reply), 200);
+    assert_int_equal(fake_worker_poll(&newer, 2000, 1, &reply), 200);
     pthread_join(thread, NULL);
     assert_int_equal(older.status, 200);
     assert_true(older.answered_ms - begin_ms < MANAGER_POLL_MS / 2);
@@ -345,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_job_goes_through, setup, teardown),
         cmocka_unit_test_setup_teardown(services_start_before_and_stop_after, setup, teardown),
         cmocka_unit_test_setup_teardown(a_parked_poll_is_woken_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_submission_and_a_waiting_poll_share_a_transaction, setup, teardown),
         cmocka_unit_test_setup_teardown(an_empty_poll_waits_and_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(just_one_of_many_is_woken, setup, teardown),
         cmocka_unit_test_setup_teardown(a_newer_poll_ends_the_older, setup, teardown),

@@ -95,6 +95,28 @@ static void just_enough_are_woken(void **state)
     end_all(polls, tests, 10);
 }
 
+static void those_who_are_taken_do_not_end(void **state)
+{
+    struct polls *polls = *state;
+    struct test_poll tests[4];
+    for (int i = 0; i < 4; i++) {
+        make(&tests[i], i + 1, 3, demands_both, 2);
+        park(polls, &tests[i]);
+    }
+    struct parked_poll *taken = polls_take(polls, 1, 5, 10);
+    assert_ptr_equal(taken, &tests[0].poll);
+    assert_ptr_equal(taken->next_taken, &tests[1].poll);
+    assert_null(taken->next_taken->next_taken);
+    assert_ptr_equal(polls_take(polls, 2, 100, 1), &tests[2].poll);
+    assert_null(polls_take(polls, 3, 100, 10));
+    assert_null(polls_take(polls, 1, 100, 0));
+    assert_int_equal(polls_count(polls), 1);
+    polls_end(polls, &tests[0].poll, POLL_STOPPING); // it is not parked
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(tests[i].ends, 0);
+    end_all(polls, tests, 4);
+}
+
 static void a_woken_one_queues_at_the_end(void **state)
 {
     struct polls *polls = *state;
@@ -224,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(just_enough_are_woken),
+        cmocka_unit_test(those_who_are_taken_do_not_end),
         cmocka_unit_test(a_woken_one_queues_at_the_end),
         cmocka_unit_test(a_worker_is_woken_alone),
         cmocka_unit_test(a_wake_between_look_and_parking_is_not_lost),

@@ -1,5 +1,6 @@
 // Claims: whose turn it is, how slices are cut, and what happens when others are at it as well.
 #include "services/common/base/clock.h"
+#include "services/common/base/id.h"
 #include "services/common/db/db.h"
 #include "services/common/model/states.h"
 #include "tests/support/hot_lane.h"
@@ -55,6 +56,48 @@ PRINTF_LIKE(2, 3) static void assert_claim(int64_t tasks, const char *expected, 
                  (long long)poll.grants[i].job, (long long)poll.grants[i].first, (long long)poll.grants[i].count);
     assert_string_equal(found, wanted);
     work_operation_release(&poll);
+}
+
+// A submission and a poll in one transaction; how many slices it was given. Fails when others are not woken although
+// something is left, or woken although nothing is.
+static size_t submit_and_claim(int64_t tasks, int64_t wanted)
+{
+    char json[96];
+    struct err err = {0};
+    AUTO_JOB_SPEC struct job_spec spec = JOB_SPEC_INIT;
+    AUTO_FAULTS struct faults faults = FAULTS_INIT;
+    snprintf(json, sizeof json, "{\"name\": \"j\", \"command\": [\"x\"], \"tasks\": {\"count\": %d}}", (int)tasks);
+    assert_ok(job_spec_parse(json, strlen(json), &spec, &faults, &err), err);
+    struct submit_operation submit = {.spec = &spec, .fingerprint = "f", .job = id_new()};
+    struct queue_want want = {"default", wanted};
+    struct work_operation poll = hot_poll(worker, &want);
+    struct submit_operation *submits[] = {&submit};
+    struct work_operation *works[] = {&poll};
+    AUTO_WAKES struct wakes foreseen = WAKES_INIT;
+    hot_foresee(lane.hot, &submit, &foreseen);
+    wakes_clear(&lane.wakes);
+    assert_ok(hot_run(lane.hot, submits, 1, works, 1, &lane.wakes, &err), err);
+    int64_t demand = store_sql(lane.db, "SELECT max(demand) FROM stage");
+    bool left = store_sql(lane.db, "SELECT count(*) FROM slice WHERE state = 1") > 0;
+    assert_int_equal(hot_woken(&lane, WAKE_DEMAND, demand), left);
+    assert_int_equal(foreseen.count, 1);
+    assert_int_equal(foreseen.items[0].id, demand);
+    assert_int_equal(foreseen.items[0].tasks, tasks);
+    size_t given = poll.grant_count;
+    work_operation_release(&poll);
+    return given;
+}
+
+static void what_is_submitted_and_given_out_at_once_wakes_nobody(void **state)
+{
+    UNUSED(state);
+    hot_lane_submit(&lane, "{'name': 'known', 'command': ['x']}");
+    assert_int_equal(claim(2).grant_count, 1);
+    assert_int_equal(submit_and_claim(1, 1), 1);
+    assert_int_equal(submit_and_claim(3, 5), 1);
+    assert_int_equal(submit_and_claim(3, 2), 1); // one is left
+    assert_int_equal(submit_and_claim(1, 1), 1);
+    assert_int_equal(submit_and_claim(1, 9), 2);
 }
 
 static void slices_are_cut_from_their_beginning(void **state)
@@ -311,6 +354,7 @@ static void a_million_tasks_need_few_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        test(what_is_submitted_and_given_out_at_once_wakes_nobody),
         test(slices_are_cut_from_their_beginning),
         test(a_batch_shares_slices),
         test(a_small_job_comes_next),

@@ -56,13 +56,27 @@ static void nonsense_is_refused(void **state)
     }
 }
 
+static void one_can_be_dropped(void **state)
+{
+    UNUSED(state);
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    wakes_add(&wakes, WAKE_DEMAND, 3, 1);
+    wakes_add(&wakes, WAKE_JOB, 3, 0);
+    for (int i = 0; i < 100; i++)
+        wakes_add(&wakes, WAKE_JOB, 100 + i, 0);
+    wakes_add(&wakes, WAKE_DEMAND, 3, 1); // too far from its equal to be merged with it
+    wakes_drop(&wakes, WAKE_DEMAND, 3);
+    wakes_drop(&wakes, WAKE_WORKER, 3);
+    assert_int_equal(wakes.count, 101);
+    for (size_t i = 0; i < wakes.count; i++)
+        assert_int_equal(wakes.items[i].kind, WAKE_JOB);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_wakes_merge),
-        cmocka_unit_test(many_wakes_are_kept),
-        cmocka_unit_test(texts_read_back),
-        cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(equal_wakes_merge),   cmocka_unit_test(many_wakes_are_kept), cmocka_unit_test(texts_read_back),
+        cmocka_unit_test(nonsense_is_refused), cmocka_unit_test(one_can_be_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
