@@ -24,7 +24,7 @@ static const struct config_setting settings[] = {
      "Key of the certificate in PEM. Both are read again when they change, and at SIGHUP."},
     {"port-file", CONFIG_TEXT, AT(port_file), NULL, 0, 0, false,
      "File to write the port into once it listens, for port 0."},
-    {"lanes", CONFIG_INTEGER, AT(lanes), "1", 1, 16, false,
+    {"lanes", CONFIG_INTEGER, AT(lanes), "2", 1, 16, false,
      "Database connections for submit, poll and report; each commits for many requests at once."},
     {"pool-threads", CONFIG_INTEGER, AT(pool_threads), "4", 1, 64, false, "Database connections for all other calls."},
     {"http-threads", CONFIG_INTEGER, AT(http_threads), "0", 0, 64, false, "Threads that speak HTTP; 0: one per core."},
