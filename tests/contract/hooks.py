@@ -5,30 +5,21 @@ That they end when they should is what tests/integration/jobmanager is for."""
 import schemathesis
 
 
-@schemathesis.hook
-def map_query(context, query):
-    """No stream follows; a wait is over at once."""
-    if query:
-        query.pop("follow", None)
-        if "timeout" in query:
-            query["timeout"] = "1ms"
-        else:
-            query.pop("wait", None)
-    return query
-
-
 def hurry(body):
     if isinstance(body, dict) and isinstance(body.get("wait_ms"), int) and body["wait_ms"] > 1:
         body["wait_ms"] = 1
 
 
 @schemathesis.hook
-def map_body(context, body):
-    """A poll answers at once."""
-    hurry(body)
-    if isinstance(body, dict):
-        hurry(body.get("poll"))
-    return body
+def before_call(context, case, kwargs):
+    """In all phases: no stream follows; a wait is over at once, and so is a poll."""
+    query = case.query or {}
+    query.pop("follow", None)
+    if "wait" in query:
+        query["timeout"] = "1ms"
+    hurry(case.body)
+    if isinstance(case.body, dict):
+        hurry(case.body.get("poll"))
 
 
 @schemathesis.serializer("application/zstd")
