@@ -153,9 +153,9 @@ static int look_around(struct batch *batch, struct err *err)
 // Locks the jobs and reads everything that is decided with.
 static int read_facts(struct batch *batch, struct err *err)
 {
-    if (hot_jobs_ask(batch, err) < 0 || hot_report_ask(batch, err) < 0 || hot_instances_ask(batch, err) < 0 ||
-        hot_log_ask(batch, err) < 0 || hot_place_ask_still(batch, err) < 0 || hot_submit_insert(batch, err) < 0 ||
-        hot_ranks_ask(batch, err) < 0)
+    if (hot_jobs_ask(batch, err) < 0 || hot_report_ask(batch, err) < 0 || hot_neighbours_foresee(batch, err) < 0 ||
+        hot_instances_ask(batch, err) < 0 || hot_log_ask(batch, err) < 0 || hot_place_ask_still(batch, err) < 0 ||
+        hot_submit_insert(batch, err) < 0 || hot_ranks_ask(batch, err) < 0)
         return -1;
     if (batch_collect(batch, err) < 0)
         return -1;

@@ -100,6 +100,15 @@ int64_t batch_rank(const struct batch *batch, int32_t demand, int16_t priority)
     return row ? MAX(row->rank, (int64_t)0) : 0;
 }
 
+int batch_old_slice(struct batch *batch, const struct slice_row *old, struct err *err)
+{
+    struct slice_row *row = LIST_ADD(batch->arena, &batch->old_slices);
+    if (!row)
+        return batch_no_memory(err);
+    *row = *old;
+    return 0;
+}
+
 void batch_settle(struct batch_job *job)
 {
     job->settles = true;

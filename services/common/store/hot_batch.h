@@ -141,9 +141,11 @@ struct succeeded_range {
 
 // One whose neighbours were asked for.
 struct asked_range {
-    struct succeeded_range range;
-    size_t index; // in ranges
-    bool is_last; // nothing else of its stage is left
+    int64_t job;
+    int16_t stage;
+    int64_t from, to;
+    int64_t tasks; // that the batch ends of the stage: nothing else is left when no more are open
+    size_t index;  // in ranges
 };
 
 struct item_row {
@@ -392,6 +394,7 @@ int batch_lock_job(struct batch *batch, int64_t id, struct err *err) WARN_UNUSED
 int batch_want_rank(struct batch *batch, int32_t demand, int16_t priority, struct err *err) WARN_UNUSED;
 int64_t batch_rank(const struct batch *batch, int32_t demand, int16_t priority); // the head of the queue
 void batch_settle(struct batch_job *job);
+int batch_old_slice(struct batch *batch, const struct slice_row *old, struct err *err) WARN_UNUSED; // a copy
 // An event of a locked job. `data` is a JSON object that lives as long as the batch. Capped ones are left out above the
 // limit of events.
 int batch_event(struct batch *batch, struct batch_job *job, const char *kind, const char *data, bool capped,
@@ -422,7 +425,10 @@ int hot_report_collect(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_report_ask(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_report_read(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_report_apply(struct batch *batch, struct err *err) WARN_UNUSED;
-int hot_neighbours_ask(struct batch *batch, struct err *err) WARN_UNUSED;
+// hot_neighbours.c
+int hot_neighbours_foresee(struct batch *batch,
+                           struct err *err) WARN_UNUSED;                  // with the locks, where nothing is doubtful
+int hot_neighbours_ask(struct batch *batch, struct err *err) WARN_UNUSED; // else
 int hot_neighbours_read(struct batch *batch, struct err *err) WARN_UNUSED;
 
 // hot_leases.c

@@ -7,121 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// ---- runs of succeeded tasks
-
-static int compare_ranges(const void *left, const void *right)
-{
-    const struct succeeded_range *a = left, *b = right;
-    if (a->stage != b->stage)
-        return a->stage < b->stage ? -1 : 1;
-    return (a->from > b->from) - (a->from < b->from);
-}
-
-static void merge_ranges(struct batch *batch)
-{
-    struct succeeded_range *ranges = batch->ranges.items;
-    if (batch->ranges.count == 0)
-        return;
-    qsort(ranges, batch->ranges.count, sizeof *ranges, compare_ranges);
-    size_t last = 0;
-    for (size_t i = 1; i < batch->ranges.count; i++) {
-        if (ranges[i].stage == ranges[last].stage && ranges[i].from <= ranges[last].to) {
-            ranges[last].to = MAX(ranges[last].to, ranges[i].to);
-            ranges[last].attempt = MAX(ranges[last].attempt, ranges[i].attempt);
-        } else {
-            ranges[++last] = ranges[i];
-        }
-    }
-    batch->ranges.count = last + 1;
-}
-
-// What is all of a stage has no neighbours.
-static bool may_have_neighbours(const struct succeeded_range *range)
-{
-    return range->from > 0 || range->to < range->stage->total;
-}
-
-// Marks the ranges of stages of which nothing is left.
-static void find_last(struct batch *batch)
-{
-    struct asked_range *asked = batch->ranges_asked.items;
-    for (size_t i = 0, next; i < batch->ranges_asked.count; i = next) {
-        int64_t left = asked[i].range.stage->open;
-        for (next = i; next < batch->ranges_asked.count && asked[next].range.stage == asked[i].range.stage; next++)
-            left -= asked[next].range.to - asked[next].range.from;
-        for (size_t n = i; n < next; n++)
-            asked[n].is_last = left == 0;
-    }
-}
-
-static int ask_neighbours(struct batch *batch, struct err *err)
-{
-    struct params *params = batch_params(batch);
-    PARAM_I64_FIELD(params, &batch->ranges_asked, range.stage->job);
-    PARAM_I16_FIELD(params, &batch->ranges_asked, range.stage->stage);
-    PARAM_I64_FIELD(params, &batch->ranges_asked, range.from);
-    PARAM_I64_FIELD(params, &batch->ranges_asked, range.to);
-    PARAM_BOOL_FIELD(params, &batch->ranges_asked, is_last);
-    batch->at.neighbours = batch_ask(batch, STATEMENT_HOT_NEIGHBOURS, err);
-    return batch->at.neighbours < 0 ? -1 : 0;
-}
-
-int hot_neighbours_ask(struct batch *batch, struct err *err)
-{
-    merge_ranges(batch);
-    for (size_t i = 0; i < batch->ranges.count; i++) {
-        if (!may_have_neighbours(&batch->ranges.items[i]))
-            continue;
-        struct asked_range *asked = LIST_ADD(batch->arena, &batch->ranges_asked);
-        if (!asked)
-            return batch_no_memory(err);
-        *asked = (struct asked_range){.range = batch->ranges.items[i], .index = i};
-    }
-    find_last(batch);
-    return batch->ranges_asked.count ? ask_neighbours(batch, err) : 0;
-}
-
-static int add_old(struct batch *batch, const struct slice_row *old, struct err *err)
-{
-    struct slice_row *row = LIST_ADD(batch->arena, &batch->old_slices);
-    if (!row)
-        return batch_no_memory(err);
-    *row = *old;
-    return 0;
-}
-
-enum neighbour_column { NEIGHBOUR_ORDINAL, NEIGHBOUR_FIRST, NEIGHBOUR_COUNT };
-
-static int absorb(struct batch *batch, struct result *rows, int row, struct succeeded_range *range, struct err *err)
-{
-    struct slice_row old = {
-        .job = range->stage->job,
-        .stage = range->stage->stage,
-        .first = result_i64(rows, row, NEIGHBOUR_FIRST),
-        .count = result_i64(rows, row, NEIGHBOUR_COUNT),
-    };
-    range->from = MIN(range->from, old.first);
-    range->to = MAX(range->to, old.first + old.count);
-    return add_old(batch, &old, err);
-}
-
-int hot_neighbours_read(struct batch *batch, struct err *err)
-{
-    if (batch->at.neighbours < 0)
-        return 0;
-    struct result *rows = pipeline_result(batch->pipeline, batch->at.neighbours);
-    for (int row = 0; row < result_rows(rows); row++) {
-        size_t at = (size_t)result_i64(rows, row, NEIGHBOUR_ORDINAL) - 1;
-        if (at >= batch->ranges_asked.count)
-            continue;
-        size_t range = batch->ranges_asked.items[at].index;
-        if (absorb(batch, rows, row, &batch->ranges.items[range], err) < 0)
-            return -1;
-    }
-    merge_ranges(batch); // two of them may have the same neighbour between them
-    return result_ok(rows, err);
-}
-
 static int add_ranges(struct batch *batch, struct err *err)
 {
     for (size_t i = 0; i < batch->ranges.count; i++) {
@@ -254,7 +139,7 @@ static int apply_lease(struct batch *batch, const struct batch_lease *lease, str
         .token = lease->token,
         .incarnation = lease->known.incarnation,
     };
-    return add_old(batch, &old, err);
+    return batch_old_slice(batch, &old, err);
 }
 
 // ---- who has to be settled

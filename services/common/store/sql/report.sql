@@ -30,11 +30,12 @@ SELECT worker, token, incarnation, job, (extract(epoch FROM clock_timestamp() - 
  ORDER BY worker, token
 
 -- name: hot_neighbours
--- Arrays: job, stage, from, to, whether nothing of the stage is left. The succeeded slices that these ranges take in: the one
--- behind, and of those before it, one after the other, what is not wider than what it meets; in the end all.
+-- Arrays: job, stage, from, to, how many tasks of the stage end now. The succeeded slices that these ranges take in: the one
+-- behind, and of those before it, one after the other, what is not wider than what it meets; all when no more are open.
 SELECT u.ordinal, n.first, n.count
-  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::boolean[]) WITH ORDINALITY
-       AS u (job, stage, start, finish, is_last, ordinal)
+  FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[]) WITH ORDINALITY
+       AS u (job, stage, start, finish, tasks, ordinal)
+ CROSS JOIN LATERAL (SELECT g.open = u.tasks AS is_last FROM stage g WHERE g.job = u.job AND g.stage = u.stage OFFSET 0) l
  CROSS JOIN LATERAL (
        WITH RECURSIVE behind AS (
            SELECT a.first, a.count
@@ -50,7 +51,7 @@ SELECT u.ordinal, n.first, n.count
                                  WHERE s.job = u.job AND s.stage = u.stage AND s.first < t.first
                                  ORDER BY s.first DESC
                                  LIMIT 1) b
-            WHERE b.state = 4 AND b.first + b.count = t.first AND (u.is_last OR b.count <= t.width)
+            WHERE b.state = 4 AND b.first + b.count = t.first AND (l.is_last OR b.count <= t.width)
        )
        SELECT first, count FROM behind
        UNION ALL
