@@ -15,11 +15,13 @@
 
 #define PROCESSES_MAX 65536
 #define ENVIRON_MAX (1024 * 1024)
+#define FLAG_EXITING 0x4 // PF_EXITING of the kernel
 
 struct seen {
     pid_t pid, parent;
     char state;
     char name[32];
+    bool buried; // the kernel has taken its memory already: it does nothing any more, like a zombie
     bool marked;
 };
 
@@ -85,12 +87,17 @@ static bool read_seen(pid_t pid, struct seen *out)
 {
     char text[1024];
     int parent;
+    unsigned flags;
+    unsigned long bytes;
     if (read_proc(pid, "stat", text, sizeof(text)) <= 0)
         return false;
     const char *open = strchr(text, '(');
     const char *close = strrchr(text, ')');
-    if (!open || !close || sscanf(close, ") %c %d", &out->state, &parent) != 2)
+    if (!open || !close ||
+        sscanf(close, ") %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %lu", &out->state,
+               &parent, &flags, &bytes) != 4)
         return false;
+    out->buried = (flags & FLAG_EXITING) && bytes == 0;
     snprintf(out->name, sizeof(out->name), "%.*s", (int)(close - open - 1), open + 1);
     out->pid = pid;
     out->parent = parent;
@@ -119,7 +126,7 @@ static void look_at(struct look *look, const char *marker)
     for (struct dirent *entry; (entry = readdir(proc)) && look->count < PROCESSES_MAX;) {
         pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)atoi(entry->d_name) : 0;
         struct seen *seen = &look->all[look->count];
-        if (pid == 0 || !read_seen(pid, seen) || seen->state == 'Z' || seen->state == 'X')
+        if (pid == 0 || !read_seen(pid, seen) || seen->buried || seen->state == 'Z' || seen->state == 'X')
             continue;
         seen->marked = is_marked(look, pid, marker);
         look->count++;

@@ -5,7 +5,7 @@
 //   - VALUE is a component of the path in its environment's CURFEW_INSTANCE (so that shims and inits are seen), or
 //   - it is in a cgroup of ours whose name has VALUE as a component, or
 //   - it descends from one that does (programs that write a title over their environment are found so).
-// Zombies do not count.
+// Zombies do not count, nor what the kernel has taken the memory of already: neither will ever do anything.
 #pragma once
 
 #include <stdint.h>
