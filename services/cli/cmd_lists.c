@@ -77,14 +77,13 @@ static int fetch(struct cli *cli, const struct listing *listing, const char *cur
 // Takes the listing: its path is released.
 static int show(struct cli *cli, struct listing *listing)
 {
-    const char *titles[TABLE_COLUMNS_MAX];
     char cursor[CURSOR_SIZE] = "";
     struct table table;
     struct err err;
     int outcome = 0;
+    table_init(&table, listing->column_count, NULL);
     for (size_t i = 0; i < listing->column_count; i++)
-        titles[i] = listing->columns[i].title;
-    table_init(&table, listing->column_count, titles);
+        table_add(&table, listing->columns[i].title);
     int64_t shown = 0;
     do {
         AUTO_JSON_DOCUMENT struct json_document page = JSON_DOCUMENT_INIT;

@@ -24,7 +24,7 @@ void print_clean(struct strbuf *out, const char *text)
 void table_init(struct table *table, size_t columns, const char *const *titles)
 {
     *table = (struct table){.columns = columns};
-    for (size_t i = 0; i < columns; i++)
+    for (size_t i = 0; titles && i < columns; i++)
         table_add(table, titles[i]);
 }
 
@@ -69,7 +69,11 @@ static size_t width_of(const char *text)
 
 void table_write(const struct table *table, struct strbuf *out)
 {
-    size_t widths[TABLE_COLUMNS_MAX] = {0};
+    AUTO_FREE size_t *widths = calloc(table->columns, sizeof *widths);
+    if (!widths) {
+        out->failed = true;
+        return;
+    }
     for (size_t i = 0; i < table->count; i++) {
         size_t width = width_of(table->cells[i]);
         if (width > widths[i % table->columns])

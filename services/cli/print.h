@@ -10,14 +10,13 @@
 // break a table nor talk to the terminal.
 void print_clean(struct strbuf *out, const char *text);
 
-#define TABLE_COLUMNS_MAX 10
-
 struct table {
     size_t columns;
     char **cells; // row by row
     size_t count, capacity;
     int failed; // memory ran out: nothing is printed
 };
+// Without `titles` the first row is the caller's to add.
 void table_init(struct table *table, size_t columns, const char *const *titles);
 void table_add(struct table *table, const char *cell); // the next cell, cleaned; NULL and "" become "-"
 void table_add_number(struct table *table, long long number);

@@ -65,6 +65,21 @@ static void test_many_rows(void **state)
     table_release(&table);
 }
 
+static void test_many_columns(void **state)
+{
+    UNUSED(state);
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    struct table table;
+    table_init(&table, 30, NULL);
+    for (int i = 0; i < 60; i++)
+        table_add_number(&table, i);
+    table_write(&table, &out);
+    assert_memory_equal(strbuf_text(&out), "0   1   2   3 ", 14);
+    assert_non_null(strstr(strbuf_text(&out), "28  29\n30  31  32"));
+    assert_int_equal(out.length, 2 * (30 * 2 + 29 * 2 + 1));
+    table_release(&table);
+}
+
 static void test_json_cells(void **state)
 {
     UNUSED(state);
@@ -95,10 +110,8 @@ static void test_json_cells(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clean),
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_many_rows),
-        cmocka_unit_test(test_json_cells),
+        cmocka_unit_test(test_clean),        cmocka_unit_test(test_table),      cmocka_unit_test(test_many_rows),
+        cmocka_unit_test(test_many_columns), cmocka_unit_test(test_json_cells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
