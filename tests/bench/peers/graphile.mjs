@@ -3,7 +3,7 @@
 //   fill        adds COUNT jobs of 32 bytes
 //   batched     works them: 24 at once, local queue of 500, completions in batches
 //   unbatched   works them: 24 at once, each fetched and completed by itself
-//   latency     adds COUNT jobs, one every 20 ms, beside workers that wait
+//   latency     works 2,000 jobs, then adds COUNT jobs, one every 20 ms, beside workers that wait
 //
 // Prints one line of JSON: how many jobs, and when the first and the last were begun; or the latencies, from the
 // moment a job was meant to be added to the moment it begins, in milliseconds.
@@ -62,15 +62,22 @@ async function work(batched) {
 
 async function latency() {
     const due = [], latencies = [];
-    let ended;
+    let ended, before = 2000, warm;
     const end = new Promise((done) => { ended = done; });
+    const used = new Promise((done) => { warm = done; });
     const runner = await start({
         task(item) {
+            if (before > 0) {
+                if (--before === 0) warm();
+                return;
+            }
             latencies.push(performance.now() - due[Number(item)]);
             if (latencies.length === count) ended();
         },
     }, false);
     const utils = await makeWorkerUtils({ connectionString, logger });
+    await utils.addJobs(Array.from({ length: before }, (_, n) => ({ identifier: "task", payload: payload(n) })));
+    await used;
     await new Promise((done) => setTimeout(done, 1000));
     const began = performance.now();
     for (let i = 0; i < count; i++) {
