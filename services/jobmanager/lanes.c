@@ -6,8 +6,7 @@
 #include "services/common/base/macros.h"
 #include "services/common/db/db.h"
 #include "services/common/store/embedded.h"
-#include "services/jobmanager/condition.h"
-#include "services/jobmanager/gather.h"
+#include "services/jobmanager/lane_queue.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 
 struct lane {
     struct lanes *lanes;
+    struct lane_queue *queue;
     pthread_t thread;
     struct db *db;
     struct hot *hot;
@@ -25,102 +25,27 @@ struct lane {
     struct submit_operation **submits;
     struct work_operation **works;
     size_t batch_count, submit_count, work_count;
+    size_t taken;  // from the queue; guests come from elsewhere
     bool was_down; // so that the log says it once
 };
 
 struct lanes {
     struct lanes_settings settings;
-    pthread_mutex_t mutex; // guards the queue and the stats
-    pthread_cond_t filled, gathered;
-    struct lane_entry *first, *last;
-    size_t submits;       // entries in the queue that are submissions
-    size_t urgent;        // those that are not patient
-    struct gather gather; // since the last transaction of any lane
-    size_t awaited;       // so many entries a lane waits for, or waited; 0: none ever has
-    bool stopping;
+    struct lane_queue submits, works;
+    pthread_mutex_t mutex; // guards the stats
     struct lanes_stats stats;
-    struct lane *lanes;
+    struct lane *lanes; // the first for submissions, the others for the calls of workers
     int started;
 };
 
-// ---- the queue
-
-// Submissions never take the room of workers, whose calls are their heartbeats, nor the other way around.
-static bool is_full(const struct lanes *lanes, const struct lane_entry *entry)
-{
-    size_t works = (size_t)lanes->stats.queued - lanes->submits;
-    return (entry->submit ? lanes->submits : works) >= lanes->settings.queue_max;
-}
-
 int lanes_add(struct lanes *lanes, struct lane_entry *entry, struct err *err)
 {
-    entry->next = NULL;
-    entry->queued_ms = clock_boot_ms();
+    if (lane_queue_add(entry->submit ? &lanes->submits : &lanes->works, entry))
+        return 0;
     pthread_mutex_lock(&lanes->mutex);
-    bool full = is_full(lanes, entry);
-    if (full) {
-        lanes->stats.refused++;
-    } else {
-        *(lanes->last ? &lanes->last->next : &lanes->first) = entry;
-        lanes->last = entry;
-        lanes->stats.queued++;
-        lanes->submits += entry->submit != NULL;
-        lanes->urgent += !entry->patient;
-    }
-    // Within the lock: once the entry is done the lanes may be freed.
-    if (lanes->stats.queued == 1 || (lanes->urgent == 1 && !entry->patient))
-        pthread_cond_signal(&lanes->filled);
-    if (lanes->awaited > 0 && (size_t)lanes->stats.queued >= lanes->awaited)
-        pthread_cond_signal(&lanes->gathered);
+    lanes->stats.refused++;
     pthread_mutex_unlock(&lanes->mutex);
-    return full ? err_set(err, ERR_UNAVAILABLE, "too many requests are waiting for the database") : 0;
-}
-
-// With the lock held: waits until there is something to run, or the lanes stop. What is patient waits for company.
-static void queue_wait(struct lanes *lanes)
-{
-    while (!lanes->stopping && !lanes->urgent) {
-        int64_t left_ms = lanes->first ? lanes->first->queued_ms + lanes->settings.patience_ms - clock_boot_ms() : -1;
-        if (lanes->first && left_ms <= 0)
-            return;
-        condition_wait(&lanes->filled, &lanes->mutex, left_ms);
-    }
-}
-
-// With the lock held: waits for those who have just been answered. Another lane may take the queue meanwhile.
-static void queue_gather(struct lanes *lanes)
-{
-    int64_t left_us;
-    while (lanes->first && !lanes->stopping &&
-           (left_us = gather_left_us(&lanes->gather, (size_t)lanes->stats.queued, clock_boot_us())) > 0) {
-        lanes->awaited = lanes->gather.expected;
-        condition_wait_us(&lanes->gathered, &lanes->mutex, left_us);
-    }
-}
-
-// Takes what is queued, at most a batch; false when there is nothing and the lanes stop.
-static bool batch_take(struct lane *lane)
-{
-    struct lanes *lanes = lane->lanes;
-    lane->batch_count = 0;
-    pthread_mutex_lock(&lanes->mutex);
-    do {
-        queue_wait(lanes);
-        queue_gather(lanes);
-    } while (!lanes->first && !lanes->stopping);
-    while (lanes->first && lane->batch_count < lanes->settings.batch_max) {
-        lane->batch[lane->batch_count++] = lanes->first;
-        lanes->submits -= lanes->first->submit != NULL;
-        lanes->urgent -= !lanes->first->patient;
-        lanes->first = lanes->first->next;
-    }
-    if (!lanes->first)
-        lanes->last = NULL;
-    lanes->stats.queued -= (int64_t)lane->batch_count;
-    if (lanes->first)
-        pthread_cond_signal(&lanes->filled);
-    pthread_mutex_unlock(&lanes->mutex);
-    return lane->batch_count > 0;
+    return err_set(err, ERR_UNAVAILABLE, "too many requests are waiting for the database");
 }
 
 // ---- running a batch
@@ -162,9 +87,8 @@ static void batch_sort(struct lane *lane, uint64_t mark)
 static void outcome_note(struct lane *lane, int64_t began_us, int outcome, const struct err *err)
 {
     struct lanes *lanes = lane->lanes;
+    lane_queue_answered(lane->queue, began_us, lane->taken, lanes->settings.batch_max);
     pthread_mutex_lock(&lanes->mutex);
-    lanes->gather = gather_after(began_us, clock_boot_us(), lane->batch_count, (size_t)lanes->stats.queued);
-    lanes->gather.expected = MIN(lanes->gather.expected, lanes->settings.batch_max);
     lanes->stats.transactions++;
     lanes->stats.operations += (int64_t)lane->batch_count;
     lanes->stats.failures += outcome < 0;
@@ -199,6 +123,7 @@ static void batch_run(struct lane *lane)
     struct lanes *lanes = lane->lanes;
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
     struct err err = {0};
+    lane->batch_count = lane->taken;
     batch_invite(lane);
     batch_sort(lane, lanes->settings.mark(lanes->settings.context));
     if (!lane->batch_count)
@@ -215,7 +140,7 @@ static void batch_run(struct lane *lane)
 static void *lane_main(void *context)
 {
     struct lane *lane = context;
-    while (batch_take(lane))
+    while ((lane->taken = lane_queue_take(lane->queue, lane->batch, lane->lanes->settings.batch_max)) > 0)
         batch_run(lane);
     return NULL;
 }
@@ -240,6 +165,7 @@ static int lane_init(struct lane *lane, struct lanes *lanes, struct err *err)
                                  .network_timeout_ms = NETWORK_TIMEOUT_MS,
                                  .statement_timeout_ms = STATEMENT_TIMEOUT_MS};
     lane->lanes = lanes;
+    lane->queue = lane == lanes->lanes ? &lanes->submits : &lanes->works;
     lane->batch = calloc(settings->batch_max, sizeof(struct lane_entry *));
     lane->submits = calloc(settings->batch_max, sizeof(struct submit_operation *));
     lane->works = calloc(settings->batch_max, sizeof(struct work_operation *));
@@ -270,14 +196,15 @@ int lanes_start(const struct lanes_settings *settings, struct lanes **out, struc
         return err_set(err, ERR_NO_MEMORY, "no memory for lanes");
     lanes->settings = *settings;
     pthread_mutex_init(&lanes->mutex, NULL);
-    condition_init(&lanes->filled);
-    condition_init(&lanes->gathered);
-    lanes->lanes = calloc((size_t)settings->count, sizeof(*lanes->lanes));
+    lane_queue_init(&lanes->submits, settings->queue_max, 0);
+    lane_queue_init(&lanes->works, settings->queue_max, settings->patience_ms);
+    int count = 1 + settings->count;
+    lanes->lanes = calloc((size_t)count, sizeof(*lanes->lanes));
     if (!lanes->lanes) {
         lanes_stop(lanes);
         return err_set(err, ERR_NO_MEMORY, "no memory for lanes");
     }
-    for (int i = 0; i < settings->count; i++) {
+    for (int i = 0; i < count; i++) {
         if (lane_start(&lanes->lanes[i], lanes, err) < 0) {
             lanes_stop(lanes);
             return -1;
@@ -292,18 +219,15 @@ void lanes_stop(struct lanes *lanes)
 {
     if (!lanes)
         return;
-    pthread_mutex_lock(&lanes->mutex);
-    lanes->stopping = true;
-    pthread_cond_broadcast(&lanes->filled);
-    pthread_cond_broadcast(&lanes->gathered);
-    pthread_mutex_unlock(&lanes->mutex);
+    lane_queue_stop(&lanes->submits);
+    lane_queue_stop(&lanes->works);
     for (int i = 0; i < lanes->started; i++) {
         pthread_join(lanes->lanes[i].thread, NULL);
         lane_release(&lanes->lanes[i]);
     }
     free(lanes->lanes);
-    pthread_cond_destroy(&lanes->filled);
-    pthread_cond_destroy(&lanes->gathered);
+    lane_queue_release(&lanes->submits);
+    lane_queue_release(&lanes->works);
     pthread_mutex_destroy(&lanes->mutex);
     free(lanes);
 }
@@ -313,4 +237,5 @@ void lanes_stats(struct lanes *lanes, struct lanes_stats *out)
     pthread_mutex_lock(&lanes->mutex);
     *out = lanes->stats;
     pthread_mutex_unlock(&lanes->mutex);
+    out->queued = (int64_t)(lane_queue_count(&lanes->submits) + lane_queue_count(&lanes->works));
 }

@@ -1,7 +1,8 @@
 // Lanes: threads with one connection each that run all hot calls that have queued up as one transaction.
 //
-// An entry is in the queue until a lane takes it, runs it with many others, and calls `done` for each. The wakes of
-// what was committed are delivered after that. The queue is bounded: above the limit entries are refused.
+// One lane is for submissions, the others for the calls of workers. An entry is in their queue until a lane takes it,
+// runs it with many others, and calls `done` for each. The wakes of what was committed are delivered after that. Queues
+// are bounded: above the limit entries are refused.
 #pragma once
 
 #include "services/common/base/err.h"
@@ -31,7 +32,7 @@ struct lane_entry {
 
 struct lanes_settings {
     const char *database_url;
-    int count;
+    int count;                   // for the calls of workers
     size_t batch_max, queue_max; // queue_max: of submissions, and as many calls of workers
     int64_t patience_ms;         // how long the queue waits when all in it are patient
     int64_t wait_max_ms;         // in the queue; then it fails as unavailable
