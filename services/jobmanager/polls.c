@@ -29,6 +29,7 @@ struct polls {
     _Atomic uint64_t sequence; // of wakes; read without the mutex
     uint64_t everything_at;    // sequence of the last polls_wake_all
     uint64_t demand_at[SLOTS], worker_at[SLOTS];
+    bool stopping;
     _Atomic size_t count;
 };
 
@@ -172,6 +173,8 @@ static bool woken_since(const struct polls *polls, const struct parked_poll *pol
 static int park_locked(struct polls *polls, struct parked_poll *poll, uint64_t mark, struct parked_poll **displaced,
                        struct err *err)
 {
+    if (polls->stopping)
+        return PARK_STOPPING;
     if (woken_since(polls, poll, mark))
         return PARK_AGAIN;
     struct int_node *node = int_map_find(&polls->workers, poll->worker);
@@ -205,6 +208,13 @@ int polls_park(struct polls *polls, struct parked_poll *poll, uint64_t mark, str
     if (displaced)
         displaced->ended(displaced, POLL_DISPLACED);
     return outcome;
+}
+
+void polls_stop(struct polls *polls)
+{
+    pthread_mutex_lock(&polls->alarm.mutex);
+    polls->stopping = true;
+    pthread_mutex_unlock(&polls->alarm.mutex);
 }
 
 void polls_end(struct polls *polls, struct parked_poll *poll, enum poll_end end)

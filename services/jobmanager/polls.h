@@ -60,12 +60,14 @@ enum park_outcome {
     PARK_PARKED,    // `ended` will be called
     PARK_AGAIN,     // something was woken since the mark: look again first
     PARK_DISPLACED, // a newer poll of the same worker is parked already
+    PARK_STOPPING,  // nobody is parked any more
 };
 // Parks it. An older poll of the same worker ends as displaced.
 int polls_park(struct polls *polls, struct parked_poll *poll, uint64_t mark, struct err *err) WARN_UNUSED;
 // Ends one that is parked; nothing when it is not (any more).
 void polls_end(struct polls *polls, struct parked_poll *poll, enum poll_end end);
 
+void polls_stop(struct polls *polls); // the manager drains: from now on nobody is parked; who is, stays
 void polls_wake(struct polls *polls, const struct wake *wake); // of a demand or a worker
 void polls_wake_all(struct polls *polls);                      // after notifications may have been missed
 // Takes those whom this wake would end, `most` of them at most, for a transaction in which the tasks become ready: as a

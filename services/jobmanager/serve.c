@@ -187,6 +187,7 @@ static void drain(struct app *app, struct http_server *server)
 {
     log_event(LOG_INFO, "draining", "parked_polls", LOG_NUMBER(polls_count(app->polls)), NULL);
     atomic_store(&app->draining, true);
+    polls_stop(app->polls); // the server tells who is parked now; nobody comes after that
     int cut_off = http_server_drain(server, clock_boot_ms() + app->settings->drain_ms);
     log_event(LOG_INFO, "stopped", "cut_off", cut_off ? "some" : "none", NULL);
 }

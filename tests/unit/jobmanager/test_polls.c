@@ -117,6 +117,24 @@ static void those_who_are_taken_do_not_end(void **state)
     end_all(polls, tests, 4);
 }
 
+// Whoever parks after the server has told all that are parked would wait out its time.
+static void nobody_is_parked_once_it_stops(void **state)
+{
+    UNUSED(state);
+    struct polls *polls;
+    struct test_poll before, after;
+    struct err err;
+    assert_ok(polls_new(&polls, &err), err);
+    make(&before, 1, 1, demands_both, 2);
+    park(polls, &before);
+    polls_stop(polls);
+    make(&after, 2, 1, demands_both, 2);
+    assert_int_equal(polls_park(polls, &after.poll, polls_mark(polls), &err), PARK_STOPPING);
+    assert_int_equal(before.ends + after.ends, 0);
+    end_all(polls, &before, 1);
+    polls_free(polls);
+}
+
 static void a_woken_one_queues_at_the_end(void **state)
 {
     struct polls *polls = *state;
@@ -247,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(just_enough_are_woken),
         cmocka_unit_test(those_who_are_taken_do_not_end),
+        cmocka_unit_test(nobody_is_parked_once_it_stops),
         cmocka_unit_test(a_woken_one_queues_at_the_end),
         cmocka_unit_test(a_worker_is_woken_alone),
         cmocka_unit_test(a_wake_between_look_and_parking_is_not_lost),
