@@ -45,26 +45,56 @@ void scenario_tasks(struct pg *pg)
 
 // ---- so many open jobs that share the workers
 
-void scenario_open(struct pg *pg)
+#define OPEN_COUNTS 5
+
+static void look_at_open(struct world *world, int jobs, const char *when, char name[static 64])
 {
-    static const int counts[] = {1, 10, 100, 1000, 10000};
-    char names[ARRAY_LEN(counts)][64];
-    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-        AUTO_WORLD struct world world = {0};
+    struct crew crew;
+    crew_open(&crew, world, 16, 100, OPEN_TASKS);
+    struct costs costs = costs_begin(world);
+    double seconds = crew_run(&crew, world, LOOK_MS);
+    snprintf(name, 64, "%d open jobs, slices of 100, %s", jobs, when);
+    note_at(name, "tasks/s", jobs, (double)crew.done / seconds);
+    costs_note(&costs, name, crew.done);
+    crew_close(&crew);
+}
+
+// Workers come and go until each job has had its first task claimed, which is written once.
+static void begin_all(struct world *world)
+{
+    while (world_sql(world, "SELECT count(*) FROM job WHERE started_at IS NULL") > 0) {
         struct crew crew;
-        world_open(&world, pg, 1);
-        crew_open(&crew, &world, 16, 100, OPEN_TASKS);
-        submit_counted(&world, counts[i], OPEN_TASKS / counts[i]);
-        world_settle(&world);
-        struct costs costs = costs_begin(&world);
-        double seconds = crew_run(&crew, &world, LOOK_MS);
-        snprintf(names[i], sizeof names[i], "%d open jobs, slices of 100", counts[i]);
-        note_at(names[i], "tasks/s", counts[i], (double)crew.done / seconds);
-        costs_note(&costs, names[i], crew.done);
+        crew_open(&crew, world, 16, 100, OPEN_TASKS);
+        crew_run(&crew, world, LOOK_MS);
         crew_close(&crew);
     }
-    note("10,000 open jobs against 1", "", noted(names[4]) / noted(names[0]));
-    note("10,000 open jobs against 1: time that is run", "", costs_noted_us(names[4]) / costs_noted_us(names[0]));
+}
+
+static void compare_open(const char *when, char names[static OPEN_COUNTS][64])
+{
+    char name[64];
+    snprintf(name, sizeof name, "10,000 open jobs against 1, %s", when);
+    note(name, "", noted(names[OPEN_COUNTS - 1]) / noted(names[0]));
+    snprintf(name, sizeof name, "10,000 open jobs against 1, %s: time run", when);
+    note(name, "", costs_noted_us(names[OPEN_COUNTS - 1]) / costs_noted_us(names[0]));
+}
+
+void scenario_open(struct pg *pg)
+{
+    static const int counts[OPEN_COUNTS] = {1, 10, 100, 1000, 10000};
+    static const char *const beginning = "beginning", *const begun = "all begun";
+    char first[OPEN_COUNTS][64], later[OPEN_COUNTS][64];
+    for (size_t i = 0; i < OPEN_COUNTS; i++) {
+        AUTO_WORLD struct world world = {0};
+        world_open(&world, pg, 1);
+        submit_counted(&world, counts[i], OPEN_TASKS / counts[i]);
+        world_settle(&world);
+        look_at_open(&world, counts[i], beginning, first[i]);
+        begin_all(&world);
+        look_at_open(&world, counts[i], begun, later[i]);
+    }
+    compare_open(beginning, first);
+    compare_open(begun, later);
 }
 
 // ---- finished jobs beside
