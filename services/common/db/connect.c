@@ -239,6 +239,11 @@ int db_set_statement_timeout(struct db *db, int64_t timeout_ms, struct err *err)
     return db_sql(db, sql, NULL, RESULT_TEXT, NULL, err);
 }
 
+unsigned db_generation(const struct db *db)
+{
+    return db->generation;
+}
+
 int db_set_plans_by_index(struct db *db, struct err *err)
 {
     db->plans_by_index = true;

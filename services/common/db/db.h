@@ -77,4 +77,6 @@ int db_set_statement_timeout(struct db *db, int64_t timeout_ms, struct err *err)
 // For this connection from now on, reconnects included; statements that were prepared before may keep their plans.
 int db_set_plans_by_index(struct db *db, struct err *err) WARN_UNUSED;
 
+// Counts connections: what was read over an earlier one may have been another server's. 0: none so far.
+unsigned db_generation(const struct db *db);
 const struct db_error *db_last_error(const struct db *db);

@@ -21,11 +21,12 @@
 #define QUOTA_LOGS_BYTES_MAX ((size_t)256 << 10)
 #define IDS_TRIED_MAX 4
 
-void hot_free(struct hot *hot)
+// All that the lane remembers.
+static void forget(struct hot *hot)
 {
-    if (!hot)
-        return;
-    params_release(&hot->params);
+    hot->tokens_left = 0;
+    hot->demand_last = 0;
+    memset(hot->heads, 0, sizeof hot->heads);
     hot_cache_release(&hot->workers);
     hot_cache_release(&hot->beats);
     hot_cache_release(&hot->runs);
@@ -34,6 +35,14 @@ void hot_free(struct hot *hot)
     hot_cache_release(&hot->demands);
     hot_cache_release(&hot->bundles);
     hot_cache_release(&hot->quota_logs);
+}
+
+void hot_free(struct hot *hot)
+{
+    if (!hot)
+        return;
+    params_release(&hot->params);
+    forget(hot);
     free(hot);
 }
 
@@ -117,6 +126,11 @@ static int begin(struct attempt *attempt, struct pipeline *pipeline, struct err 
 {
     struct batch *batch = &attempt->batch;
     struct arena *arena = batch->arena;
+    // The server of another connection may have been restored, or have taken over without the last commits: what this
+    // lane was told of demands and tokens need not be so there.
+    if (attempt->hot->generation != db_generation(attempt->hot->db))
+        forget(attempt->hot);
+    attempt->hot->generation = db_generation(attempt->hot->db);
     if (batch->interned) // the rolled back attempt's demands exist nowhere
         hot_cache_release(&attempt->hot->demands);
     arena_free(arena);

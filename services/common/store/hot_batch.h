@@ -317,8 +317,8 @@ struct hot {
     int demand_last;                 // the youngest demand that was seen
     double tasks_per_slice;          // that claims have met lately
     struct queue_head heads[HOT_HEADS];
-    unsigned rotation;   // which of equal demands has its turn
-    char deployment[64]; // "" until it was read
+    unsigned rotation, generation; // which of equal demands has its turn; the connection that all this was read over
+    char deployment[64];           // "" until it was read
 };
 
 struct batch {

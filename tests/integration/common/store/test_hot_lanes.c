@@ -166,6 +166,36 @@ static void nothing_is_known_while_the_database_is_away(void **state)
     work_operation_release(&poll);
 }
 
+static int64_t claim_token(struct hot_worker worker)
+{
+    struct err err = {0};
+    struct queue_want want = {"default", 1};
+    struct work_operation poll = hot_poll(worker, &want), *works[] = {&poll};
+    int64_t deadline_ms = clock_boot_ms() + 20000;
+    while (hot_run(lane.hot, NULL, 0, works, 1, &lane.wakes, &err) < 0)
+        assert_true(clock_boot_ms() < deadline_ms);
+    assert_int_equal(poll.grant_count, 1);
+    int64_t token = poll.grants[0].token;
+    work_operation_release(&poll);
+    return token;
+}
+
+// A server that has taken over without the last commits would give the rest of the lane's tokens to another lane.
+static void another_connection_is_asked_anew(void **state)
+{
+    UNUSED(state);
+    struct hot_worker worker = hot_worker_new(lane.db, "w");
+    hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 10}}");
+    int64_t first = claim_token(worker);
+    assert_int_equal(claim_token(worker), first + 1);
+    store_sql(lane.db, "SELECT setval('lease_token', 1000000001, false)");
+    store_sql(lane.db,
+              "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
+              "datname = current_database()");
+    assert_int_equal(claim_token(worker), 1000000001);
+    assert_int_equal(claim_token(worker), 1000000002);
+}
+
 // A connection that is cut while the lane sleeps is replaced, and what it had prepared is prepared again.
 static void a_cut_connection_is_replaced(void **state)
 {
@@ -189,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lanes_side_by_side_record_each_task_once),
         hot_test(a_cut_connection_is_replaced),
+        hot_test(another_connection_is_asked_anew),
         hot_test(nothing_is_known_while_the_database_is_away),
     };
     return cmocka_run_group_tests(tests, hot_group_setup, hot_group_teardown);
