@@ -141,7 +141,7 @@ static const struct schema_field grant[] = {
     FIELD("run", "any", "How they are run; null for a stage that outside workers pull from.",
           .example = "{\"command\":[\"./count.sh\"]}"),
     FIELD("services", "any", "The addresses of the services that they may use.", .example = "[]"),
-    FIELD("bundle", "BundleName?", "The files that they use."),
+    FIELD("bundle", "Sha256?", "Of the bundle that they use: GET /v1/bundles/{sha256}."),
     FIELD("traceparent", "Word",
           "For a stage that outside workers pull from, when its job was submitted with one: the W3C trace context in "
           "which they work, the job's own span as parent.",
@@ -154,7 +154,7 @@ static const struct schema_field start_order[] = {
     FIELD("run", "any", "How it is run; null when it is to be taken over.",
           .example = "{\"command\":[\"redis-server\"]}"),
     FIELD("services", "any", "The addresses of the services that it may use.", .example = "[]"),
-    FIELD("bundle", "BundleName?", "The files that it uses."),
+    FIELD("bundle", "Sha256?", "Of the bundle that it uses: GET /v1/bundles/{sha256}."),
     FIELD("object", "Word", "What to call it.", .example = "\"curfew-a1b2c3-j0d5n3rf8w2c4g.cache.1\""),
     FIELD("adopt", "boolean", "It runs: take it over.", .optional = true, .example = "false"),
     FIELD("ready", "boolean", "It was ready.", .optional = true, .example = "false"),

@@ -163,6 +163,7 @@ static void postgres_is_gone_for_half_a_minute(void **state)
         char name[16];
         snprintf(name, sizeof(name), "w%d", i);
         fake_worker_init(&workers[i], load.manager, name);
+        workers[i].holds_nothing = true;
         pthread_create(&threads[count++], NULL, work_main, &workers[i]);
     }
     for (int i = 0; i < SUBMITTERS; i++) {
@@ -178,6 +179,8 @@ static void postgres_is_gone_for_half_a_minute(void **state)
         pthread_join(threads[i], NULL);
 
     AUTO_DB struct db *db = db_test_open(database, NULL, 0);
+    for (int i = 0; i < WORKERS; i++)
+        fake_worker_step(&workers[i], 0, 1);
     finish(db, &workers[0]);
     printf("acknowledged %lld, refused %lld, recovered in %lld ms, slowest answer %lld ms\n",
            (long long)load.acknowledged, (long long)load.refused, (long long)recovery_ms, (long long)load.slowest_ms);

@@ -39,8 +39,9 @@ int fake_worker_poll(struct fake_worker *worker, int wait_ms, int64_t want, stru
 {
     char body[256];
     snprintf(body, sizeof(body),
-             "{\"incarnation\":%d,\"wait_ms\":%d,\"want\":{\"default\":%" PRId64 "},\"want_services\":%d}",
-             worker->incarnation, wait_ms, want, worker->is_pull ? 0 : 100);
+             "{\"incarnation\":%d,\"wait_ms\":%d,\"want\":{\"default\":%" PRId64 "},\"want_services\":%d%s}",
+             worker->incarnation, wait_ms, want, worker->is_pull ? 0 : 100,
+             worker->holds_nothing ? ",\"held\":[]" : "");
     return client_call(worker->client, "POST", worker->poll_path, NULL, 0, body, reply);
 }
 

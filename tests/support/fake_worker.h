@@ -15,6 +15,7 @@ struct fake_worker {
     int incarnation;
     char poll_path[64], report_path[64];
     bool holds_tasks;             // keeps what it is given instead of reporting it
+    bool holds_nothing;           // says so with each poll: what it lost with a reply or a report goes back
     bool holds_services;          // does not say that services are ready
     bool is_pull;                 // an outside worker
     int64_t tasks, starts, stops; // done so far

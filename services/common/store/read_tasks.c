@@ -1,5 +1,7 @@
 // The tasks of a job: slices as they are stored, or task by task. The cursor is "<stage number>.<first task>".
 #include "services/common/base/cleanup.h"
+#include "services/common/base/id.h"
+#include "services/common/model/job_spec.h"
 #include "services/common/model/states.h"
 #include "services/common/store/read_common.h"
 
@@ -112,12 +114,10 @@ static void write_error(struct strbuf *out, struct result *errors, int row)
 
 static void write_task_name(struct strbuf *out, int64_t job, const char *stage, int64_t index)
 {
-    AUTO_STRBUF struct strbuf name = STRBUF_INIT;
-    row_job(&name, NULL, job);
-    strbuf_drop_front(&name, 1); // the quotes of its JSON
-    name.data[--name.length] = '\0';
-    strbuf_add_format(&name, "/%s/%" PRId64, stage, index);
-    json_text(out, "task", strbuf_text(&name));
+    char id[ID_TEXT_SIZE], name[ID_TEXT_SIZE + SPEC_NAME_MAX + 24];
+    id_format('j', job, id);
+    snprintf(name, sizeof name, "%s/%s/%" PRId64, id, stage, index);
+    json_text(out, "task", name);
     json_text(out, "stage", stage);
     json_i64(out, "index", index);
 }
