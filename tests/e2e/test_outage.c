@@ -141,10 +141,11 @@ static bool all_closed(void *context)
     return db_test_i64(context, "SELECT count(*) FROM curfew.job WHERE closed_at IS NULL") == 0;
 }
 
-static void finish(struct db *db, struct fake_worker *worker)
+static void finish(struct db *db, struct fake_worker workers[static WORKERS])
 {
     for (int64_t end_ms = clock_boot_ms() + 60000; !all_closed(db) && clock_boot_ms() < end_ms;)
-        fake_worker_step(worker, 100, 100);
+        for (int i = 0; i < WORKERS; i++)
+            fake_worker_step(&workers[i], 100, 100);
     assert_true(all_closed(db));
 }
 
@@ -179,9 +180,7 @@ static void postgres_is_gone_for_half_a_minute(void **state)
         pthread_join(threads[i], NULL);
 
     AUTO_DB struct db *db = db_test_open(database, NULL, 0);
-    for (int i = 0; i < WORKERS; i++)
-        fake_worker_step(&workers[i], 0, 1);
-    finish(db, &workers[0]);
+    finish(db, workers);
     printf("acknowledged %lld, refused %lld, recovered in %lld ms, slowest answer %lld ms\n",
            (long long)load.acknowledged, (long long)load.refused, (long long)recovery_ms, (long long)load.slowest_ms);
     assert_int_equal(db_test_i64(db, "SELECT count(*) FROM curfew.job"), atomic_load(&load.acknowledged));
