@@ -32,8 +32,7 @@ const struct command commands[] = {
      false, cmd_down, .options = {{"--dir", NULL, "DIR", "the directory that `up` was given"}}, .is_local = true},
     {"run", "JOB.yaml", "run one job on a Curfew that exists for it alone",
      "Starts a Curfew, submits the job, follows it, prints its results and ends everything, whatever happens: also "
-     "when "
-     "this command is killed. The first Ctrl-C stops the job, a second one ends everything at once.",
+     "when this command is killed. The first Ctrl-C stops the job, a second one ends everything at once.",
      true, cmd_run,
      .options = {{"--dir", NULL, "DIR",
                   "where it lives; otherwise a temporary directory, which is removed at the end"}},
@@ -107,9 +106,8 @@ const struct command commands[] = {
          {{"--engine", NULL, "URL",
            "a container engine, such as unix:/var/run/docker.sock, which is looked at when it is there"},
           {"--drill", NULL, NULL,
-           "submit a canary with a service, have the worker that takes it kill itself, and prove that nothing of "
-           "the canary is left; needs a token of role admin, and a worker with the queue default that has nothing "
-           "else; "
+           "submit a canary with a service, have the worker that takes it kill itself, and prove that nothing of the "
+           "canary is left; needs a token of role admin, and a worker with the queue default that has nothing else; "
            "the canary is processes, which workers run with an engine as well"},
           {"--force", NULL, NULL, "drill: also when the worker has something else"}}},
     {"leaks", NULL, "list services that outlive their job", "None is how it should be.", false, cmd_leaks,

@@ -95,8 +95,7 @@ static const struct api_doc docs[] = {
      "All sources in the order in which they arrived, or one. With `Accept: text/event-stream` as server-sent events "
      "that follow it: `log` events with the line of `format=json`, whose id is the offset behind it, and a last event "
      "`end` with a [StreamEnd](#streamend). `Last-Event-ID` resumes exactly, at any manager; a comment line comes "
-     "while "
-     "nothing happens.",
+     "while nothing happens.",
      .query = {{"source", "LogSource", "who wrote it"},
                {"follow", "boolean", "go on to the last byte, until the job is closed"},
                {"format", "LogFormat", "`raw`, or `json`: a piece a line"},
@@ -108,8 +107,7 @@ static const struct api_doc docs[] = {
     {"GET", "/v1/jobs/{id}/events",
      "With `Accept: text/event-stream` as server-sent events that follow the job, each named as its `kind`, with its "
      "`seq` as id, and a last event `end` with a [StreamEnd](#streamend). `Last-Event-ID` resumes exactly, at any "
-     "manager; "
-     "a comment line comes while nothing happens.",
+     "manager; a comment line comes while nothing happens.",
      .query = {{"after", "EventNumber", "events with a higher `seq` only"},
                {"follow", "boolean", "go on until the job is closed"}},
      .headers = {{"Last-Event-ID", "EventNumber", "of server-sent events: the last one that came"}},
@@ -123,8 +121,7 @@ static const struct api_doc docs[] = {
     {"PUT",
      "/v1/bundles/{sha256}",
      "The name is the SHA-256 of the content. A job that says `bundle: sha256:...` has its files in the directories "
-     "that "
-     "its commands start in.",
+     "that its commands start in.",
      {ZSTD, NULL, "a tar archive, compressed with zstd, 64 MiB at most", false},
      .replies = {REPLY(201, JSON, "it is stored", .type = "Bundle"),
                  REPLY(200, JSON, "it was there already", .type = "Bundle")}},

@@ -8,24 +8,19 @@
 
 const char job_spec_of_commands[] =
     "A command starts without a shell, in a fresh directory that holds the files of the bundle, and may be started "
-    "again "
-    "after an accident: its outputs are recorded once, its other effects may happen twice.\n\n"
+    "again after an accident: its outputs are recorded once, its other effects may happen twice.\n\n"
     "`exec`: standard input is the task's item as JSON. An exit with 0 is success, 75 asks for another attempt that "
-    "does "
-    "not count, anything else fails the attempt. Lines of JSON that it writes into the file which `CURFEW_OUTPUT` "
-    "names "
-    "are its outputs: the items of the stage that says `from` it, or else results of the job. Each has 64 KiB at most, "
-    "all of a task 1 MiB and 10,000 lines. Standard output and error are its log.\n\n"
+    "does not count, anything else fails the attempt. Lines of JSON that it writes into the file which "
+    "`CURFEW_OUTPUT` names are its outputs: the items of the stage that says `from` it, or else results of the job. "
+    "Each has 64 KiB at most, all of a task 1 MiB and 10,000 lines. Standard output and error are its log.\n\n"
     "`stream`: each line on standard input is a task, `{\"task\": 7, \"attempt\": 1, \"item\": ...}`; each line on "
     "standard output answers one, `{\"task\": 7, \"ok\": true, \"outputs\": [...]}` or `{\"task\": 7, \"ok\": false, "
     "\"error\": \"...\"}`. Standard error is its log.\n\n"
-    "The environment names the job and its stage, in `exec` the task by its number, the attempt and its fencing token: "
-    "`CURFEW_JOB`, `CURFEW_STAGE`, `CURFEW_TASK`, `CURFEW_ATTEMPT`, `CURFEW_TOKEN`; in services `CURFEW_JOB`, "
+    "The environment names the job and its stage, in `exec` the task by its number, the attempt and its fencing "
+    "token: `CURFEW_JOB`, `CURFEW_STAGE`, `CURFEW_TASK`, `CURFEW_ATTEMPT`, `CURFEW_TOKEN`; in services `CURFEW_JOB`, "
     "`CURFEW_SERVICE`, `CURFEW_EPOCH`. Each service of the job is found by `CURFEW_SERVICE_<NAME>_HOST`, `_PORT`, "
-    "`_ADDR` "
-    "(`host:port`, of its first port) and `_PORT_<PORT>` for each port, names in upper case with `_` for `-`; services "
-    "see "
-    "those that they depend on.\n";
+    "`_ADDR` (`host:port`, of its first port) and `_PORT_<PORT>` for each port, names in upper case with `_` for `-`; "
+    "services see those that they depend on.\n";
 
 static void print_range(const struct spec_row *row, FILE *out)
 {
