@@ -50,6 +50,11 @@ const char *contract_proxy_url(const struct contract_proxy *proxy)
     return proxy->url;
 }
 
+const char *contract_proxy_complaint(struct contract_proxy *proxy)
+{
+    return process_stderr(proxy->process);
+}
+
 size_t contract_proxy_end(struct contract_proxy *proxy)
 {
     if (!proxy)

@@ -458,4 +458,8 @@ void system_print_logs(struct system *system)
                     text + (length > LOG_TAIL_BYTES ? length - LOG_TAIL_BYTES : 0));
         }
     }
+    for (int i = 0; i < MEMBERS_MAX; i++)
+        if (system->proxies[i] && *contract_proxy_complaint(system->proxies[i]))
+            fprintf(stderr, "---- what programs were told by manager-%d:\n%s\n", i,
+                    contract_proxy_complaint(system->proxies[i]));
 }
