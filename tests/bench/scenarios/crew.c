@@ -54,6 +54,7 @@ static void take_slices(struct crew *crew, struct crew_worker *worker, const cha
         int64_t tasks = atoll(count + strlen("\"count\":"));
         ledger_give(&crew->ledger, at + strlen(head), crew->per_job, atoll(first + strlen("\"first\":")), tasks);
         worker->carried += tasks;
+        crew->given += tasks;
         if (worker->slices.length)
             strbuf_add_char(&worker->slices, ',');
         strbuf_add(&worker->slices, at, (size_t)(end - at));
@@ -68,7 +69,8 @@ void crew_send(struct crew *crew, struct load_connection *connection)
 {
     struct crew_worker *worker = &crew->workers[connection->index - crew->first];
     bool reports = worker->slices.length > 0;
-    bool last = crew->todo > 0 && crew->done + worker->carried >= crew->todo;
+    // Who has nothing to wait for does not wait: it would be measured.
+    bool last = crew->todo > 0 && crew->given + crew->count * crew->width > crew->todo;
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     char path[64], poll[96];
     snprintf(path, sizeof path, "/v1/workers/%lld/%s", (long long)worker->id, reports ? "report" : "poll");

@@ -23,7 +23,7 @@ struct crew {
     int64_t per_job;  // tasks of each job
     int wait_ms;      // how long a poll waits
     int64_t todo;     // the load ends when so many are done; 0: when its time is over
-    int64_t done;
+    int64_t given, done;
     struct ledger ledger;
     struct crew_worker *workers;
 };
