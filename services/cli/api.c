@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STREAM_IDLE_MS 0 // a log may be silent for long
-
 struct json_object *api_member(struct json_object *object, const char *name)
 {
     struct json_object *member = NULL;
@@ -137,22 +135,6 @@ int api_call(struct cli *cli, const char *method, const char *path, const char *
 int api_get(struct cli *cli, const char *path, struct json_document *out, struct err *err)
 {
     return api_call(cli, "GET", path, NULL, NULL, 0, out, NULL, err);
-}
-
-static int write_out(void *context, const char *bytes, size_t length)
-{
-    (void)context;
-    return fwrite(bytes, 1, length, stdout) == length && fflush(stdout) == 0 ? 0 : -1;
-}
-
-int api_stream(struct cli *cli, const char *path, struct err *err)
-{
-    AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
-    const struct http_call call = {
-        .method = "GET", .path = path, .timeout_ms = -1, .idle_timeout_ms = STREAM_IDLE_MS, .on_body = write_out};
-    if (http_call(cli->client, &call, &response, err) < 0)
-        return -1;
-    return response.status == 200 ? 0 : api_problem(&response, err);
 }
 
 int api_job_path(const char *job, const char *suffix, char *out, size_t size, struct err *err)

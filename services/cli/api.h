@@ -16,8 +16,6 @@ int api_problem(const struct http_response *response, struct err *err);
 int api_call(struct cli *cli, const char *method, const char *path, const char *json, const char *key,
              int64_t timeout_ms, struct json_document *out, int *status, struct err *err) WARN_UNUSED;
 int api_get(struct cli *cli, const char *path, struct json_document *out, struct err *err) WARN_UNUSED;
-// Copies the answer's body to stdout as it comes.
-int api_stream(struct cli *cli, const char *path, struct err *err) WARN_UNUSED;
 // "/v1/jobs/<id>" + suffix, escaped. ERR_INVALID when it does not fit.
 int api_job_path(const char *job, const char *suffix, char *out, size_t size, struct err *err) WARN_UNUSED;
 

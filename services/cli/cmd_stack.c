@@ -5,6 +5,7 @@
 #include "services/cli/interrupt.h"
 #include "services/cli/job_file.h"
 #include "services/cli/stack.h"
+#include "services/cli/stream.h"
 #include "services/cli/submit.h"
 #include "services/common/base/parse.h"
 
@@ -70,7 +71,7 @@ int cmd_validate(struct cli *cli)
 // Submits to the stack, follows, and prints the results. The exit status is the job's.
 static int run_job(struct cli *cli, struct job_file *file)
 {
-    char job[SUBMIT_ID_SIZE], path[256];
+    char job[SUBMIT_ID_SIZE];
     struct err err;
     if (submit_job(cli, file, NULL, job, &err) < 0)
         return cli_fail(&err);
@@ -78,9 +79,7 @@ static int run_job(struct cli *cli, struct job_file *file)
     int status = follow_job(cli, job, &settings);
     if (status > EXIT_UNFINISHED)
         return status; // nothing is known of the job
-    if (api_job_path(job, "/results", path, sizeof path, &err) < 0 || api_stream(cli, path, &err) < 0)
-        return cli_fail(&err);
-    return status;
+    return stream_job(cli, job, "/results", false, &err) < 0 ? cli_fail(&err) : status;
 }
 
 static int run_on_stack(struct cli *cli, struct job_file *file, const struct stack_settings *settings)

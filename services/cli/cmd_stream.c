@@ -1,17 +1,12 @@
-// logs, events, results: what the manager streams goes to stdout as it comes.
-#include "services/cli/api.h"
+// logs, events, results: streamed to stdout.
 #include "services/cli/commands.h"
+#include "services/cli/stream.h"
 #include "services/common/http/target.h"
-
-#define PATH_SIZE 1024
 
 static int stream(struct cli *cli, const char *suffix)
 {
-    char path[PATH_SIZE];
     struct err err;
-    if (api_job_path(cli->argument, suffix, path, sizeof path, &err) < 0 || api_stream(cli, path, &err) < 0)
-        return cli_fail(&err);
-    return 0;
+    return stream_job(cli, cli->argument, suffix, cli_option(cli, "--follow"), &err) < 0 ? cli_fail(&err) : 0;
 }
 
 int cmd_logs(struct cli *cli)

@@ -3,8 +3,8 @@
 #include "services/cli/api.h"
 #include "services/cli/event_line.h"
 #include "services/cli/interrupt.h"
+#include "services/cli/patience.h"
 #include "services/cli/progress.h"
-#include "services/common/base/backoff.h"
 #include "services/common/base/clock.h"
 
 #include <json-c/json.h>
@@ -15,7 +15,6 @@
 
 #define LOOK_MS 250         // how often progress is looked at
 #define WAIT_QUIET_MS 20000 // how long one long-poll lasts when nobody watches
-#define PATIENCE_MS 120000  // how long the manager may be away
 #define ANSWER_MS 10000     // how long an answer may take when the time is limited
 #define PATH_SIZE 256
 #define HIDE "\r\033[K"
@@ -25,8 +24,8 @@ struct follow {
     const char *job;
     const struct follow_settings *settings;
     int64_t seen_event;
-    int64_t answered_ms; // when the manager last answered, whatever it said; 0: never
-    bool bar_shown, stop_asked, said_away;
+    struct patience patience;
+    bool bar_shown, stop_asked;
     char outcome[32], cleanup[32];
     bool over; // closed, or as far as it goes by itself
 };
@@ -118,7 +117,7 @@ static int look(struct follow *follow, int64_t wait_ms, struct err *err)
     int64_t timeout_ms = follow->settings->timeout_ms > 0 ? wait_ms + ANSWER_MS : 0;
     int rc = api_call(follow->cli, "GET", path, NULL, NULL, timeout_ms, &job, &status, err);
     if (status > 0)
-        follow->answered_ms = clock_boot_ms();
+        patience_answered(&follow->patience);
     if (rc < 0)
         return -1;
     learn(follow, job.root);
@@ -148,11 +147,6 @@ static void stop_when_interrupted(struct follow *follow)
 }
 
 // ---- until it is over
-
-static bool may_pass(const struct err *err)
-{
-    return err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT || err->code == ERR_IO || err->code == ERR_LIMIT;
-}
 
 // How long the next look may wait; 0: the time is over.
 static int64_t next_wait_ms(const struct follow_settings *settings, int64_t started_ms)
@@ -190,27 +184,10 @@ static int end(struct follow *follow)
     return cli_outcome_status(follow->outcome);
 }
 
-// After a failed look. Returns false when there is no point in another one: it would fail in the same way, nobody has
-// ever answered at this address, or not for long. A manager that says that its database is away is waited for.
-static bool wait_for_manager(struct follow *follow, struct backoff *backoff, const struct err *err)
-{
-    if (!may_pass(err) || follow->answered_ms == 0 || clock_boot_ms() - follow->answered_ms > PATIENCE_MS)
-        return false;
-    if (!follow->said_away) {
-        hide_bar(follow);
-        fprintf(stderr, "curfew: %s; trying again\n", err->text);
-    }
-    follow->said_away = true;
-    poll(NULL, 0, (int)backoff_next_ms(backoff));
-    return true;
-}
-
 int follow_job(struct cli *cli, const char *job, const struct follow_settings *settings)
 {
     int64_t started_ms = clock_boot_ms();
-    struct follow follow = {
-        .cli = cli, .job = job, .settings = settings, .answered_ms = settings->is_known ? started_ms : 0};
-    struct backoff backoff = {.base_ms = 100, .max_ms = 2000};
+    struct follow follow = {.cli = cli, .job = job, .settings = settings, .patience = patience_new(settings->is_known)};
     explain_interrupt(&follow);
     while (!follow.over) {
         struct err err;
@@ -219,12 +196,12 @@ int follow_job(struct cli *cli, const char *job, const struct follow_settings *s
         if (wait_ms == 0)
             break;
         if (look(&follow, wait_ms, &err) == 0) {
-            follow.said_away = false;
-            backoff_reset(&backoff);
-        } else if (!wait_for_manager(&follow, &backoff, &err)) {
-            hide_bar(&follow);
-            return cli_fail(&err);
+            patience_restored(&follow.patience);
+            continue;
         }
+        hide_bar(&follow);
+        if (!patience_wait(&follow.patience, &err))
+            return cli_fail(&err);
     }
     return end(&follow);
 }

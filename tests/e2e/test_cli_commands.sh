@@ -339,60 +339,6 @@ test_no_manager() {
     says 'unix:/nowhere/at/all: nobody answers'
 }
 
-# One that takes connections and never says a word: a wait is over when it should be, and not when calls usually are.
-test_manager_hangs() {
-    local port
-    port=$(free_port)
-    python3 -c 'import socket, sys, time
-s = socket.socket(); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); time.sleep(1000)' "$port" &
-    until_ 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
-    status 6 timeout 25 "$curfew" --server "http://127.0.0.1:$port" wait j1 --timeout 1ms
-    says 'timed out'
-    kill $!
-}
-
-# Follows through a kill -9 of the manager, which the stack starts again.
-test_manager_restarts() {
-    local pid got=0
-    pid=$(pid_of "$stack" jobmanager)
-    "$curfew" submit "$(spec three-seconds 'name: three-seconds' 'command: [sleep, "3"]')" >"$work/across" 2>&1 &
-    until_ 30 grep -q stage.released "$work/across"
-    kill -KILL "$pid"
-    wait $! || got=$?
-    cp "$work/across" "$log"
-    [ $got -eq 0 ] || fail "exit status $got"
-    says 'trying again' 'outcome=succeeded' 'job.closed'
-    [ "$(grep -c stage.released "$log")" -eq 1 ] || fail 'an event twice'
-}
-
-# A manager whose database is away says so, and is waited for, even when that is the first that it says.
-test_database_is_away() {
-    python3 - "$work/away" 2>/dev/null <<'PROGRAM' &
-import http.server, json, os, sys
-class Manager(http.server.BaseHTTPRequestHandler):
-    calls = 0
-    def do_GET(self):
-        Manager.calls += 1
-        away = Manager.calls <= 2
-        body = {"code": "unavailable", "detail": "the database is away"} if away else {"outcome": "failed", "closed_at": "x"}
-        text = json.dumps(body).encode()
-        self.send_response(503 if away else 200)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-server = http.server.HTTPServer(("127.0.0.1", 0), Manager)
-with open(sys.argv[1] + ".new", "w") as out:
-    print(server.server_port, file=out)
-os.rename(sys.argv[1] + ".new", sys.argv[1])
-for _ in range(3):
-    server.handle_request()
-PROGRAM
-    until_ 30 test -e "$work/away"
-    status 1 timeout 30 "$curfew" --server "http://127.0.0.1:$(cat "$work/away")" wait j1
-    says 'the database is away; trying again'
-    wait $!
-}
-
 # With SIGINT as a terminal's programs have it: a script's background jobs ignore it.
 interruptible() {
     exec python3 -c 'import os, signal, sys
