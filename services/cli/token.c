@@ -4,6 +4,7 @@
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/fd.h"
+#include "services/common/base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,8 @@
 
 #define TOKEN_BYTES_MAX 4096
 #define WORDS_MAX 64
-#define PATIENCE_MS 60000
+#define PATIENCE_MS 60000 // with its output
+#define ENDING_MS 2000    // from the end of its output to its own
 
 // ---- a command
 
@@ -54,6 +56,19 @@ static ssize_t collect(int fd, char out[static TOKEN_BYTES_MAX + 1])
     return -1;
 }
 
+// Whoever has said everything has nothing left to do.
+static void end_late(pid_t pid)
+{
+    AUTO_CLOSE int process = process_open(pid);
+    struct pollfd ended = {.fd = process, .events = POLLIN};
+    int ready;
+    do
+        ready = poll(&ended, 1, ENDING_MS);
+    while (ready < 0 && errno == EINTR);
+    if (ready <= 0)
+        kill(pid, SIGKILL);
+}
+
 static int ended_well(pid_t pid)
 {
     int status = 0;
@@ -81,6 +96,8 @@ static int run(char *const words[], char **out, struct err *err)
     ssize_t length = collect(ours, text);
     if (length < 0)
         kill(pid, SIGKILL);
+    else
+        end_late(pid);
     if (ended_well(pid) < 0 || length < 0)
         return err_set(err, ERR_INVALID, "the token command '%.100s' has failed", words[0]);
     text[length] = '\0';

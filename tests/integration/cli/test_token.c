@@ -2,6 +2,7 @@
 #include "services/cli/token.h"
 
 #include "services/common/base/cleanup.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/test.h"
 
 #include <string.h>
@@ -51,12 +52,31 @@ static void what_fails_is_no_token(void **state)
     }
 }
 
+// One that says its token, closes its output and stays: not the user waits for it.
+static void it_has_to_end(void **state)
+{
+    UNUSED(state);
+    struct err err;
+    AUTO_FREE char *token = NULL;
+    AUTO_TEMP_DIR char *directory = temp_dir_new();
+    char path[128], command[160];
+    snprintf(path, sizeof path, "%s/stays", directory);
+    snprintf(command, sizeof command, "sh %s", path);
+    AUTO_FILE FILE *script = fopen(path, "w");
+    assert_non_null(script);
+    fputs("echo curfew_abc\nexec sleep 1000 >&-\n", script);
+    assert_int_equal(fflush(script), 0);
+    assert_error(token_of_command(command, &token, &err), err, ERR_INVALID, "has failed");
+    assert_null(token);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_line_is_the_token),
         cmocka_unit_test(there_is_no_shell),
         cmocka_unit_test(what_fails_is_no_token),
+        cmocka_unit_test(it_has_to_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
