@@ -165,6 +165,7 @@ static int server_start(struct app *app, struct http_tls *tls, struct http_serve
         .authorize = auth_check,
         .observe = observe,
         .max_connections = (size_t)settings->max_connections,
+        .body_budget_bytes = (size_t)settings->body_memory_bytes,
         .watch_interval_ms = WATCH_INTERVAL_MS,
     };
     return http_server_start(&server, out, err);

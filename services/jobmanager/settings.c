@@ -58,6 +58,8 @@ static const struct config_setting settings[] = {
     {"token-max-log-bytes", CONFIG_SIZE, AT(limits.of[QUOTA_LOG_BYTES]), "0", 0, QUOTA_MAX, false,
      "Bytes of log of all jobs of a token that are kept; from there on it submits no more, 429."},
     {"submit-limit", CONFIG_SIZE, AT(submit_body_bytes), "16Mi", 1024, 16777216, false, "Bytes of a submitted job."},
+    {"body-memory", CONFIG_SIZE, AT(body_memory_bytes), "256Mi", 1048576, INT64_MAX / 2, false,
+     "Bytes that bodies of requests hold in memory together, beyond 64Ki of each; above it 503 with Retry-After."},
     {"bundle-limit", CONFIG_SIZE, AT(bundle_bytes), "64Mi", 1024, 67108864, false, "Bytes of a bundle."},
     {"max-connections", CONFIG_INTEGER, AT(max_connections), "16384", 8, 1000000, false,
      "HTTP connections; above it 503."},

@@ -22,7 +22,7 @@ struct settings {
     int64_t lane_batch, queue_limit, queue_wait_ms;
     int64_t worker_lease_ms, poll_ms, fence_ms, skew_ms;
     int64_t log_limit_bytes, event_limit, trace_tasks;
-    int64_t submit_rate, submit_body_bytes, bundle_bytes, max_connections;
+    int64_t submit_rate, submit_body_bytes, body_memory_bytes, bundle_bytes, max_connections;
     struct quota limits; // of a token
     int64_t leak_after_ms, stream_heartbeat_ms, drain_ms, wait_database_ms;
     // derived by settings_load

@@ -179,6 +179,16 @@ static enum MHD_Result call_handler(struct http_request *request)
     return http_send(request);
 }
 
+static void refuse_body(struct http_request *request, int status)
+{
+    const char *detail = status == 413   ? "the body is larger than this call takes"
+                         : status == 503 ? "the bodies of other requests hold all memory that is for them"
+                                         : "the body could not be stored";
+    fill_refusal(request, status, code_for(status), detail);
+    if (status == 503)
+        http_reply_retry_after(&request->reply, OVERLOAD_RETRY_MS);
+}
+
 // The whole request is there.
 static enum MHD_Result receive_end(struct http_request *request)
 {
@@ -186,8 +196,7 @@ static enum MHD_Result receive_end(struct http_request *request)
     request->stage = HTTP_STAGE_HANDLED;
     http_connection_deadline(request->connection, 0);
     if (!request->refused && status != 0)
-        fill_refusal(request, status, code_for(status),
-                     status == 413 ? "the body is larger than this call takes" : "the body could not be stored");
+        refuse_body(request, status);
     return request->refused || status != 0 ? http_send(request) : call_handler(request);
 }
 

@@ -57,7 +57,7 @@ void http_request_unref(struct http_request *request)
     if (request->destroy_context)
         request->destroy_context(request->context);
     http_reply_release(&request->reply);
-    strbuf_release(&request->body);
+    http_body_release(request);
     cleanup_close(&request->body_fd);
     arena_release(&request->arena);
     free(request);

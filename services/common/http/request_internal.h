@@ -75,6 +75,7 @@ struct http_request {
     struct strbuf body;
     int body_fd; // -1: in memory
     int64_t body_received;
+    size_t body_held;      // bytes of the budget of all bodies
     int body_error_status; // 0: none; else what collecting the body came to
 
     bool refused; // `reply` is the answer, the body is read and dropped
@@ -97,6 +98,8 @@ struct http_request {
     struct http_arena arena;
 };
 
+// Frees the body's memory, and its share of the budget of all bodies.
+void http_body_release(struct http_request *request);
 // Makes a request with one reference. `target` is copied. NULL without memory.
 struct http_request *http_request_new(const char *target);
 void http_request_ref(struct http_request *request);

@@ -33,6 +33,7 @@ static void fill_defaults(struct http_server_settings *settings)
     settings->max_connections = (size_t)or_default((int64_t)settings->max_connections, 16384);
     settings->max_connections_per_address = (size_t)or_default((int64_t)settings->max_connections_per_address, 8192);
     settings->head_limit_bytes = (size_t)or_default((int64_t)settings->head_limit_bytes, 16 * 1024);
+    settings->body_budget_bytes = (size_t)or_default((int64_t)settings->body_budget_bytes, 256 * 1024 * 1024);
     settings->head_deadline_ms = or_default(settings->head_deadline_ms, 10 * 1000);
     settings->body_deadline_ms = or_default(settings->body_deadline_ms, 30 * 1000);
     settings->reply_stall_ms = or_default(settings->reply_stall_ms, 60 * 1000);

@@ -44,6 +44,7 @@ struct http_server_settings {
     size_t max_connections;             // 16384; above it 503. Lowered to what the descriptor limit allows.
     size_t max_connections_per_address; // 8192; above it 503; the Unix socket is exempt
     size_t head_limit_bytes;            // 16 KiB, request line and headers
+    size_t body_budget_bytes;           // 256 MiB that bodies hold in memory, beyond 64 KiB of each; above it 503
     int64_t head_deadline_ms;           // 10 s from the connection or the request line to the end of the headers
     int64_t body_deadline_ms;           // 30 s from the headers to the end of the body, unless the route says otherwise
     int64_t reply_stall_ms;             // 60 s without progress while a reply is sent

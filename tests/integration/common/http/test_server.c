@@ -208,6 +208,51 @@ static void too_large_bodies_get_413(void **state)
     assert_int_equal(ask("GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", &out), 413);
 }
 
+// A body of this size to a route that keeps it until fixture_complete_all().
+static void hold_body(int fd, size_t size)
+{
+    AUTO_STRBUF struct strbuf request = STRBUF_INIT;
+    strbuf_add_format(&request, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", size);
+    for (size_t i = 0; i < size; i++)
+        strbuf_add_char(&request, 'x');
+    raw_send(fd, request.data, request.length);
+}
+
+static void assert_answer(int fd, int status)
+{
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    assert_int_equal(raw_read_response(fd, &out, PATIENCE_MS), status);
+    if (status != 503)
+        return;
+    assert_non_null(strstr(strbuf_text(&out), "Retry-After: 1\r\n"));
+    assert_non_null(strstr(strbuf_text(&out), "hold all memory"));
+}
+
+static void bodies_share_a_budget(void **state)
+{
+    UNUSED(state);
+    const size_t large = 600 * 1024, small = 64 * 1024;
+    fixture_stop(&fixture);
+    fixture_start(&fixture, &(struct http_server_settings){.body_budget_bytes = 1024 * 1024});
+    AUTO_CLOSE int first = raw_connect(fixture.port);
+    AUTO_CLOSE int second = raw_connect(fixture.port);
+    hold_body(first, large);
+    assert_true(fixture_wait_parked(&fixture, 1));
+    hold_body(second, large);
+    assert_answer(second, 503);
+    hold_body(second, small); // what workers say goes through
+    assert_true(fixture_wait_parked(&fixture, 2));
+    fixture_complete_all(&fixture, 200);
+    assert_answer(first, 200);
+    assert_answer(second, 200);
+    hold_body(first, large); // what it held is free again, and not twice
+    assert_true(fixture_wait_parked(&fixture, 1));
+    hold_body(second, large);
+    assert_answer(second, 503);
+    fixture_complete_all(&fixture, 200);
+    assert_answer(first, 200);
+}
+
 static void continue_is_said_before_a_body(void **state)
 {
     UNUSED(state);
@@ -302,23 +347,15 @@ static void refuses_bad_settings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(routes_and_parameters),
-        cmocka_unit_test(request_ids_are_kept_or_made),
-        cmocka_unit_test(connections_are_kept),
-        cmocka_unit_test(pipelined_requests_are_answered_in_order),
-        cmocka_unit_test(head_is_get_without_the_body),
-        cmocka_unit_test(old_clients_are_served),
-        cmocka_unit_test(heads_may_come_in_bits),
-        cmocka_unit_test(large_heads_are_taken_up_to_the_limit),
-        cmocka_unit_test(chunked_bodies_are_joined),
-        cmocka_unit_test(chunk_extensions_do_not_change_bodies),
-        cmocka_unit_test(too_large_bodies_get_413),
-        cmocka_unit_test(continue_is_said_before_a_body),
-        cmocka_unit_test(bodies_go_to_files),
-        cmocka_unit_test(large_replies_arrive_whole),
-        cmocka_unit_test(etags_answer_304),
-        cmocka_unit_test(requests_are_observed_once),
-        cmocka_unit_test(refuses_bad_settings),
+        cmocka_unit_test(routes_and_parameters),          cmocka_unit_test(request_ids_are_kept_or_made),
+        cmocka_unit_test(connections_are_kept),           cmocka_unit_test(pipelined_requests_are_answered_in_order),
+        cmocka_unit_test(head_is_get_without_the_body),   cmocka_unit_test(old_clients_are_served),
+        cmocka_unit_test(heads_may_come_in_bits),         cmocka_unit_test(large_heads_are_taken_up_to_the_limit),
+        cmocka_unit_test(chunked_bodies_are_joined),      cmocka_unit_test(chunk_extensions_do_not_change_bodies),
+        cmocka_unit_test(too_large_bodies_get_413),       cmocka_unit_test(bodies_share_a_budget),
+        cmocka_unit_test(continue_is_said_before_a_body), cmocka_unit_test(bodies_go_to_files),
+        cmocka_unit_test(large_replies_arrive_whole),     cmocka_unit_test(etags_answer_304),
+        cmocka_unit_test(requests_are_observed_once),     cmocka_unit_test(refuses_bad_settings),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
