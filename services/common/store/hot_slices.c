@@ -67,6 +67,22 @@ static int add_change(struct batch *batch, struct changes *changes, const struct
     return 0;
 }
 
+static int taken_back(struct err *err)
+{
+    return err_set(err, ERR_INTERNAL, "a reported slice was taken back at the same time");
+}
+
+// Behind all old rows of one place. Neighbours of two ranges are listed twice; of a place that was remembered as a
+// lease, and is another one or a neighbour, the memory is wrong.
+static int skip_place(const struct slice_row **old, const struct slice_row *end, struct err *err)
+{
+    const struct slice_row *seen = *old;
+    for (; *old < end && compare_rows(seen, *old) == 0; ++*old)
+        if ((*old)->token != seen->token)
+            return taken_back(err);
+    return 0;
+}
+
 static int compare_lists(struct batch *batch, struct changes *changes, struct err *err)
 {
     const struct slice_row *old = batch->old_slices.items, *new = batch->new_slices.items;
@@ -75,9 +91,8 @@ static int compare_lists(struct batch *batch, struct changes *changes, struct er
         int order = old == old_end ? 1 : new == new_end ? -1 : compare_rows(old, new);
         if (add_change(batch, changes, order <= 0 ? old : NULL, order >= 0 ? new : NULL, err) < 0)
             return -1;
-        const struct slice_row *seen = old;
-        while (order <= 0 && old < old_end && compare_rows(seen, old) == 0) // neighbours of two ranges are listed twice
-            old++;
+        if (order <= 0 && skip_place(&old, old_end, err) < 0)
+            return -1;
         new += order >= 0;
     }
     return 0;
@@ -191,5 +206,5 @@ int hot_slices_verify(struct batch *batch, struct err *err)
     if (is_as_expected(batch, batch->at.gone, batch->gone_expected) &&
         is_as_expected(batch, batch->at.changed, batch->changed_expected))
         return 0;
-    return err_set(err, ERR_INTERNAL, "a reported slice was taken back at the same time");
+    return taken_back(err);
 }

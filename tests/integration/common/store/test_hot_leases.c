@@ -14,15 +14,20 @@ static struct hot_worker workers[SLICES];
 static struct slice_result results[SLICES];
 static int64_t job;
 
-static struct slice_result claim(struct hot_lane *of, struct hot_worker worker)
+static struct slice_result claim_tasks(struct hot_lane *of, struct hot_worker worker, int64_t tasks)
 {
-    static const struct queue_want want = {"default", 10};
+    const struct queue_want want = {"default", tasks};
     struct work_operation poll = hot_poll(worker, &want);
     hot_lane_work(of, &poll);
     assert_int_equal(poll.grant_count, 1);
     struct slice_result result = hot_success(&poll.grants[0]);
     work_operation_release(&poll);
     return result;
+}
+
+static struct slice_result claim(struct hot_lane *of, struct hot_worker worker)
+{
+    return claim_tasks(of, worker, 10);
 }
 
 // A job whose slices are leased one after the other by this lane, to a worker each.
@@ -63,6 +68,15 @@ static void report_all(void)
         work_operation_release(&works[i]);
     }
     hot_check(&lane);
+}
+
+static void report_at(struct hot_lane *of, struct hot_worker worker, struct slice_result *result)
+{
+    struct work_operation work = {
+        .worker = worker.id, .incarnation = worker.incarnation, .results = result, .result_count = 1};
+    hot_lane_work(of, &work);
+    work_operation_release(&work);
+    assert_false(result->stale);
 }
 
 static void assert_slices(const char *expected)
@@ -108,6 +122,26 @@ static void one_that_others_have_taken_back_is_stale(void **state)
     assert_int_equal(store_sql(lane.db, "SELECT token FROM slice WHERE state = 2"), again.token);
 }
 
+// Its worker has heard no reply and has reported it elsewhere, and this lane is told late: by then the row that it has
+// become is the neighbour of another one that is reported.
+static void one_that_was_reported_elsewhere_is_stale(void **state)
+{
+    UNUSED(state);
+    job = hot_lane_submit(&lane, "{'name': 'b', 'command': ['x'], 'tasks': {'count': 60}}");
+    for (int i = 0; i < SLICES; i++)
+        results[i] = claim_tasks(&lane, workers[i], i < 2 ? 10 : 20);
+    report_at(&other, workers[0], &results[0]);
+    report_at(&other, workers[1], &results[1]);
+    results[1] = claim(&lane, workers[1]);
+    assert_slices("4:0+20 2:20+20 2:40+10 1:50+10");
+
+    report_all();
+    assert_true(results[0].stale);
+    assert_false(results[1].stale);
+    assert_false(results[2].stale);
+    assert_slices("4:0+50 1:50+10");
+}
+
 static void one_of_another_incarnation_is_stale(void **state)
 {
     UNUSED(state);
@@ -134,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(they_end_once),
         test(one_that_others_have_taken_back_is_stale),
+        test(one_that_was_reported_elsewhere_is_stale),
         test(one_of_another_incarnation_is_stale),
         test(a_deleted_job_has_none),
     };
