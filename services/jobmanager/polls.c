@@ -8,7 +8,7 @@
 // Which wakes came when is kept by slots, not by identifiers: two that share one cause a look too many, nothing else.
 #define SLOTS 4096
 
-#define SLACK_PART 20 // of its wait; a poll may end so much earlier
+#define SLACK_PART 10 // of its wait; a poll may end so much earlier
 
 struct demand_queue {
     struct int_node by_demand;

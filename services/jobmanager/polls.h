@@ -49,7 +49,7 @@ int polls_new(struct polls **out, struct err *err) WARN_UNUSED;
 void polls_free(struct polls *polls); // nothing may be parked any more; takes NULL
 
 // When a poll that comes now and asks to wait so long is due: at a moment that others share, never later than it asks
-// and at most a twentieth of its wait earlier. So the heartbeats of an idle fleet travel together through the server's
+// and at most a tenth of its wait earlier. So the heartbeats of an idle fleet travel together through the server's
 // threads, the lane and the database, instead of waking all of them for each one.
 int64_t polls_due_ms(int64_t now_ms, int64_t wait_ms);
 

@@ -1,6 +1,7 @@
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
 #include "services/common/http/server_internal.h"
+#include "services/common/http/watchdog.h"
 
 #include <sys/socket.h>
 
@@ -81,6 +82,7 @@ static void opened(struct http_server *server, struct MHD_Connection *mhd, void 
     connection->over_limit = !admitted || connections > (int64_t)server->settings.max_connections;
     http_connection_deadline(connection, server->settings.head_deadline_ms);
     link_to_shard(connection);
+    http_watchdog_add(server, connection->fd);
 }
 
 static void closed(struct http_server *server, struct http_connection *connection)

@@ -1,4 +1,5 @@
 #include "services/common/http/server_internal.h"
+#include "services/common/http/watchdog.h"
 
 #include <poll.h>
 
@@ -39,10 +40,11 @@ bool http_request_cancelled(const struct http_request *request)
     return atomic_load(&request->park_state) == HTTP_PARK_DETACHED;
 }
 
-static bool client_has_gone(int fd)
+static bool client_has_gone(const struct http_connection *connection)
 {
-    struct pollfd look = {.fd = fd, .events = POLLRDHUP};
-    return poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    struct pollfd look = {.fd = connection->fd, .events = POLLRDHUP};
+    return http_watchdog_suspects(connection->server) && poll(&look, 1, 0) > 0 &&
+           (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 // While the owner looks nobody else can resume the connection: its descriptor stays what it is.
@@ -51,7 +53,7 @@ bool http_request_client_has_gone(struct http_request *request)
     enum http_park_state expected = HTTP_PARK_WAITING;
     if (!atomic_compare_exchange_strong(&request->park_state, &expected, HTTP_PARK_LOOKING))
         return http_request_cancelled(request);
-    bool has_gone = client_has_gone(request->connection->fd);
+    bool has_gone = client_has_gone(request->connection);
     if (has_gone)
         atomic_fetch_add_explicit(&request->connection->server->gone, 1, memory_order_relaxed);
     atomic_store(&request->park_state, has_gone ? HTTP_PARK_DETACHED : HTTP_PARK_WAITING);

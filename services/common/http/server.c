@@ -18,6 +18,9 @@
 #include <unistd.h>
 
 #define RESERVED_DESCRIPTORS 256 // for all else: databases, files, connections that are being refused
+// Of a connection's memory: what the library notes of each header, and the head of the reply. Not more than it takes:
+// all of a connection's memory is cleared after each request.
+#define BESIDE_HEAD_BYTES (8 * 1024)
 #define CALM_INTERVAL_MS 20
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -104,7 +107,7 @@ static int start_daemon(struct http_server *server, struct err *err)
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, http_receive, server, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)library_limit(&server->settings), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        MAX((size_t)32 * 1024, 2 * server->settings.head_limit_bytes), MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+        server->settings.head_limit_bytes + BESIDE_HEAD_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
         MHD_OPTION_STRICT_FOR_CLIENT, STRICTNESS, MHD_OPTION_URI_LOG_CALLBACK, http_receive_target, server,
         MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify, server, MHD_OPTION_NOTIFY_COMPLETED,
         http_receive_completed, server, MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
@@ -146,7 +149,7 @@ int http_server_start(const struct http_server_settings *settings, struct http_s
         return err_set(err, ERR_NO_MEMORY, "server");
     memset(server, 0, sizeof *server);
     server->settings = *settings;
-    server->listen_fd = -1;
+    server->listen_fd = server->hangup_fd = -1;
     fill_defaults(&server->settings);
     init_locks(server);
     if (open_server(server, err) < 0) {
@@ -223,6 +226,7 @@ void http_server_free(struct http_server *server)
     http_server_drain(server, 0);
     http_watchdog_stop(server);
     cleanup_close(&server->listen_fd);
+    cleanup_close(&server->hangup_fd);
     free(server->socket_path);
     http_router_free(server->router);
     http_admission_free(server->admission);

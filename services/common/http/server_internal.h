@@ -63,6 +63,8 @@ struct http_server {
     _Atomic int64_t overload, gone, deadlines; // since the start
     _Atomic enum http_server_stage stage;
 
+    int hangup_fd;             // an epoll set of all connections, ready while the client of any has gone
+    atomic_bool hangup_missed; // some connection is not in it: all are looked at
     pthread_t watchdog;
     bool watchdog_runs;
     bool watchdog_stop, watchdog_woken; // under `lock`

@@ -1,11 +1,13 @@
 #include "services/common/http/watchdog.h"
 
+#include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
 #include "services/common/http/server_internal.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
 
 #define DRAIN_INTERVAL_MS 10
@@ -21,11 +23,12 @@ struct finding {
 struct round {
     struct http_server *server;
     enum http_server_stage stage;
+    bool looks; // some client has gone
     int64_t now_ms;
     size_t count; // with look_count never more than BATCH
     struct finding findings[BATCH];
     size_t look_count; // those who wait, and whose clients may have gone
-    struct pollfd looks[BATCH];
+    struct pollfd polls[BATCH];
     struct http_connection *looked_at[BATCH];
 };
 
@@ -93,12 +96,12 @@ static void check_cut(struct round *round, struct http_connection *connection)
 // Of those that are looked at, the clients that have gone; one system call for all.
 static void check_clients(struct round *round)
 {
-    int found = round->look_count ? poll(round->looks, round->look_count, 0) : 0;
+    int found = round->look_count ? poll(round->polls, round->look_count, 0) : 0;
     for (size_t i = 0; i < round->look_count && found > 0; i++) {
-        if (round->looks[i].revents == 0)
+        if (round->polls[i].revents == 0)
             continue;
         found--;
-        if ((round->looks[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0)
+        if ((round->polls[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0)
             continue;
         atomic_fetch_add_explicit(&round->server->gone, 1, memory_order_relaxed);
         note(round, round->looked_at[i], true);
@@ -108,9 +111,9 @@ static void check_clients(struct round *round)
 
 static void look_later(struct round *round, struct http_connection *connection)
 {
-    if (!is_waiting(connection))
+    if (!round->looks || !is_waiting(connection))
         return;
-    round->looks[round->look_count] = (struct pollfd){.fd = connection->fd, .events = POLLRDHUP};
+    round->polls[round->look_count] = (struct pollfd){.fd = connection->fd, .events = POLLRDHUP};
     round->looked_at[round->look_count++] = connection;
 }
 
@@ -197,6 +200,12 @@ static bool wait_for_tick(struct http_server *server, int64_t interval_ms)
     return goes_on;
 }
 
+bool http_watchdog_suspects(struct http_server *server)
+{
+    struct epoll_event event;
+    return atomic_load(&server->hangup_missed) || epoll_wait(server->hangup_fd, &event, 1, 0) != 0;
+}
+
 static void *watch(void *context)
 {
     struct http_server *server = context;
@@ -205,6 +214,7 @@ static void *watch(void *context)
     while (wait_for_tick(server, interval_ms)) {
         round.stage = atomic_load(&server->stage);
         round.now_ms = clock_boot_ms();
+        round.looks = http_watchdog_suspects(server);
         for (size_t i = 0; i < HTTP_SHARDS; i++)
             look_at(&round, &server->shards[i]);
         if (round.stage != HTTP_SERVER_RUNNING)
@@ -213,8 +223,18 @@ static void *watch(void *context)
     return NULL;
 }
 
+void http_watchdog_add(struct http_server *server, int fd)
+{
+    struct epoll_event event = {.events = EPOLLRDHUP};
+    if (epoll_ctl(server->hangup_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        atomic_store(&server->hangup_missed, true);
+}
+
 int http_watchdog_start(struct http_server *server, struct err *err)
 {
+    server->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (server->hangup_fd < 0)
+        return err_errno(err, ERR_UNAVAILABLE, errno, "epoll");
     int error = pthread_create(&server->watchdog, NULL, watch, server);
     if (error != 0)
         return err_errno(err, ERR_UNAVAILABLE, error, "start of the watchdog thread");

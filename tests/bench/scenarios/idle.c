@@ -8,6 +8,7 @@
 #define WORKERS 1000
 #define START_MS 6000
 #define LOOK_MS 15000
+#define WAIT_MS 5000 // as workers do
 
 static void next(struct load_connection *connection)
 {
@@ -26,14 +27,14 @@ void scenario_idle(struct pg *pg)
     struct crew crew;
     world_open(&world, pg, 1);
     crew_open(&crew, &world, WORKERS, 1, 1);
-    crew.wait_ms = 5000; // as workers do
+    crew.wait_ms = WAIT_MS;
     struct load *load = load_new(world.ports, 1, WORKERS, next, answer, &crew);
     // The polls of a fleet do not come all at once.
     for (int i = 0; i < WORKERS; i++) {
         load_wake(load_connection_at(load, i));
         load_run(load, START_MS / WORKERS);
     }
-    load_run(load, 1000);
+    load_run(load, WAIT_MS + 1000); // each has been answered once: what a connection needs is there
     double manager = world_manager_seconds(&world), postgres = world_postgres_seconds(&world);
     int64_t began_us = clock_boot_us();
     load_run(load, LOOK_MS);

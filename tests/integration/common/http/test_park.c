@@ -81,6 +81,26 @@ static void vanished_clients_are_noticed_within_two_seconds(void **state)
     assert_int_equal(fixture_get(&fixture, &fixture.cancelled_stopping), 0);
 }
 
+// And those whose clients stay are left in peace meanwhile.
+static void clients_that_go_before_they_are_parked_are_noticed(void **state)
+{
+    UNUSED(state);
+    int stay[5];
+    open_many(stay, ARRAY_LEN(stay), PARK);
+    assert_true(fixture_wait_parked(&fixture, ARRAY_LEN(stay)));
+    for (int i = 0; i < 20; i++) {
+        AUTO_CLOSE int fd = raw_connect(fixture.port);
+        raw_send_text(fd, PARK);
+    }
+    assert_true(fixture_wait(&fixture, &fixture.observed_499, 20));
+    fixture_complete_all(&fixture, 200);
+    for (size_t i = 0; i < ARRAY_LEN(stay); i++) {
+        AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+        assert_int_equal(raw_read_response(stay[i], &out, PATIENCE_MS), 200);
+    }
+    close_many(stay, ARRAY_LEN(stay));
+}
+
 // The owner of a request without a cancel callback completes it when it likes, long after its connection is gone.
 static void connections_do_not_wait_for_owners(void **state)
 {
@@ -188,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(another_thread_completes, setup, teardown),
         cmocka_unit_test_setup_teardown(vanished_clients_are_noticed_within_two_seconds, setup, teardown),
+        cmocka_unit_test_setup_teardown(clients_that_go_before_they_are_parked_are_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(connections_do_not_wait_for_owners, setup, teardown),
         cmocka_unit_test_setup_teardown(an_owner_sees_at_once_that_its_client_has_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(completing_races_with_vanishing, setup, teardown),
