@@ -14,6 +14,8 @@ struct take_back {
     struct db *db;
     const struct worker_loss *loss;
     struct wakes *wakes;
+    int64_t *jobs; // locked
+    size_t job_count;
 };
 
 static int process_state(enum worker_absence absence)
@@ -34,8 +36,8 @@ static const char *seen_engine(const struct worker_loss *loss)
     return loss->engine_was_seen ? loss->engine : NULL;
 }
 
-// Locks the jobs that it has something of. Returns how many; *jobs is the caller's to free.
-static int lock_jobs(const struct take_back *take, int64_t **jobs, struct err *err)
+// Locks the jobs that it has something of. Returns how many.
+static int lock_jobs(struct take_back *take, struct err *err)
 {
     AUTO_PARAMS struct params params = PARAMS_INIT;
     AUTO_RESULT struct result rows = RESULT_INIT;
@@ -46,15 +48,15 @@ static int lock_jobs(const struct take_back *take, int64_t **jobs, struct err *e
     if (db_query(take->db, STATEMENT_WORKER_JOBS, &params, RESULT_BINARY, &rows, err) < 0)
         return -1;
     int count = result_rows(&rows);
-    AUTO_FREE int64_t *ids = malloc(((size_t)count + 1) * sizeof *ids);
-    if (!ids)
+    take->jobs = malloc(((size_t)count + 1) * sizeof *take->jobs);
+    if (!take->jobs)
         return err_set(err, ERR_NO_MEMORY, "taking back the work of worker %lld", (long long)take->loss->worker);
     for (int row = 0; row < count; row++)
-        ids[row] = result_i64(&rows, row, 0);
+        take->jobs[row] = result_i64(&rows, row, 0);
     if (result_ok(&rows, err) < 0)
         return -1;
-    count = job_lock_all(take->db, ids, (size_t)count, err);
-    *jobs = TAKE_PTR(ids);
+    count = job_lock_all(take->db, take->jobs, (size_t)count, err);
+    take->job_count = count < 0 ? 0 : (size_t)count;
     return count;
 }
 
@@ -66,6 +68,7 @@ static int take_slices(const struct take_back *take, struct err *err)
     params_i32(&params, take->loss->before);
     params_text(&params, take->loss->why);
     params_text(&params, take->loss->engine_was_seen ? NULL : take->loss->engine);
+    params_i64_array(&params, take->jobs, take->job_count);
     if (db_query(take->db, STATEMENT_WORKER_TAKE_SLICES, &params, RESULT_BINARY, &rows, err) < 0)
         return -1;
     for (int row = 0; row < result_rows(&rows); row++) {
@@ -86,6 +89,7 @@ static int take_instances(const struct take_back *take, struct err *err)
     params_bool(&params, take->loss->absence == ABSENCE_VERIFIED);
     params_text(&params, take->loss->why);
     params_text(&params, seen_engine(take->loss));
+    params_i64_array(&params, take->jobs, take->job_count);
     if (db_query(take->db, STATEMENT_WORKER_TAKE_INSTANCES, &params, RESULT_BINARY, &rows, err) < 0)
         return -1;
     for (int row = 0; row < result_rows(&rows); row++)
@@ -140,18 +144,22 @@ static int rebind(const struct take_back *take, struct err *err)
     return survivors->held_count > 0 ? rebind_slices(take, survivors, err) : 0;
 }
 
-int workers_take_back(struct db *db, const struct worker_loss *loss, struct wakes *wakes, struct err *err)
+static int take_locked(const struct take_back *take, struct err *err)
 {
-    const struct take_back take = {.db = db, .loss = loss, .wakes = wakes};
-    AUTO_FREE int64_t *jobs = NULL;
-    int count = lock_jobs(&take, &jobs, err);
-    if (count <= 0)
-        return count;
-    if (rebind(&take, err) < 0)
+    if (rebind(take, err) < 0)
         return -1;
-    int slices = take_slices(&take, err);
-    int instances = slices < 0 ? -1 : take_instances(&take, err);
-    if (instances < 0 || settle_jobs(db, jobs, (size_t)count, wakes, err) < 0)
+    int slices = take_slices(take, err);
+    int instances = slices < 0 ? -1 : take_instances(take, err);
+    if (instances < 0 || settle_jobs(take->db, take->jobs, take->job_count, take->wakes, err) < 0)
         return -1;
     return slices + instances;
+}
+
+int workers_take_back(struct db *db, const struct worker_loss *loss, struct wakes *wakes, struct err *err)
+{
+    struct take_back take = {.db = db, .loss = loss, .wakes = wakes};
+    int count = lock_jobs(&take, err);
+    int outcome = count > 0 ? take_locked(&take, err) : count;
+    free(take.jobs);
+    return outcome;
 }

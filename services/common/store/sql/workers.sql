@@ -50,7 +50,8 @@ UPDATE slice SET incarnation = $3::integer
  WHERE worker = $1 AND token = ANY ($2::bigint[]) AND state = 2 AND incarnation < $3::integer
 
 -- name: worker_jobs
--- Jobs that the worker's incarnations before $2 have something of, presumed certificates with $3 or of engine $4.
+-- Jobs that the worker's incarnations before $2 have something of, presumed certificates with $3 or of engine $4. These are locked;
+-- what a claim that was under way adds to another one is left for the next look.
 SELECT job FROM slice WHERE worker = $1 AND state = 2 AND incarnation < $2
 UNION
 SELECT job FROM instance WHERE worker = $1 AND state BETWEEN 1 AND 10 AND incarnation < $2
@@ -59,8 +60,8 @@ SELECT job FROM instance WHERE worker = $1 AND state = 12 AND ($3 OR engine = $4
 
 -- name: worker_take_slices
 -- $3 is the error of the tasks that are out of attempts. What may run in a container at engine $4, which somebody watches, waits
--- until that one has ended it (null: nothing has to wait). Per slice: its job, demand, tasks, new state and stage, first task
--- and attempt.
+-- until that one has ended it (null: nothing has to wait). $5: the jobs that are locked. Per slice: its job, demand, tasks, new
+-- state and stage, first task and attempt. OFFSET 0 as in hot_leased.
 WITH taken AS (
     SELECT s.job, s.stage, s.first,
            CASE WHEN j.outcome IS NOT NULL THEN 6
@@ -74,10 +75,10 @@ WITH taken AS (
                       ORDER BY h.rank
                       LIMIT 1), 0) AS rank,
            s.leased_at
-      FROM slice s
+      FROM (SELECT * FROM slice l WHERE l.worker = $1 AND l.state = 2 AND l.incarnation < $2 OFFSET 0) s
       JOIN job j ON j.id = s.job
       JOIN stage g ON g.job = s.job AND g.stage = s.stage
-     WHERE s.worker = $1 AND s.state = 2 AND s.incarnation < $2
+     WHERE s.job = ANY ($5::bigint[])
        AND ($4::text IS NULL OR NOT engine_is_watched($4)
             OR EXISTS (SELECT FROM demand d WHERE d.id = s.demand AND d.runtime = 'process'))
 ), moved AS (
@@ -117,7 +118,7 @@ SELECT m.job, m.demand, m.count, m.state, g.name, m.first, m.attempt
 -- $3: the process runtime's instances are presumed gone (12), verified to be gone (11), or lost (10). $6 is the engine that
 -- was looked at, null when none was: what its rows say is there, and was not bound anew, is verified to be gone. Other
 -- containers are lost as long as somebody watches their engine; then they are presumed gone like processes. $4: presumed
--- certificates are upgraded. Each change is an event.
+-- certificates are upgraded. $7: the jobs that are locked. Each change is an event.
 WITH taken AS (
     SELECT i.job, i.service, i.epoch,
            CASE WHEN i.engine IS NULL AND coalesce(i.runtime, 'process') = 'process' THEN $3::smallint
@@ -126,11 +127,11 @@ WITH taken AS (
                 ELSE 10
            END AS state
       FROM instance i
-     WHERE i.worker = $1 AND i.state BETWEEN 1 AND 10 AND i.incarnation < $2
+     WHERE i.worker = $1 AND i.state BETWEEN 1 AND 10 AND i.incarnation < $2 AND i.job = ANY ($7::bigint[])
     UNION ALL
     SELECT i.job, i.service, i.epoch, 11
       FROM instance i
-     WHERE i.worker = $1 AND i.state = 12
+     WHERE i.worker = $1 AND i.state = 12 AND i.job = ANY ($7::bigint[])
        AND CASE WHEN i.engine IS NULL THEN $4 ELSE i.engine = $6 END
 ), moved AS (
     UPDATE instance i

@@ -7,6 +7,7 @@
 #include "tests/support/store_fixture.h"
 #include "tests/support/test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,6 +195,42 @@ static void test_leftovers_of_former_incarnations(void **state)
     assert_int_equal(sweep_leases(&sweep, 0, &err), 0);
 }
 
+static void *replace_worker(void *own)
+{
+    store_worker(own, "w1");
+    return NULL;
+}
+
+// A report that was under way when its worker was registered anew has claimed something of another job as well, which
+// nobody has locked: what changes there would be settled by nobody.
+static void test_a_claim_beside_a_new_life(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    struct db *lane = store_db_again(conninfo), *own = store_db_again(conninfo);
+    int64_t reported = store_submit(db, &(struct store_job){0}), claimed = store_submit(db, &(struct store_job){0});
+    pthread_t thread;
+    store_claim(db, reported, 0, 4, worker);
+    store_sql(db, "UPDATE worker SET lease_until = clock_timestamp()");
+    store_sql(lane,
+              "BEGIN; SELECT id FROM job WHERE id = %lld FOR NO KEY UPDATE; UPDATE slice SET state = 2, attempt = 1, "
+              "worker = %lld, incarnation = 1, token = nextval('lease_token'), leased_at = clock_timestamp() "
+              "WHERE job = %lld",
+              (long long)reported, (long long)worker, (long long)claimed);
+    assert_int_equal(pthread_create(&thread, NULL, replace_worker, own), 0);
+    while (store_sql(db, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == 0)
+        ;
+    store_sql(lane, "COMMIT");
+    pthread_join(thread, NULL);
+    store_check(db, reported);
+    store_check(db, claimed);
+    assert_int_equal(sweep_leases(&sweep, 0, &err), 1);
+    assert_int_equal(store_sql(db, "SELECT outcome FROM job WHERE id = %lld", (long long)claimed), OUTCOME_FAILED);
+    store_check(db, claimed);
+    db_close(lane);
+    db_close(own);
+}
+
 static void test_leases_of_ended_jobs_get_their_flag(void **state)
 {
     UNUSED(state);
@@ -345,6 +382,7 @@ int main(void)
         LEADER_TEST(test_silent_worker_becomes_suspect_then_lost),
         LEADER_TEST(test_quarantined_worker_is_lost_too),
         LEADER_TEST(test_leftovers_of_former_incarnations),
+        LEADER_TEST(test_a_claim_beside_a_new_life),
         LEADER_TEST(test_leases_of_ended_jobs_get_their_flag),
         LEADER_TEST(test_deadlines),
         LEADER_TEST(test_one_job_does_not_hold_up_the_others),
