@@ -299,7 +299,7 @@ static const struct http_route routes[] = {
     {.method = "GET", .pattern = "/large", .handler = large},
     {.method = "GET", .pattern = "/park", .handler = park},
     {.method = "GET", .pattern = "/hold", .handler = hold},
-    {.method = "POST", .pattern = "/hold", .handler = hold, .body_limit_bytes = 1024 * 1024},
+    {.method = "POST", .pattern = "/hold", .handler = hold, .body_limit_bytes = 4 * 1024 * 1024},
     {.method = "POST", .pattern = "/thread", .handler = thread, .body_limit_bytes = 64 * 1024},
     {.method = "GET", .pattern = "/count", .handler = count},
     {.method = "GET", .pattern = "/follow", .handler = follow},

@@ -8,7 +8,7 @@
 //   GET  /large?bytes=N       N times 'x'
 //   GET  /park                parked until fixture_complete_all(), or cancelled; its cancel callback completes it with
 //   503 GET  /hold                parked without a cancel callback POST /hold                the same, with a body up
-//   to 1 MiB POST /thread              parked, answered at once by another thread with the body GET  /count?n=N streams
+//   to 4 MiB POST /thread              parked, answered at once by another thread with the body GET  /count?n=N streams
 //   the lines 0..N-1 from another thread, paced by demand GET  /follow              a stream that the test writes to
 //   GET  /nothing             a handler that forgets to reply
 //   GET  /tagged              an ETag "v1"

@@ -64,10 +64,14 @@ void http_body_begin(struct http_request *request, const char *spool_directory)
     }
 }
 
+// One that there is no memory for is read to its end, which takes none: who sends it has to hear that it may come
+// again.
 static bool drop(struct http_request *request, size_t length)
 {
+    bool may_come_again = request->body_error_status == 503;
     request->body_received += (int64_t)length;
-    return request->body_received <= DROP_LIMIT_BYTES;
+    return (size_t)request->body_received <=
+           (may_come_again ? request->match.route->body_limit_bytes : (size_t)DROP_LIMIT_BYTES);
 }
 
 // The answer will have this status. What has come is forgotten, and what comes is read up to a limit.

@@ -231,7 +231,7 @@ static void assert_answer(int fd, int status)
 static void bodies_share_a_budget(void **state)
 {
     UNUSED(state);
-    const size_t large = 600 * 1024, small = 64 * 1024;
+    const size_t large = 600 * 1024, small = 64 * 1024, huge = 3 * 1024 * 1024;
     fixture_stop(&fixture);
     fixture_start(&fixture, &(struct http_server_settings){.body_budget_bytes = 1024 * 1024});
     AUTO_CLOSE int first = raw_connect(fixture.port);
@@ -239,6 +239,8 @@ static void bodies_share_a_budget(void **state)
     hold_body(first, large);
     assert_true(fixture_wait_parked(&fixture, 1));
     hold_body(second, large);
+    assert_answer(second, 503);
+    hold_body(second, huge);
     assert_answer(second, 503);
     hold_body(second, small); // what workers say goes through
     assert_true(fixture_wait_parked(&fixture, 2));
