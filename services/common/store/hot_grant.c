@@ -40,10 +40,16 @@ static int note_items(struct batch *batch, struct batch_grant *grant, struct err
 {
     if (grant->run && (!grant->run->has_items || knows_items(batch->hot, grant)))
         return 0;
-    struct batch_grant *asked = LIST_ADD(batch->arena, &batch->items_asked);
-    if (!asked)
-        return batch_no_memory(err);
-    *asked = *grant;
+    size_t count = batch->items_asked.count;
+    struct batch_grant *last = count > 0 ? &batch->items_asked.items[count - 1] : NULL;
+    if (last && last->job == grant->job && last->stage == grant->stage && last->end == grant->first) {
+        last->end = grant->end;
+    } else {
+        struct batch_grant *asked = LIST_ADD(batch->arena, &batch->items_asked);
+        if (!asked)
+            return batch_no_memory(err);
+        *asked = *grant;
+    }
     grant->items_at = batch->items_asked.count; // plus 1
     return 0;
 }
