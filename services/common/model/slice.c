@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define STAGE_SLICES_MAX 1024
-#define SLICE_WIDTH_MIN 1000
+#define SLICE_WIDTH_MIN 10000
 
 // The parts of a leased slice as they are found, from its first task to its last.
 struct partition {

@@ -64,5 +64,6 @@ int slice_partition(const struct slice_report *report, const struct slice_policy
 // Sorts by `from` and merges what touches or overlaps, in place; returns the new count.
 size_t slice_merge_ranges(struct slice_range *ranges, size_t count);
 
-// How wide the slices of a new stage are: 1,000, or wider so that a stage has at most about 1,024 of them.
+// How wide the slices of a new stage are: 10,000, so that a transaction of a lane seldom needs more than one, or wider,
+// so that a stage has at most about 1,024 of them.
 int64_t slice_initial_width(int64_t total);

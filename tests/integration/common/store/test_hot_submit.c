@@ -131,10 +131,11 @@ static void stages_wait_for_those_before(void **state)
 {
     UNUSED(state);
     int64_t job = hot_lane_submit(
-        &lane, "{'name': 'a', 'timeout': '1h', 'stages': [{'name': 'one', 'command': ['x'], 'tasks': {'count': 2500}}, "
-               "{'name': 'two', 'command': ['x'], 'from': 'one'}, {'name': 'three', 'command': ['x'], 'after': ['one', "
-               "'two'], 'tasks': [7, 8]}]}");
-    assert_int_equal(tasks(job, 0, SLICE_READY), 2500);
+        &lane,
+        "{'name': 'a', 'timeout': '1h', 'stages': [{'name': 'one', 'command': ['x'], 'tasks': {'count': 25000}}, "
+        "{'name': 'two', 'command': ['x'], 'from': 'one'}, {'name': 'three', 'command': ['x'], 'after': ['one', "
+        "'two'], 'tasks': [7, 8]}]}");
+    assert_int_equal(tasks(job, 0, SLICE_READY), 25000);
     assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM slice WHERE job = %lld AND stage = 0", (long long)job),
                      3);
     assert_int_equal(tasks(job, 2, SLICE_HELD), 2);
@@ -258,7 +259,7 @@ static void a_million_tasks_are_accepted_quickly(void **state)
     int64_t job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1000000}}");
     int64_t took_ms = clock_boot_ms() - begin_ms;
     assert_true(took_ms < 20000); // a row per task takes minutes
-    assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM slice"), 1000);
+    assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM slice"), 100);
     assert_int_equal(tasks(job, 0, SLICE_READY), 1000000);
     job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1000000000}}");
     assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM slice WHERE job = %lld", (long long)job), 1024);
@@ -268,13 +269,13 @@ static void a_million_tasks_are_accepted_quickly(void **state)
 static void new_jobs_queue_up_at_the_head(void **state)
 {
     UNUSED(state);
-    int64_t big = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 3000}}");
+    int64_t big = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 30000}}");
     store_sql(lane.db, "UPDATE slice SET rank = rank + 500 WHERE job = %lld", (long long)big);
-    int64_t small = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1500}}");
+    int64_t small = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 15000}}");
     AUTO_FREE char *ranks = store_sql_text(
         lane.db, "SELECT string_agg(rank::text, ' ' ORDER BY first) FROM slice WHERE job = %lld", (long long)small);
-    assert_string_equal(ranks, "500 1500");
-    assert_int_equal(store_sql(lane.db, "SELECT rank FROM stage WHERE job = %lld", (long long)small), 2000);
+    assert_string_equal(ranks, "500 10500");
+    assert_int_equal(store_sql(lane.db, "SELECT rank FROM stage WHERE job = %lld", (long long)small), 15500);
 }
 
 // As many stages as a spec may have: masks are full, the last bit too.

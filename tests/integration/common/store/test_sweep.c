@@ -118,7 +118,7 @@ static void test_retries_in_portions(void **state)
     UNUSED(state);
     struct err err = {0};
     int64_t job =
-        store_submit(db, &(struct store_job){.stage_count = 1, .stages = {{.name = "x", .tasks = 25000, .from = -1}}});
+        store_submit(db, &(struct store_job){.stage_count = 1, .stages = {{.name = "x", .tasks = 250000, .from = -1}}});
     store_sql(db, "UPDATE slice SET state = 3, due_at = clock_timestamp()");
     assert_int_equal(sweep_retries(&sweep, &err), 10);
     assert_int_equal(sweep_retries(&sweep, &err), 10);

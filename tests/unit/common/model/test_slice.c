@@ -173,11 +173,11 @@ static void ranges_merge_when_they_touch(void **state)
 static void a_new_stage_has_about_a_thousand_slices_at_most(void **state)
 {
     UNUSED(state);
-    assert_int_equal(slice_initial_width(0), 1000);
-    assert_int_equal(slice_initial_width(1), 1000);
-    assert_int_equal(slice_initial_width(1000000), 1000);
-    assert_int_equal(slice_initial_width(1024000), 1000);
-    assert_int_equal(slice_initial_width(1024001), 1001);
+    assert_int_equal(slice_initial_width(0), 10000);
+    assert_int_equal(slice_initial_width(1), 10000);
+    assert_int_equal(slice_initial_width(1000000), 10000);
+    assert_int_equal(slice_initial_width(10240000), 10000);
+    assert_int_equal(slice_initial_width(10240001), 10001);
     assert_int_equal(slice_initial_width(1000000000), 976563);
     assert_true(slice_initial_width(INT64_MAX) > 0);
 }
