@@ -337,6 +337,7 @@ struct batch {
 
     struct batch_worker *workers;
     size_t worker_count;
+    bool may_have_orders; // some of the workers, before this transaction
     LIST(int64_t) job_ids; // to be locked
     struct batch_job *jobs;
     size_t job_count;

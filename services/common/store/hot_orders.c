@@ -19,10 +19,17 @@ static int add_pollers(const struct batch *batch, struct params *params)
     return count;
 }
 
+// Seldom: there were some before this transaction, or it changes instances or settles jobs itself.
+static bool may_have_orders(const struct batch *batch)
+{
+    return batch->may_have_orders || batch->settles.count > 0 || batch->observations.count > 0 ||
+           batch->pending.count > 0;
+}
+
 int hot_orders_ask(struct batch *batch, struct err *err)
 {
     struct params *params = batch_params(batch);
-    if (add_pollers(batch, params) == 0)
+    if (!may_have_orders(batch) || add_pollers(batch, params) == 0)
         return 0;
     batch->at.orders = batch_ask(batch, STATEMENT_HOT_ORDERS, err);
     if (batch->at.orders < 0)

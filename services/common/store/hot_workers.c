@@ -149,6 +149,7 @@ enum worker_column {
     WORKER_NOW,
     WORKER_DRILL,
     WORKER_DEMAND_LAST,
+    WORKER_MAY_HAVE_ORDERS,
 };
 
 static void read_worker(struct result *rows, int row, struct batch_worker *worker)
@@ -183,6 +184,7 @@ static int read_workers(struct batch *batch, struct err *err)
         for (size_t i = 0; i < batch->worker_count; i++)
             if (batch->workers[i].id == id)
                 read_worker(rows, row, &batch->workers[i]);
+        batch->may_have_orders |= result_bool(rows, row, WORKER_MAY_HAVE_ORDERS);
         batch->hot->demand_last = MAX(batch->hot->demand_last, result_i32(rows, row, WORKER_DEMAND_LAST));
     }
     return result_ok(rows, err);

@@ -24,9 +24,12 @@ UPDATE worker w
  WHERE w.id = due.id AND w.state <= 3
 
 -- name: hot_workers
--- With each the last demand: demands are never deleted and become visible in the order of their ids.
+-- With each the last demand: demands are never deleted and become visible in the order of their ids. And whether any of
+-- these workers may have to be asked for something, see hot_orders and hot_cancels.
 SELECT id, incarnation, state, drain, lease_until, clock_timestamp(), coalesce(drill = incarnation, false),
-       (SELECT coalesce(max(id), 0) FROM demand)
+       (SELECT coalesce(max(id), 0) FROM demand),
+       EXISTS (SELECT FROM instance i WHERE i.worker = ANY ($1::bigint[]) AND i.state BETWEEN 1 AND 10)
+           OR EXISTS (SELECT FROM slice s WHERE s.worker = ANY ($1::bigint[]) AND s.cancel)
   FROM worker
  WHERE id = ANY ($1::bigint[])
 

@@ -101,7 +101,7 @@ static void slices_of_100(void **state)
 {
     UNUSED(state);
     struct cost cost = cost_of(100);
-    assert_within(cost.statements, 18, "statements of a transaction of 16 calls");
+    assert_within(cost.statements, 14, "statements of a transaction of 16 calls");
     assert_within(cost.wal, 5.2, "bytes of WAL for a task");
 }
 
@@ -109,7 +109,7 @@ static void single_tasks(void **state)
 {
     UNUSED(state);
     struct cost cost = cost_of(1);
-    assert_within(cost.statements, 17, "statements of a transaction of 16 calls");
+    assert_within(cost.statements, 14, "statements of a transaction of 16 calls");
     assert_within(cost.wal, 510, "bytes of WAL for a task");
 }
 

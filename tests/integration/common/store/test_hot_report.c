@@ -209,6 +209,27 @@ static void what_comes_after_the_end_still_counts(void **state)
     assert_int_equal(store_sql(lane.db, "SELECT (closed_at IS NOT NULL)::int FROM job"), 1);
 }
 
+// Nothing was asked of the worker before; what the report itself ends is told in its reply.
+static void the_poll_of_a_report_tells_what_the_report_ends(void **state)
+{
+    UNUSED(state);
+    struct task_failure failed = {0, "e", 1, SLICE_RETRY_NEVER};
+    int64_t job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 10}}");
+    struct slice_result result = hot_success(claim(1));
+    int64_t other = claim(5)->token;
+    result.all_succeeded = false;
+    result.failed = &failed;
+    result.failed_count = 1;
+    struct work_operation work = report_of(&result);
+    work.polls = true;
+    hot_lane_work(&lane, &work);
+    assert_slices(job, 0, "5:0+1 2:1+5 6:6+4");
+    assert_int_equal(work.cancel_count, 1);
+    assert_true(work.cancels[0].token == other && work.cancels[0].first == 1 && work.cancels[0].job == job);
+    work_operation_release(&work);
+    hot_check(&lane);
+}
+
 static void a_lease_ends_once(void **state)
 {
     UNUSED(state);
@@ -385,6 +406,7 @@ int main(void)
         test(one_neighbour_may_be_between_two_reports),
         test(a_report_takes_a_slice_apart),
         test(what_comes_after_the_end_still_counts),
+        test(the_poll_of_a_report_tells_what_the_report_ends),
         test(a_lease_ends_once),
         test(nonsense_fails_alone),
         test(what_the_database_refuses_fails_alone),
