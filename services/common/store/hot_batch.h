@@ -328,16 +328,15 @@ struct batch {
     struct wakes *wakes;
     bool asked; // something, since the last round trip
     struct batch_submit *submits;
-    size_t submit_count;
     struct batch_work *works;
-    size_t work_count;
+    size_t submit_count, work_count;
     LIST(struct demand_need) needs;
     LIST(struct quota_row) quotas;
     bool interned; // demands of this transaction are in the lane's memory
 
     struct batch_worker *workers;
     size_t worker_count;
-    bool may_have_orders; // some of the workers, before this transaction
+    bool may_have_orders;  // some of the workers, before this transaction
     LIST(int64_t) job_ids; // to be locked
     struct batch_job *jobs;
     size_t job_count;
