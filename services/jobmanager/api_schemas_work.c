@@ -60,6 +60,27 @@ static const struct schema_field registration[] = {
     FIELD("found", "FoundService[]", "Containers of services that have outlived it.", .optional = true, .max = 1024),
     FIELD("held", "FencingToken[]", "Tokens of slices whose containers are still there.", .optional = true,
           .max = 10000),
+    FIELD("adoptable", "AdoptableTask[]", "Tasks of these slices that can go on as they are.", .optional = true,
+          .max = 10000),
+};
+static const struct schema_field adoptable[] = {
+    FIELD("token", "FencingToken", "Of its slice, one of `held`."),
+    FIELD("task", "TaskIndex", "The task."),
+};
+static const struct schema_field adopted_task[] = {
+    FIELD("task", "TaskIndex", "The task."),
+    FIELD("logged", "Count", "How many bytes of its log have come."),
+};
+static const struct schema_field adopted[] = {
+    FIELD("slice", "SliceName", "What it is called in reports."),
+    FIELD("token", "FencingToken", "Proves that it is leased to this worker, as before."),
+    FIELD("job", "JobId", "Its job."),
+    FIELD("stage", "Name", "Its stage.", .example = "\"count\""),
+    FIELD("first", "TaskIndex", "Its first task."),
+    FIELD("count", "Count", "How many tasks it has."),
+    FIELD("attempt", "Attempt", "Which attempt at them."),
+    FIELD("run", "any", "How they are run.", .example = "{\"command\":[\"./count.sh\"]}"),
+    FIELD("adopted", "AdoptedTask[]", "Those that go on; the others go back with the report."),
 };
 static const struct schema_field registered[] = {
     FIELD("worker", "WorkerId", "Its id."),
@@ -69,6 +90,7 @@ static const struct schema_field registered[] = {
     FIELD("fence_ms", "Milliseconds", "After so long without an answer it stops everything."),
     FIELD("deployment", "Word", "Stands in the names of its objects.", .example = "\"a1b2c3\""),
     FIELD("kept", "FoundService[]", "Those of `found` that are still wanted."),
+    FIELD("adopted", "AdoptedSlice[]", "Slices of which `adoptable` tasks go on; what else is held is to be ended."),
 };
 
 static const struct schema_field exit_reported[] = {
@@ -212,6 +234,9 @@ static const struct schema schemas[] = {
     BODY("Drain", drain, "whether a worker is given nothing new"),
     BODY("FoundService", found, "an instance of a service"),
     BODY("Registration", registration, "a worker that registers"),
+    BODY("AdoptableTask", adoptable, "a task in a container that has outlived its worker"),
+    REPLY("AdoptedTask", adopted_task, "a task that goes on"),
+    REPLY("AdoptedSlice", adopted, "a slice of which tasks go on"),
     REPLY("Registered", registered, "what a worker has to know"),
     BODY("ExitReported", exit_reported, "how a process ended"),
     BODY("SignalReported", signal_reported, "a signal that was sent"),

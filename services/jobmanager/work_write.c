@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#define ADOPTED_SLICES_MAX 1000
+#define ADOPTED_BYTES_MAX ((size_t)8 << 20)
+
 // ---- pieces
 
 static void add_text(struct strbuf *out, const char *text)
@@ -51,7 +54,7 @@ static void add_number(struct strbuf *out, const char *member, int64_t value)
 
 // ---- what a poll found
 
-static void add_grant(struct strbuf *out, const struct grant *grant)
+static void begin_grant(struct strbuf *out, const struct grant *grant)
 {
     add_slice(out, grant->job, grant->stage, grant->first);
     add_number(out, ",\"token\":", grant->token);
@@ -62,6 +65,11 @@ static void add_grant(struct strbuf *out, const struct grant *grant)
     add_number(out, ",\"first\":", grant->first);
     add_number(out, ",\"count\":", grant->count);
     add_number(out, ",\"attempt\":", grant->attempt);
+}
+
+static void add_grant(struct strbuf *out, const struct grant *grant)
+{
+    begin_grant(out, grant);
     strbuf_add_text(out, ",\"items\":");
     add_raw(out, grant->items, "null");
     strbuf_add_text(out, ",\"run\":");
@@ -215,6 +223,41 @@ void report_stale_write(struct strbuf *out, const struct work_operation *operati
                                                 .more = strbuf_text(&stale)},
                      out);
     out->failed |= stale.failed;
+}
+
+// Adds the slice of the first of these; returns how many of them are of it.
+static size_t add_adopted(struct strbuf *out, const struct worker_adopted *adopted, size_t count)
+{
+    size_t tasks = 0;
+    begin_grant(out, &(struct grant){.job = adopted->job,
+                                     .token = adopted->token,
+                                     .stage = adopted->stage,
+                                     .first = adopted->first,
+                                     .count = adopted->count,
+                                     .attempt = adopted->attempt,
+                                     .stage_name = adopted->stage_name});
+    strbuf_add_text(out, ",\"run\":");
+    add_raw(out, adopted->run, "null");
+    strbuf_add_text(out, ",\"adopted\":[");
+    for (; tasks < count && adopted[tasks].token == adopted->token; tasks++) {
+        add_number(out, tasks ? ",{\"task\":" : "{\"task\":", adopted[tasks].task);
+        add_number(out, ",\"logged\":", adopted[tasks].logged);
+        strbuf_add_char(out, '}');
+    }
+    strbuf_add_text(out, "]}");
+    return tasks;
+}
+
+void registered_adopted_write(struct strbuf *out, const struct worker_adopted *adopted, size_t count)
+{
+    size_t slices = 0;
+    strbuf_add_text(out, ",\"adopted\":[");
+    for (size_t i = 0; i < count && slices < ADOPTED_SLICES_MAX && out->length < ADOPTED_BYTES_MAX; slices++) {
+        if (slices)
+            strbuf_add_char(out, ',');
+        i += add_adopted(out, &adopted[i], count - i);
+    }
+    strbuf_add_char(out, ']');
 }
 
 size_t work_stale_count(const struct work_operation *operation)

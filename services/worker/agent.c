@@ -262,8 +262,9 @@ void agent_holds_less(struct agent *agent)
 {
     agent->said_held_at_ms = 0;
     agent->idle_poll_at_ms = 0;
-    if (agent->polling.call && !agent->polling.wants)
-        exchange_cancel(&agent->polling); // orders are repeated
+    if (agent->polling.call && agent->polling.wants) // slices may be under way that never arrive
+        agent->say_held_until_ms = clock_boot_ms() + 2 * agent->poll_ms;
+    exchange_cancel(&agent->polling); // orders are repeated
     agent_turn_soon(agent);
 }
 

@@ -8,6 +8,8 @@
 
 #include "services/common/base/err.h"
 
+#include "services/worker/survivors.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,10 +20,8 @@ struct logs;
 struct loop;
 struct observation;
 struct runtime;
-struct instance_name;
 struct services;
 struct slice_outcome;
-struct survivors;
 struct tasks;
 
 struct agent_settings {
@@ -41,14 +41,13 @@ struct agent_registered {
     const char *deployment;
     int64_t worker;
     int incarnation;
-    const struct instance_name *kept;
-    size_t kept_count;
+    struct survivors_answer survivors;
 };
 
 struct agent_events {
     // Registered; the deployment's name is known. Called for each incarnation, before its lease is used; the first time
-    // the parts are attached with agent_attach(). `kept` is what is still wanted of what survived, valid during the
-    // call. Failure ends the agent: on_failed follows.
+    // the parts are attached with agent_attach(). `survivors` is what is still wanted of what survived, valid during
+    // the call. Failure ends the agent: on_failed follows.
     int (*on_registered)(void *context, const struct agent_registered *registered, struct err *err);
     // An answer of the manager: unless another one comes, everything is fenced then (CLOCK_BOOTTIME). May be NULL.
     void (*on_lease)(void *context, int64_t fence_at_ms);

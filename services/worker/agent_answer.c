@@ -13,6 +13,7 @@
 #define ANSWER_ARENA_BYTES 1024
 #define TEXT_MAX 256
 #define KEPT_MAX 1024
+#define ADOPTED_MAX 1024
 
 // ---- small answers
 
@@ -20,9 +21,16 @@ struct registered {
     int64_t worker, incarnation, lease_ms, poll_ms, fence_ms;
     const char *deployment;
     struct instance_name *kept;
-    size_t kept_count;
+    struct slice_order **adopted;
+    size_t kept_count, adopted_count;
     struct arena *arena;
 };
+
+static void registered_release(struct registered *registered)
+{
+    for (size_t i = 0; i < registered->adopted_count; i++)
+        slice_order_free(registered->adopted[i]); // what was not taken over
+}
 
 static void kept_one_read(struct wire *wire, const struct wire_place *place, void *object)
 {
@@ -40,6 +48,25 @@ static void kept_read(struct wire *wire, const struct wire_place *place, void *o
         wire->no_memory = true;
 }
 
+static void adopted_one_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    struct registered *registered = object;
+    struct slice_order *order = slice_order_read(wire, place);
+    if (order)
+        registered->adopted[registered->adopted_count++] = order;
+}
+
+static void adopted_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    struct registered *registered = object;
+    size_t count;
+    registered->adopted = arena_alloc_zero(registered->arena, ADOPTED_MAX, sizeof *registered->adopted);
+    if (registered->adopted)
+        wire_array(wire, place, ADOPTED_MAX, adopted_one_read, object, &count);
+    else
+        wire->no_memory = true;
+}
+
 static const struct wire_field registered_fields[] = {
     {"worker", WIRE_I64, true, offsetof(struct registered, worker), 1, INT64_MAX, NULL},
     {"incarnation", WIRE_I64, true, offsetof(struct registered, incarnation), 1, INT32_MAX, NULL},
@@ -48,6 +75,7 @@ static const struct wire_field registered_fields[] = {
     {"fence_ms", WIRE_I64, true, offsetof(struct registered, fence_ms), 1, INT64_MAX, NULL},
     {"deployment", WIRE_TEXT, true, offsetof(struct registered, deployment), 0, TEXT_MAX, NULL},
     {"kept", WIRE_CUSTOM, false, 0, 0, 0, kept_read},
+    {"adopted", WIRE_CUSTOM, false, 0, 0, 0, adopted_read},
 };
 
 struct problem_answer {
@@ -141,8 +169,10 @@ static int accept_registration(struct agent *agent, const struct registered *reg
         .deployment = registered->deployment,
         .worker = agent->worker,
         .incarnation = agent->incarnation,
-        .kept = registered->kept,
-        .kept_count = registered->kept_count,
+        .survivors = {.kept = registered->kept,
+                      .kept_count = registered->kept_count,
+                      .adopted = registered->adopted,
+                      .adopted_count = registered->adopted_count},
     };
     if (agent->events.on_registered(agent->context, &event, err) < 0)
         return -1;
@@ -173,6 +203,7 @@ void agent_on_registered(void *context, struct http_response *response, const st
     } else {
         agent_fine(agent);
     }
+    registered_release(&registered);
     agent_turn_soon(agent);
 }
 

@@ -16,6 +16,7 @@ struct log_source {
     struct strbuf head;    // accepted and not yet shipped
     int64_t head_position; // of head's first byte
     int64_t accepted;      // bytes that went into head so far: head_bytes at most
+    int64_t repeated;      // bytes that come next and that the manager has
     char *tail;            // ring of the last bytes beyond the head; NULL until it is needed
     int64_t tail_total;    // bytes that went beyond the head
     size_t under_way;      // bytes of head that a report carries
@@ -107,6 +108,14 @@ struct log_source *logs_open(struct logs *logs, const char *job, const char *sou
     return NULL;
 }
 
+struct log_source *logs_open_again(struct logs *logs, const char *job, const char *source, int64_t logged)
+{
+    struct log_source *made = logs_open(logs, job, source);
+    if (made)
+        made->head_position = made->accepted = made->repeated = logged;
+    return made;
+}
+
 bool log_is_over_head(const struct log_source *source)
 {
     return !source || source->accepted >= source->logs->settings.head_bytes;
@@ -159,6 +168,10 @@ void log_write(struct log_source *source, const char *bytes, size_t length)
 {
     if (!source || length == 0)
         return;
+    size_t repeated = (int64_t)length < source->repeated ? length : (size_t)source->repeated;
+    source->repeated -= (int64_t)repeated;
+    bytes += repeated;
+    length -= repeated;
     size_t head = head_room(source, length);
     if (head > 0)
         write_head(source, bytes, head);

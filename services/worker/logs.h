@@ -28,6 +28,8 @@ void logs_on_pending(struct logs *logs, void (*function)(void *context), void *c
 // `job` and `source` ("service/cache/1", "task/count/17/1") are copied. NULL when memory is out: the functions below
 // take that.
 struct log_source *logs_open(struct logs *logs, const char *job, const char *source);
+// The same for a source of which the manager has `logged` bytes, which are written here once more: they are left out.
+struct log_source *logs_open_again(struct logs *logs, const char *job, const char *source, int64_t logged);
 void log_write(struct log_source *source, const char *bytes, size_t length);
 // True while what is written now would be dropped anyway but for the tail: a runtime may then read lazily.
 bool log_is_over_head(const struct log_source *source);

@@ -97,6 +97,8 @@ static int add_containers(struct worker *worker, struct err *err)
         .owner = worker->state.owner,
         .address = own->engine_address ? own->engine_address : own->advertise,
         .image_timeout_ms = own->image_timeout_ms,
+        .state_directory = own->state_directory,
+        .boot = worker->boot,
     };
     if (runtime_docker_new(&settings, &containers, err) < 0)
         return -1;
@@ -118,7 +120,7 @@ static void on_left(void *context, const char *identity)
 {
     struct worker *worker = context;
     struct err err;
-    if (!worker->survivors || survivors_add(worker->survivors, identity, &err) < 0)
+    if (!worker->survivors || survivors_add(worker->survivors, identity, 0, &err) < 0)
         log_event(LOG_ERROR, "a container was lost sight of", "identity", identity, NULL);
 }
 
@@ -197,12 +199,14 @@ static int on_registered(void *context, const struct agent_registered *registere
     if (worker->state.deployment && strcmp(worker->state.deployment, registered->deployment) != 0)
         return err_set(err, ERR_CONFLICT, "state-dir belongs to deployment '%.60s', the manager is of '%.60s'",
                        worker->state.deployment, registered->deployment);
+    if (worker->survivors)
+        survivors_end_others(worker->survivors, &registered->survivors);
     if (state_keep_registration(&worker->state, registered->worker, registered->incarnation,
                                 worker->engine ? docker_engine_id(worker->engine) : NULL, err) < 0 ||
         make_parts(worker, registered->deployment, err) < 0)
         return -1;
     if (worker->survivors)
-        survivors_settle(worker->survivors, worker->services, registered->kept, registered->kept_count);
+        survivors_settle(worker->survivors, worker->services, worker->tasks, &registered->survivors);
     return 0;
 }
 

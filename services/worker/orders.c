@@ -203,6 +203,35 @@ static void items_read(struct wire *wire, const struct wire_place *place, void *
         wire_fault(wire, place, FAULT_RANGE, "has %zu items for %lld tasks", count, (long long)order->count);
 }
 
+struct adoption_list {
+    struct slice_adoption *items;
+    size_t count;
+};
+
+static void adoption_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    static const struct wire_field fields[] = {
+        {"task", WIRE_I64, true, offsetof(struct slice_adoption, task), 0, INT64_MAX, NULL},
+        {"logged", WIRE_I64, true, offsetof(struct slice_adoption, logged), 0, INT64_MAX, NULL},
+    };
+    struct adoption_list *list = object;
+    struct slice_adoption *adoption = add_element(wire, &list->items, &list->count, sizeof *adoption);
+    if (adoption)
+        wire_object(wire, place, fields, ARRAY_LEN(fields), adoption);
+    else
+        wire_skip(wire);
+}
+
+static void adopted_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    struct slice_order *order = object;
+    struct adoption_list list = {0};
+    size_t count;
+    wire_array(wire, place, SLICES_MAX, adoption_read, &list, &count);
+    order->adopted = list.items;
+    order->adopted_count = list.count;
+}
+
 static const struct wire_field slice_fields[] = {
     {"slice", WIRE_TEXT, true, offsetof(struct slice_order, slice), 0, NAME_MAX_BYTES, NULL},
     {"token", WIRE_I64, true, offsetof(struct slice_order, token), 1, INT64_MAX, NULL},
@@ -215,6 +244,7 @@ static const struct wire_field slice_fields[] = {
     {"run", WIRE_CUSTOM, true, 0, 0, 0, slice_run_read},
     {"services", WIRE_CUSTOM, false, 0, 0, 0, slice_services_read},
     {"bundle", WIRE_TEXT, false, offsetof(struct slice_order, bundle), 0, NAME_MAX_BYTES, NULL},
+    {"adopted", WIRE_CUSTOM, false, 0, 0, 0, adopted_read},
 };
 
 // Makes an order with an arena of its own, so that it can outlive the reply. NULL when memory is out.
@@ -241,18 +271,25 @@ static void order_read(struct wire *wire, const struct wire_place *place, const 
     wire->no_memory |= own.no_memory;
 }
 
+struct slice_order *slice_order_read(struct wire *wire, const struct wire_place *place)
+{
+    struct slice_order *order = new_order(wire, sizeof *order, offsetof(struct slice_order, arena));
+    if (order)
+        order_read(wire, place, slice_fields, ARRAY_LEN(slice_fields), order, order->arena);
+    else
+        wire_skip(wire);
+    return order;
+}
+
 static void slice_read(struct wire *wire, const struct wire_place *place, void *object)
 {
     struct poll_reply *reply = object;
-    struct slice_order *order = new_order(wire, sizeof *order, offsetof(struct slice_order, arena));
+    struct slice_order *order = slice_order_read(wire, place);
     struct slice_order **entry = order ? add_element(wire, &reply->slices, &reply->slice_count, sizeof *entry) : NULL;
-    if (!entry) {
+    if (entry)
+        *entry = order;
+    else
         slice_order_free(order);
-        wire_skip(wire);
-        return;
-    }
-    *entry = order;
-    order_read(wire, place, slice_fields, ARRAY_LEN(slice_fields), order, order->arena);
 }
 
 static void slices_read(struct wire *wire, const struct wire_place *place, void *object)

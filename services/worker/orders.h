@@ -35,7 +35,13 @@ struct slice_order {
     const char **items; // count of them, compact JSON each; NULL: all null
     const struct service_address *services;
     size_t service_count;
-    const char *bundle;  // "sha256:..." or NULL
+    const char *bundle; // "sha256:..." or NULL
+    // Tasks that live on from a former life of this worker; of the others nothing is started then.
+    const struct slice_adoption {
+        int64_t task;
+        int64_t logged; // bytes of its log that the manager has
+    } *adopted;
+    size_t adopted_count;
     struct arena *arena; // owns all of the above; freed by slice_order_free()
 };
 void slice_order_free(struct slice_order *order); // takes NULL
@@ -87,6 +93,7 @@ struct poll_reply {
 };
 // For other answers that name instances: reads one, see wire.h.
 void instance_name_read(struct wire *wire, const struct wire_place *place, struct instance_name *out);
+struct slice_order *slice_order_read(struct wire *wire, const struct wire_place *place); // the same; NULL: no memory
 // Strict; ERR_INVALID says where. A reply that cannot be read is treated like one that was lost.
 int poll_reply_read(const char *text, size_t length, struct poll_reply *out, struct err *err) WARN_UNUSED;
 void poll_reply_release(struct poll_reply *reply);

@@ -74,7 +74,7 @@ static int adopt(struct recovery *recovery, const char *identity, bool survives,
 static int take(struct recovery *recovery, const struct runtime_found *found, struct err *err)
 {
     if (found->survives && survivors_tells(found->identity))
-        return survivors_add(recovery->survivors, found->identity, err);
+        return survivors_add(recovery->survivors, found->identity, found->begun_boot_ms, err);
     return adopt(recovery, found->identity, found->survives, err);
 }
 

@@ -141,6 +141,7 @@ struct runtime_started {
     bool limited;            // memory, CPU and process limits of the spec are in force (true when none was asked for)
     const char *host;        // address on which its ports are reached; NULL: the worker's `advertise`
     const char *address;     // the same for the worker itself, numeric; NULL: as above
+    bool is_over;            // of an adopted one: its command has ended by itself while nobody was there
     const int *port_numbers; // spec.port_count of them, in the order of spec.ports, as others reach them
 };
 
@@ -189,6 +190,9 @@ struct runtime_found {
     int64_t remaining;     // processes (containers: 1 or 0) that are still there
     const char *directory; // its working directory; "" when unknown
     bool survives;         // it goes on without its worker (a container): whether it is wanted is the manager's to say
+    // Of a task that survives: since when its command has all of its input, clock_boot_ms(), and nobody had asked it to
+    // end. 0: that is not known, so that whatever it does is worth nothing.
+    int64_t begun_boot_ms;
 };
 
 // `found` is an array of `count`, valid during the call; on failure error is not NULL and count is 0.
@@ -208,6 +212,9 @@ struct runtime_ops {
                  struct runtime_instance **out, struct err *);
     int (*adopt)(struct runtime *, const char *identity, const struct runtime_events *, void *context,
                  struct runtime_instance **out, struct err *);
+    // NULL: no task survives.
+    int (*adopt_task)(struct runtime *, const char *identity, const char *output, const struct runtime_events *,
+                      void *context, struct runtime_instance **out, struct err *);
     int (*list)(struct runtime *, runtime_list_fn, void *context, struct err *);
     int (*inspect)(struct runtime *, const char *identity, runtime_inspect_fn, void *context, struct err *);
     void (*free)(struct runtime *);
@@ -261,6 +268,16 @@ static inline int runtime_adopt(struct runtime *runtime, const char *identity, c
                                 void *context, struct runtime_instance **out, struct err *err)
 {
     return runtime->ops->adopt(runtime, identity, events, context, out, err);
+}
+
+// Takes over a task that list() showed with begun_boot_ms: it goes on as if it had been started here, so that it ends
+// with the lease. `output` is where the file that it was started with is put, at `gone`. What can be heard of it is as
+// of runtime_adopt(), and so are the errors.
+static inline int runtime_adopt_task(struct runtime *runtime, const char *identity, const char *output,
+                                     const struct runtime_events *events, void *context, struct runtime_instance **out,
+                                     struct err *err)
+{
+    return runtime->ops->adopt_task(runtime, identity, output, events, context, out, err);
 }
 
 // Every instance that has a record or label of this worker: those of this life (live) and what earlier lives left,

@@ -54,6 +54,13 @@ static int adopt(struct runtime *base, const char *identity, const struct runtim
     return err_set(err, first.code, "%s", first.text);
 }
 
+static int adopt_task(struct runtime *base, const char *identity, const char *output,
+                      const struct runtime_events *events, void *context, struct runtime_instance **out,
+                      struct err *err)
+{
+    return runtime_adopt_task(choice_of(base)->container, identity, output, events, context, out, err);
+}
+
 // ---- what concerns both
 
 static int extend_lease(struct runtime *base, int64_t deadline_boot_ms, struct err *err)
@@ -205,8 +212,15 @@ int runtime_choice_new(struct runtime *process, struct runtime *container, struc
 {
     static const struct runtime_ops ops = {
         // the rest is called with instances, which have their own runtime
-        .name = "choice", .choose_ports = choose_ports, .extend_lease = extend_lease, .start = start, .adopt = adopt,
-        .list = list,     .inspect = inspect,           .free = free_choice,
+        .name = "choice",
+        .choose_ports = choose_ports,
+        .extend_lease = extend_lease,
+        .start = start,
+        .adopt = adopt,
+        .adopt_task = adopt_task,
+        .list = list,
+        .inspect = inspect,
+        .free = free_choice,
     };
     struct choice *choice = calloc(1, sizeof *choice);
     if (!choice)

@@ -153,6 +153,8 @@ static void docker_runtime_free(struct runtime *base)
     free(runtime->deployment);
     free(runtime->worker);
     free(runtime->owner);
+    free(runtime->records);
+    free(runtime->boot);
     free(runtime);
 }
 
@@ -162,6 +164,7 @@ static const struct runtime_ops DOCKER_OPS = {
     .extend_lease = docker_runtime_extend_lease,
     .start = docker_runtime_start,
     .adopt = docker_runtime_adopt,
+    .adopt_task = docker_runtime_adopt_task,
     .list = docker_runtime_list,
     .inspect = docker_runtime_inspect,
     .free = docker_runtime_free,
@@ -210,6 +213,8 @@ int runtime_docker_new(const struct runtime_docker_settings *settings, struct ru
                       : err_set(err, ERR_NO_MEMORY, "no memory for the runtime");
     if (outcome == 0)
         outcome = resolve(runtime, settings->address, err);
+    if (outcome == 0 && settings->state_directory)
+        outcome = docker_records_open(runtime, settings->state_directory, settings->boot, err);
     if (outcome == 0)
         outcome = loop_timer_add(runtime->loop, on_fence, runtime, &runtime->fence, err);
     if (outcome < 0) {

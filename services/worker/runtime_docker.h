@@ -1,9 +1,9 @@
 // The runtime `docker`: each instance is a container of its own at a container engine.
 //
 // What runtime.h says, and beyond it:
-//  - A container outlives the worker. Services (spec.survives) go on and are adopted; what else a former life has left
-//  is
-//    ended by whoever finds it. Tasks are ended when the lease passes, services are not.
+//  - A container outlives the worker. Services (spec.survives) go on and are adopted, and so are tasks whose command
+//    has all of its input; what else a former life has left is ended by whoever finds it. Tasks are ended when the
+//    lease passes, services are not.
 //  - Names are deterministic and everything carries labels (model/engine_labels.h): a create whose reply was lost finds
 //    its own container and goes on with it; a stranger's of the same name is an error, and is not touched.
 //  - The working directory is copied in, under its own path; spec.output is copied out before `gone`.
@@ -28,6 +28,8 @@ struct runtime_docker_settings {
     const char *owner;   // a random name of the state directory: whose containers a later life finds
     const char *address; // where ports are published, and reached; a name is resolved, which blocks
     int64_t image_timeout_ms;
+    const char *state_directory; // for records of tasks that can go on; NULL: none can
+    const char *boot;            // which boot of this machine
 };
 
 // Strings are copied. ERR_INVALID: `address` is not known.

@@ -151,12 +151,12 @@ const struct docker_step_ops docker_streams = {streams_begin, NULL};
 static int fetch_begin(struct docker_instance *instance, struct err *err)
 {
     AUTO_STRBUF struct strbuf path = STRBUF_INIT;
-    if (!instance->output || !instance->exit.known) {
+    if (!instance->output || !instance->output_inside || !instance->exit.known) {
         docker_go(instance, DOCKER_REMOVE);
         return 0;
     }
     strbuf_add_format(&path, "/containers/%s/archive?path=", instance->container);
-    for (const char *at = instance->output; *at; at++)
+    for (const char *at = instance->output_inside; *at; at++)
         strbuf_add_format(&path, "%%%02X", (unsigned)(unsigned char)*at);
     if (strbuf_ok(&path, err) < 0)
         return -1;

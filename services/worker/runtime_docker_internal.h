@@ -4,7 +4,7 @@
 // runtime_docker_steps.c: how an instance gets from one step to the next. The steps: runtime_docker_start.c,
 // runtime_docker_network.c, runtime_docker_peers.c, runtime_docker_pull.c, runtime_docker_look.c, runtime_docker_end.c.
 // runtime_docker_streams.c: stdin and output. runtime_docker_stop.c: signals. runtime_docker_exec.c: probes.
-// runtime_docker_list.c: looks at what is there.
+// runtime_docker_list.c: looks at what is there. runtime_docker_record.c: which tasks can go on without this life.
 #pragma once
 
 #include "services/common/base/arena.h"
@@ -29,6 +29,7 @@ struct docker_runtime {
     struct loop *loop;
     struct docker_engine *engine;
     char *deployment, *worker, *owner;
+    char *records, *boot;           // the directory of the records; NULL: none are kept
     char host[DOCKER_ADDRESS_SIZE]; // as others are told
     char publish[INET6_ADDRSTRLEN]; // the same, numeric
     int64_t image_timeout_ms;
@@ -74,6 +75,7 @@ struct docker_instance {
     const struct service_address *services; // that the command is told of
     size_t service_count;
     const char *directory, *output, *archive;
+    const char *output_inside; // where `output` is in the container
     const char *container_name, *network;
     char container[ENGINE_ID_SIZE]; // its id, or its name as long as that is not known
     bool survives, adopted;
@@ -177,6 +179,10 @@ int docker_runtime_start(struct runtime *base, const struct runtime_spec *spec, 
 int docker_runtime_adopt(struct runtime *base, const char *identity, const struct runtime_events *events, void *context,
                          struct runtime_instance **out, struct err *err);
 
+int docker_runtime_adopt_task(struct runtime *base, const char *identity, const char *output,
+                              const struct runtime_events *events, void *context, struct runtime_instance **out,
+                              struct err *err);
+
 // runtime_docker_look.c
 // A container that has its name: by its labels, a stranger may have taken it.
 bool docker_is_ours(const struct docker_instance *instance, const struct engine_container *container);
@@ -219,3 +225,13 @@ int docker_runtime_list(struct runtime *base, runtime_list_fn function, void *co
 int docker_runtime_inspect(struct runtime *base, const char *identity, runtime_inspect_fn function, void *context,
                            struct err *err);
 void docker_queries_end(struct docker_runtime *runtime);
+
+// runtime_docker_record.c
+int docker_records_open(struct docker_runtime *runtime, const char *state_directory, const char *boot, struct err *err);
+void docker_record_keep(const struct docker_instance *instance); // its command has all of its input
+void docker_record_drop(const struct docker_instance *instance); // it is asked to end, or is gone
+// Since when, clock_boot_ms(); 0: there is no record of this boot.
+int64_t docker_record_begun_ms(const struct docker_runtime *runtime, const char *identity);
+// Removes those of containers that are not in the list.
+void docker_records_sweep(const struct docker_runtime *runtime, const struct engine_container *containers,
+                          size_t count);

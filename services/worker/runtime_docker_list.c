@@ -63,7 +63,9 @@ static void tell_list(struct docker_query *query, const struct engine_container 
                 .remaining = strcmp(containers[i].state, "running") == 0,
                 .directory = "",
                 .survives = true,
+                .begun_boot_ms = docker_record_begun_ms(query->runtime, containers[i].identity),
             };
+    docker_records_sweep(query->runtime, containers, count);
     query->list(query->context, found, n, NULL);
 }
 

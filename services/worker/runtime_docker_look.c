@@ -30,6 +30,7 @@ static void tell_started(struct docker_instance *instance, const struct engine_c
                                       .limited = true,
                                       .host = instance->runtime->host,
                                       .address = instance->runtime->publish,
+                                      .is_over = !container->running,
                                       .port_numbers = numbers};
     snprintf(started.object, sizeof started.object, "%.*s", (int)sizeof started.object - 1, container->id);
     instance->started = true;
@@ -42,6 +43,8 @@ static void take_over(struct docker_instance *instance, const struct engine_cont
     const char *signal = arena_copy(instance->arena, container->stop_signal, strlen(container->stop_signal));
     snprintf(instance->container, sizeof instance->container, "%s", container->id);
     instance->create.stop_signal = signal ? signal : "SIGTERM";
+    if (*container->output)
+        instance->output_inside = arena_copy(instance->arena, container->output, strlen(container->output));
     instance->create.stop_grace_ms = container->stop_grace_ms;
     docker_network_join(instance, NULL);
     instance->interrupted = true; // what it has written so far is with the engine

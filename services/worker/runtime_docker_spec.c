@@ -76,7 +76,7 @@ static bool copy_spec(struct docker_instance *instance, const struct runtime_spe
     instance->job = copy_text(arena, spec->job);
     instance->name = copy_text(arena, spec->name);
     instance->directory = copy_text(arena, spec->directory);
-    instance->output = copy_text(arena, spec->output);
+    instance->output = instance->output_inside = copy_text(arena, spec->output);
     instance->archive = copy_text(arena, archive);
     instance->stdin_bytes = spec->stdin_length > 0 ? arena_copy(arena, spec->stdin_bytes, spec->stdin_length) : "";
     instance->stdin_length = spec->stdin_length;
@@ -93,6 +93,7 @@ static bool copy_spec(struct docker_instance *instance, const struct runtime_spe
         .identity = instance->identity,
         .worker = instance->runtime->worker,
         .owner = instance->runtime->owner,
+        .output = instance->output,
         .alias = instance->name,
         .publish_address = instance->runtime->publish,
         .stop_signal = signal ? signal : "SIGTERM",
@@ -141,25 +142,40 @@ int docker_runtime_start(struct runtime *base, const struct runtime_spec *spec, 
     return 0;
 }
 
-int docker_runtime_adopt(struct runtime *base, const char *identity, const struct runtime_events *events, void *context,
-                         struct runtime_instance **out, struct err *err)
+// `output` is NULL for what is no task.
+static int adopt(struct docker_runtime *runtime, const char *identity, const char *output,
+                 const struct runtime_events *events, void *context, struct runtime_instance **out, struct err *err)
 {
     static const char *const nothing[] = {NULL};
-    struct docker_runtime *runtime = docker_runtime_of(base);
     if (docker_instance_find(runtime, identity))
         return err_set(err, ERR_CONFLICT, "'%.100s' is there already", identity);
     struct docker_instance *instance = docker_instance_new(runtime, identity, events, context, err);
     if (!instance)
         return -1;
-    instance->adopted = instance->survives = true;
+    instance->adopted = true;
+    instance->survives = !output;
+    instance->output = copy_text(instance->arena, output);
     instance->job = arena_copy(instance->arena, identity, strcspn(identity, "/"));
     instance->create.argv = instance->create.env = nothing;
     instance->create.stop_signal = "SIGTERM";
-    if (!instance->job || !name_things(instance)) {
+    if (!instance->job || (output && !instance->output) || !name_things(instance)) {
         docker_instance_detach(instance);
         return err_set(err, ERR_NO_MEMORY, "no memory for a container");
     }
     *out = &instance->base;
     docker_go(instance, DOCKER_LOOK);
     return 0;
+}
+
+int docker_runtime_adopt(struct runtime *base, const char *identity, const struct runtime_events *events, void *context,
+                         struct runtime_instance **out, struct err *err)
+{
+    return adopt(docker_runtime_of(base), identity, NULL, events, context, out, err);
+}
+
+int docker_runtime_adopt_task(struct runtime *base, const char *identity, const char *output,
+                              const struct runtime_events *events, void *context, struct runtime_instance **out,
+                              struct err *err)
+{
+    return adopt(docker_runtime_of(base), identity, output, events, context, out, err);
 }

@@ -74,6 +74,8 @@ void docker_go(struct docker_instance *instance, enum docker_step step)
         backoff_reset(&instance->backoff);
         instance->give_up_at_ms = 0;
     }
+    if (step == DOCKER_LEAVE)
+        docker_record_drop(instance);
     if (step == DOCKER_LOOK || step == DOCKER_WAIT)
         loop_timer_arm(instance->pressure, clock_boot_ms());
     begin(instance);

@@ -110,6 +110,7 @@ static void turn_back(struct docker_instance *instance)
 
 void docker_stop_now(struct docker_instance *instance)
 {
+    docker_record_drop(instance);
     turn_back(instance);
     docker_press(instance);
 }

@@ -51,6 +51,8 @@ static void feed(struct docker_instance *instance)
         return;
     instance->stdin_done = true; // all of it, or the command does not read it
     docker_attach_close_stdin(instance->attach);
+    if (instance->stdin_written == instance->stdin_length)
+        docker_record_keep(instance);
 }
 
 void docker_streams_feed(struct docker_instance *instance)

@@ -7,6 +7,7 @@
 #include "services/common/base/parse.h"
 #include "services/worker/runtime.h"
 #include "services/worker/services.h"
+#include "services/worker/tasks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,10 @@ struct survivor {
     char *identity, *parts; // `parts` is the text that job and service point into
     const char *job, *service;
     enum survivor_kind kind;
-    int64_t number; // a service's epoch, a task's token
-    bool over;      // ended, or handed to the services
+    int64_t number;        // a service's epoch, a task's token
+    int64_t task;          // in its stage
+    int64_t begun_boot_ms; // of a task that could go on; 0: it cannot
+    bool over;             // ended, or handed on
     struct runtime_instance *instance;
 };
 
@@ -77,6 +80,8 @@ static void read_identity(struct survivor *survivor)
     if ((count != 3 && count != 4) || id_parse('j', parts[0], &job) < 0 || strlen(parts[1]) > SPEC_NAME_MAX ||
         parse_i64(parts[count - 1], 1, most, "number", &survivor->number, NULL) < 0)
         return;
+    if (count == 4 && parse_i64(parts[2], 0, INT64_MAX, "number", &survivor->task, NULL) < 0)
+        survivor->begun_boot_ms = 0;
     survivor->kind = count == 3 ? SURVIVOR_SERVICE : SURVIVOR_TASK;
     survivor->job = parts[0];
     survivor->service = parts[1];
@@ -100,7 +105,7 @@ static struct survivor *find(struct survivors *survivors, const char *identity)
     return survivor;
 }
 
-int survivors_add(struct survivors *survivors, const char *identity, struct err *err)
+int survivors_add(struct survivors *survivors, const char *identity, int64_t begun_boot_ms, struct err *err)
 {
     struct survivor *survivor = find(survivors, identity);
     if (survivor) {
@@ -118,6 +123,7 @@ int survivors_add(struct survivors *survivors, const char *identity, struct err 
         return err_set(err, ERR_NO_MEMORY, "no memory for what has survived");
     }
     survivor->survivors = survivors;
+    survivor->begun_boot_ms = begun_boot_ms;
     survivor->next = survivors->first;
     survivors->first = survivor;
     read_identity(survivor);
@@ -140,6 +146,32 @@ static bool is_to_be_said(const struct survivor *survivor, const struct services
            !(services && services_know(services, survivor->job, survivor->service, (int)survivor->number));
 }
 
+// Once something of a slice is being ended the slice is over.
+static bool could_go_on(const struct survivor *survivor)
+{
+    if (survivor->kind != SURVIVOR_TASK || survivor->over || survivor->begun_boot_ms == 0)
+        return false;
+    for (const struct survivor *other = survivor->survivors->first; other; other = other->next)
+        if (other->kind == SURVIVOR_TASK && other->number == survivor->number && other->instance)
+            return false;
+    return true;
+}
+
+// A manager of before that does not know this member refuses it: it is left out when it would say nothing.
+static void write_adoptable(const struct survivors *survivors, struct strbuf *out)
+{
+    const char *separator = ",\"adoptable\":[";
+    for (const struct survivor *survivor = survivors->first; survivor; survivor = survivor->next) {
+        if (!could_go_on(survivor))
+            continue;
+        strbuf_add_format(out, "%s{\"token\":%lld,\"task\":%lld}", separator, (long long)survivor->number,
+                          (long long)survivor->task);
+        separator = ",";
+    }
+    if (strcmp(separator, ",") == 0)
+        strbuf_add_char(out, ']');
+}
+
 void survivors_write(const struct survivors *survivors, const struct services *services, struct strbuf *out)
 {
     const char *separator = "";
@@ -160,6 +192,7 @@ void survivors_write(const struct survivors *survivors, const struct services *s
         separator = ",";
     }
     strbuf_add_char(out, ']');
+    write_adoptable(survivors, out);
 }
 
 size_t survivors_held(const struct survivors *survivors, int64_t *tokens, size_t capacity)
@@ -203,12 +236,14 @@ static void end(struct survivor *survivor)
                   err.text, NULL);
 }
 
-static bool is_kept(const struct survivor *survivor, const struct instance_name *kept, size_t count)
+static bool is_kept(const struct survivor *survivor, const struct survivors_answer *answer)
 {
-    for (size_t i = 0; i < count; i++)
-        if (kept[i].epoch == survivor->number && strcmp(kept[i].job, survivor->job) == 0 &&
-            strcmp(kept[i].service, survivor->service) == 0)
+    for (size_t i = 0; i < answer->kept_count; i++) {
+        const struct instance_name *kept = &answer->kept[i];
+        if (kept->epoch == survivor->number && strcmp(kept->job, survivor->job) == 0 &&
+            strcmp(kept->service, survivor->service) == 0)
             return true;
+    }
     return false;
 }
 
@@ -236,16 +271,70 @@ static void forget_over(struct survivors *survivors)
     }
 }
 
-void survivors_settle(struct survivors *survivors, struct services *services, const struct instance_name *kept,
-                      size_t kept_count)
+// ---- tasks
+
+static bool is_of(const struct survivor *survivor, const struct slice_order *order)
 {
+    return survivor->kind == SURVIVOR_TASK && !survivor->over && !survivor->instance && order &&
+           survivor->number == order->token && strcmp(survivor->job, order->job) == 0;
+}
+
+static bool goes_on(const struct survivor *survivor, const struct survivors_answer *answer)
+{
+    for (size_t i = 0; i < answer->adopted_count; i++)
+        if (is_of(survivor, answer->adopted[i]))
+            return true;
+    return false;
+}
+
+void survivors_end_others(struct survivors *survivors, const struct survivors_answer *answer)
+{
+    for (struct survivor *survivor = survivors->first; survivor; survivor = survivor->next)
+        if (survivor->kind == SURVIVOR_TASK && !survivor->over && !goes_on(survivor, answer))
+            end(survivor);
+}
+
+// What is not taken over stays here, and is ended.
+static void hand_on(struct survivors *survivors, struct tasks *tasks, struct slice_order *order)
+{
+    size_t count = 0, total = survivors_count(survivors);
+    struct task_survivor *given = calloc(total + 1, sizeof *given);
+    struct survivor **origins = calloc(total + 1, sizeof *origins);
+    struct err err;
+    for (struct survivor *survivor = survivors->first; survivor && given && origins; survivor = survivor->next) {
+        if (!is_of(survivor, order))
+            continue;
+        given[count] = (struct task_survivor){
+            .task = survivor->task, .identity = survivor->identity, .begun_boot_ms = survivor->begun_boot_ms};
+        origins[count++] = survivor;
+    }
+    if (count == 0)
+        slice_order_free(order);
+    else if (tasks_adopt(tasks, order, given, count, &err) < 0)
+        log_event(LOG_ERROR, "tasks that have outlived a former life cannot go on", "error", err.text, NULL);
+    for (size_t i = 0; i < count; i++) {
+        origins[i]->over = given[i].taken;
+        if (given[i].taken)
+            log_event(LOG_INFO, "a task has outlived a former life", "identity", origins[i]->identity, NULL);
+    }
+    free(given);
+    free(origins);
+}
+
+// ---- the whole
+
+void survivors_settle(struct survivors *survivors, struct services *services, struct tasks *tasks,
+                      const struct survivors_answer *answer)
+{
+    for (size_t i = 0; i < answer->adopted_count; i++)
+        hand_on(survivors, tasks, TAKE_PTR(answer->adopted[i]));
     for (struct survivor *survivor = survivors->first; survivor; survivor = survivor->next) {
         if (survivor->over)
             continue;
         if (survivor->kind != SURVIVOR_SERVICE)
             end(survivor);
         else if (is_to_be_said(survivor, services))
-            settle_service(survivor, services, is_kept(survivor, kept, kept_count));
+            settle_service(survivor, services, is_kept(survivor, answer));
         else
             survivor->over = true;
     }

@@ -3,6 +3,7 @@
 // A task holds its slots from the beginning of its working directory until nothing of its process is left.
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/log.h"
 #include "services/worker/task_output.h"
 #include "services/worker/tasks_internal.h"
 
@@ -26,6 +27,8 @@ struct task_exec {
     struct log_source *log; // from the first byte on
     struct last_line errors;
     bool timed_out, cancelled;
+    bool adopted;   // from a former life
+    int64_t logged; // with adopted: bytes of its log that the manager has
     struct task_exec *previous, *next;
 };
 
@@ -90,8 +93,10 @@ static void on_gone(void *context, struct runtime_instance *instance, const stru
     tasks_took(exec->tasks, clock_boot_us() - exec->started_us);
     if (exec->slice) {
         const struct stage_spec *run = &exec->slice->order->run;
+        bool was_cut = exec->adopted && !exec->timed_out && !task_end_is_its_own(gone);
         task_verdict(gone, run->run.command.items[0], &exec->errors, exec->timed_out ? run->timeout_ms : 0,
                      exec->cancelled, &verdict);
+        verdict.end = was_cut ? TASK_UNTOUCHED : verdict.end;
     }
     end(exec, &verdict);
 }
@@ -109,7 +114,7 @@ static void on_output(void *context, struct runtime_instance *instance, enum run
         const struct slice_order *order = exec->slice->order;
         char source[256];
         snprintf(source, sizeof source, "task/%s/%lld/%d", order->stage, (long long)exec->task, order->attempt);
-        exec->log = logs_open(exec->tasks->logs, order->job, source);
+        exec->log = logs_open_again(exec->tasks->logs, order->job, source, exec->logged);
     }
     log_write(exec->log, bytes, length);
 }
@@ -121,15 +126,17 @@ static void on_timeout(void *context)
     runtime_stop(exec->instance, TASK_GRACE_MS, NULL);
 }
 
-static int arm_timeout(struct task_exec *exec, struct err *err)
+static int make_timeout(struct task_exec *exec, struct err *err)
 {
-    int64_t timeout_ms = exec->slice->order->run.timeout_ms;
-    if (timeout_ms <= 0)
-        return 0;
-    if (loop_timer_add(exec->tasks->loop, on_timeout, exec, &exec->timeout, err) < 0)
-        return -1;
-    loop_timer_arm(exec->timeout, clock_boot_ms() + timeout_ms);
-    return 0;
+    return exec->slice->order->run.timeout_ms > 0
+               ? loop_timer_add(exec->tasks->loop, on_timeout, exec, &exec->timeout, err)
+               : 0;
+}
+
+static void arm_timeout(struct task_exec *exec, int64_t begun_ms)
+{
+    if (exec->timeout && exec->slice)
+        loop_timer_arm(exec->timeout, begun_ms + exec->slice->order->run.timeout_ms);
 }
 
 static int make_environment(struct task_exec *exec, const char *const **out, struct err *err)
@@ -197,9 +204,11 @@ static void on_workspace(void *context, const char *directory, const struct err 
         end_with_error(exec, &err, "no working directory");
         return;
     }
-    if (make_environment(exec, &environment, &err) < 0 || arm_timeout(exec, &err) < 0 ||
+    if (make_environment(exec, &environment, &err) < 0 || make_timeout(exec, &err) < 0 ||
         start_process(exec, environment, &err) < 0)
         end_with_error(exec, &err, "cannot be started");
+    else
+        arm_timeout(exec, clock_boot_ms());
 }
 
 static struct task_exec *exec_new(struct tasks *tasks, struct slice_run *slice, int64_t task)
@@ -234,6 +243,56 @@ void task_exec_start(struct tasks *tasks, struct slice_run *slice)
     snprintf(name, sizeof name, "%s-%s-%lld", order->job, order->stage, (long long)task);
     if (workspace_prepare(tasks->workspaces, name, order->bundle, on_workspace, exec, &exec->request, &err) < 0)
         end_with_error(exec, &err, "no working directory");
+}
+
+// ---- from a former life
+
+// What has ended while nobody was there has not run too long for anybody.
+static void on_adopted(void *context, struct runtime_instance *instance, const struct runtime_started *started)
+{
+    struct task_exec *exec = context;
+    UNUSED(instance);
+    if (!started->is_over)
+        arm_timeout(exec, exec->started_us / 1000);
+}
+
+static int adopt(struct task_exec *exec, const struct task_survivor *survivor, struct err *err)
+{
+    static const struct runtime_events events = {.started = on_adopted, .output = on_output, .gone = on_gone};
+    char name[64];
+    snprintf(name, sizeof name, "adopted-%lld.output", (long long)exec->task);
+    if (workspace_path(exec->tasks->workspaces, name, &exec->output, err) < 0 || make_timeout(exec, err) < 0)
+        return -1;
+    return runtime_adopt_task(exec->tasks->runtime, survivor->identity, exec->output, &events, exec, &exec->instance,
+                              err);
+}
+
+static int adopt_to_end(struct task_exec *exec, const struct task_survivor *survivor, struct err *err)
+{
+    static const struct runtime_events events = {.gone = on_gone};
+    exec->cancelled = true;
+    if (runtime_adopt(exec->tasks->runtime, survivor->identity, &events, exec, &exec->instance, err) < 0)
+        return -1;
+    return runtime_kill(exec->instance, err);
+}
+
+bool task_exec_adopt(struct tasks *tasks, struct slice_run *slice, const struct task_survivor *survivor,
+                     const struct slice_adoption *adoption)
+{
+    struct task_exec *exec = exec_new(tasks, slice, survivor->task);
+    struct err err;
+    if (!exec)
+        return false;
+    exec->adopted = true;
+    exec->logged = adoption ? adoption->logged : 0;
+    if (survivor->begun_boot_ms > 0)
+        exec->started_us = survivor->begun_boot_ms * 1000;
+    if ((adoption ? adopt(exec, survivor, &err) : adopt_to_end(exec, survivor, &err)) == 0)
+        return true;
+    log_event(LOG_ERROR, "cannot take over what a former life has left", "identity", survivor->identity, "error",
+              err.text, NULL);
+    exec_free(exec);
+    return false;
 }
 
 // ---- all of them

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SIGNALLED 128 // an engine says this and the signal's number, and 255 of what it has not seen
+
 static void fail(struct task_verdict *out, enum slice_retry retry, int exit)
 {
     out->end = TASK_FAILED;
@@ -72,6 +74,12 @@ static void judge_timeout(int64_t timeout_ms, const struct runtime_exit *exit, s
     duration_format(timeout_ms, duration);
     fail(out, SLICE_RETRY_COUNTED, exit->known ? exit->code : -1);
     snprintf(out->error, sizeof out->error, "timed out after %s", duration);
+}
+
+bool task_end_is_its_own(const struct runtime_gone *gone)
+{
+    return gone->reason == RUNTIME_EXITED && gone->exit.known &&
+           (gone->exit.out_of_memory || (gone->exit.signal == 0 && gone->exit.code < SIGNALLED));
 }
 
 void task_verdict(const struct runtime_gone *gone, const char *command, const struct last_line *errors,

@@ -28,5 +28,8 @@ struct task_verdict {
 // `command` is argv[0], `timed_out_ms` the timeout that had passed (0: none), `cancelled`: we had asked it to stop.
 void task_verdict(const struct runtime_gone *gone, const char *command, const struct last_line *errors,
                   int64_t timed_out_ms, bool cancelled, struct task_verdict *out);
+// Of a task that was adopted: nobody else may have ended it. An engine that was restarted ends what runs, and says of
+// that no more than of a command that was killed otherwise.
+bool task_end_is_its_own(const struct runtime_gone *gone);
 // A process that could not be started at all, or has no working directory.
 void task_verdict_of_error(const struct err *error, const char *what, struct task_verdict *out);

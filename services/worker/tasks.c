@@ -43,6 +43,13 @@ int tasks_new(struct loop *loop, struct runtime *runtime, struct workspaces *wor
     return 0;
 }
 
+static void link_slice(struct tasks *tasks, struct slice_run *slice)
+{
+    slice->previous = tasks->last;
+    *(tasks->last ? &tasks->last->next : &tasks->first) = slice;
+    tasks->last = slice;
+}
+
 static void unlink_slice(struct tasks *tasks, struct slice_run *slice)
 {
     *(slice->previous ? &slice->previous->next : &tasks->first) = slice->next;
@@ -162,15 +169,49 @@ void tasks_accept(struct tasks *tasks, struct slice_order *order)
     struct err err;
     if (slice_run_new(order, &slice, &err) < 0)
         return; // nothing is held: the manager gives it to another
-    slice->previous = tasks->last;
-    *(tasks->last ? &tasks->last->next : &tasks->first) = slice;
-    tasks->last = slice;
+    link_slice(tasks, slice);
     if (check_slice(tasks, slice, &err) < 0 || make_environment(tasks, slice, &err) < 0 || make_key(slice, &err) < 0)
         fail_all(slice, &err);
     else
         note_kind(tasks, slice);
     slice->closed |= tasks->draining;
     tasks_look_soon(tasks);
+}
+
+static struct task_survivor *survivor_of(struct task_survivor *survivors, size_t count, int64_t task)
+{
+    for (size_t i = 0; i < count; i++)
+        if (survivors[i].task == task)
+            return &survivors[i];
+    return NULL;
+}
+
+static const struct slice_adoption *adoption_of(const struct slice_order *order, int64_t task)
+{
+    for (size_t i = 0; i < order->adopted_count; i++)
+        if (order->adopted[i].task == task)
+            return &order->adopted[i];
+    return NULL;
+}
+
+int tasks_adopt(struct tasks *tasks, struct slice_order *order, struct task_survivor *survivors, size_t count,
+                struct err *err)
+{
+    struct slice_run *slice;
+    if (slice_run_new(order, &slice, err) < 0)
+        return -1;
+    link_slice(tasks, slice);
+    while (slice_run_has_more(slice)) {
+        int64_t task = slice_run_take(slice);
+        struct task_survivor *survivor = survivor_of(survivors, count, task);
+        if (survivor)
+            survivor->taken = task_exec_adopt(tasks, slice, survivor, adoption_of(order, task));
+        if (!survivor || !survivor->taken)
+            slice_run_drop(slice, task);
+    }
+    slice->closed = true;
+    tasks_look_soon(tasks);
+    return 0;
 }
 
 // ---- and are run

@@ -34,6 +34,17 @@ void tasks_free(struct tasks *tasks); // cuts whatever still runs; takes NULL
 
 // Takes over the order, even when it cannot run (then every task fails with the reason).
 void tasks_accept(struct tasks *tasks, struct slice_order *order);
+// A task that lives on from a former life of this worker.
+struct task_survivor {
+    int64_t task;
+    const char *identity;
+    int64_t begun_boot_ms;
+    bool taken; // out: it is here now, and what becomes of it is part of the slice's outcome
+};
+// Takes over the order of a slice that is leased to this worker since a former life: what lives on of order->adopted
+// goes on, all other survivors are ended, and nothing is started. Negative: nothing is held, nothing was taken.
+int tasks_adopt(struct tasks *tasks, struct slice_order *order, struct task_survivor *survivors, size_t count,
+                struct err *err) WARN_UNUSED;
 // Ends the slice's tasks (stop signal, grace, kill); on_done follows. Unknown: nothing happens.
 void tasks_cancel(struct tasks *tasks, const char *slice, int64_t token);
 // How many more tasks to ask for: enough to keep the slots busy for about a fifth of a second by what tasks took

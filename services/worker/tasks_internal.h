@@ -50,6 +50,9 @@ void tasks_apply(struct slice_run *slice, int64_t task, const struct task_verdic
 
 // Starts the slice's next task; there are slots for it. It may have failed when this returns.
 void task_exec_start(struct tasks *tasks, struct slice_run *slice);
+// The same for a task that lives on. `adoption` NULL: it is ended, and nothing is said of it. False: it is not taken.
+bool task_exec_adopt(struct tasks *tasks, struct slice_run *slice, const struct task_survivor *survivor,
+                     const struct slice_adoption *adoption);
 // Ends the tasks of a slice; `slice` loses its active tasks as they go.
 void task_exec_cancel(struct tasks *tasks, const struct slice_run *slice);
 void task_exec_abandon(struct tasks *tasks); // kills all; they know no slice any more

@@ -173,18 +173,24 @@ static void on_bundle(void *context, struct bundle *bundle, const struct err *er
 
 // ---- requests
 
-static int make_directory(struct workspaces *workspaces, const char *name, char **out, struct err *err)
+int workspace_path(struct workspaces *workspaces, const char *name, char **out, struct err *err)
 {
     char clean[NAME_BYTES + 1];
     size_t length = 0;
     for (; length < NAME_BYTES && name[length]; length++)
         clean[length] = isalnum((unsigned char)name[length]) || name[length] == '-' ? name[length] : '_';
     clean[length] = '\0';
+    if (asprintf(out, "%s/%llu-%s", workspaces->directory, ++workspaces->count, clean) >= 0)
+        return 0;
+    *out = NULL;
+    return err_set(err, ERR_NO_MEMORY, "no memory for a path");
+}
+
+static int make_directory(struct workspaces *workspaces, const char *name, char **out, struct err *err)
+{
     AUTO_FREE char *path = NULL;
-    if (asprintf(&path, "%s/%llu-%s", workspaces->directory, ++workspaces->count, clean) < 0) {
-        path = NULL;
-        return err_set(err, ERR_NO_MEMORY, "no memory for a working directory");
-    }
+    if (workspace_path(workspaces, name, &path, err) < 0)
+        return -1;
     if (mkdir(path, 0700) < 0)
         return err_errno(err, ERR_IO, errno, "make directory '%.160s'", path);
     *out = TAKE_PTR(path);

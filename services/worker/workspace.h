@@ -25,5 +25,8 @@ struct workspace_request;
 int workspace_prepare(struct workspaces *workspaces, const char *name, const char *bundle, workspace_fn done,
                       void *context, struct workspace_request **out, struct err *err) WARN_UNUSED;
 void workspace_cancel(struct workspace_request *request); // no callback; what was made is removed. Takes NULL
+// The path of a file among the working directories that nobody else has; the caller's to free, and to remove what it
+// puts there.
+int workspace_path(struct workspaces *workspaces, const char *name, char **out, struct err *err) WARN_UNUSED;
 // Removes it in the background.
 void workspace_remove(struct workspaces *workspaces, const char *directory);

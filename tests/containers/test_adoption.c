@@ -1,5 +1,5 @@
 // Whatever is killed, a service in a container goes on for the job that needs it: the same container, under the same
-// epoch, and the job succeeds. Tasks of a worker that was killed are ended and run again, which costs them no attempt.
+// epoch, and the job succeeds. What becomes of the tasks of a worker that is killed is in test_adoption_tasks.c.
 #include "tests/support/test.h"
 
 #include "services/common/base/clock.h"
@@ -83,51 +83,7 @@ static int64_t attempts(const struct running *job)
     return json_number_at(task, "/attempt");
 }
 
-static bool has_another_task(void *context)
-{
-    const struct running *job = context;
-    AUTO_FREE char *tasks = containers_running(engine, job->id, NULL);
-    return *tasks && !strstr(tasks, job->task);
-}
-
-static void expect_task_again(struct running *job)
-{
-    if (wait_until(has_another_task, job, WAIT_MS))
-        return;
-    system_explain(curfew, job->id);
-    engine_print(engine);
-    fail_msg("the task of job %s does not run again", job->id);
-}
-
 // ---- programs
-
-static void test_killed_worker(void **state)
-{
-    struct running job;
-    UNUSED(state);
-    start_job(&job, "worker", 0);
-    system_kill(curfew, SYSTEM_WORKER, 0);
-    system_restart(curfew, SYSTEM_WORKER, 0);
-    expect_task_again(&job);
-    finish_job(&job);
-    assert_int_equal(attempts(&job), 1);
-}
-
-// A second time in the same job: what was adopted is adopted again.
-static void test_worker_killed_twice(void **state)
-{
-    struct running job;
-    UNUSED(state);
-    start_job(&job, "twice", 0);
-    for (int i = 0; i < 2; i++) {
-        system_kill(curfew, SYSTEM_WORKER, 0);
-        system_restart(curfew, SYSTEM_WORKER, 0);
-        expect_task_again(&job);
-        containers_wait_one(engine, job.id, NULL, job.task);
-        expect_service(&job);
-    }
-    finish_job(&job);
-}
 
 // A job that is stopped while its worker is away: the reaper ends what is at the engine.
 static void test_stop_without_the_worker(void **state)
@@ -268,8 +224,6 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_killed_worker),
-        cmocka_unit_test(test_worker_killed_twice),
         cmocka_unit_test(test_stop_without_the_worker),
         cmocka_unit_test(test_killed_manager),
         cmocka_unit_test(test_killed_reaper),

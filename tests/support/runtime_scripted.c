@@ -72,10 +72,8 @@ static void note(struct runtime *runtime, const char *verb, const char *identity
 
 static void note_number(struct runtime_instance *instance, const char *verb, int64_t number)
 {
-    struct strbuf detail = STRBUF_INIT;
-    strbuf_add_i64(&detail, number);
-    note(instance->runtime, verb, instance_of(instance)->identity, strbuf_text(&detail));
-    strbuf_release(&detail);
+    strbuf_add_format(&scripted_of(instance->runtime)->log, "%s %s %lld\n", verb, instance_of(instance)->identity,
+                      (long long)number);
 }
 
 static char **copy_list(const char *const *list)
@@ -164,6 +162,17 @@ static int scripted_adopt(struct runtime *runtime, const char *identity, const s
     UNUSED(err);
     note(runtime, "adopt", identity, NULL);
     *out = &instance_add(runtime, identity, events, context)->base;
+    return 0;
+}
+
+static int scripted_adopt_task(struct runtime *runtime, const char *identity, const char *output,
+                               const struct runtime_events *events, void *context, struct runtime_instance **out,
+                               struct err *err)
+{
+    UNUSED(err);
+    note(runtime, "adopt_task", identity, NULL);
+    *out = &instance_add(runtime, identity, events, context)->base;
+    instance_of(*out)->directory = must(strdup(output));
     return 0;
 }
 
@@ -296,6 +305,7 @@ static const struct runtime_ops SCRIPTED_OPS = {
     .extend_lease = scripted_extend_lease,
     .start = scripted_start,
     .adopt = scripted_adopt,
+    .adopt_task = scripted_adopt_task,
     .list = scripted_list,
     .inspect = scripted_inspect,
     .free = scripted_free,
@@ -408,6 +418,7 @@ static void tell_started(struct runtime_instance *base, pid_t pid, const char *a
                                       .limited = true,
                                       .host = address,
                                       .address = address,
+                                      .is_over = pid == 0 && !address,
                                       .port_numbers = instance->ports};
     if (instance->events.started)
         instance->events.started(instance->context, base, &started);

@@ -3,8 +3,8 @@
 //
 // It keeps the promises of runtime.h about order only as far as the test does. Every call is written to a log, one line
 // each:
-//   "start ID", "adopt ID", "signal ID 15", "stop ID -1", "kill ID", "write ID 12", "close_stdin ID", "exec ID argv0",
-//   "inspect ID", "list", "lease 12345", "output ID 0 2", "release ID"
+//   "start ID", "adopt ID", "adopt_task ID", "signal ID 15", "stop ID -1", "kill ID", "write ID 12", "close_stdin ID",
+//   "exec ID argv0", "inspect ID", "list", "lease 12345", "output ID 0 2", "release ID"
 #pragma once
 
 #include "services/worker/runtime.h"
@@ -28,12 +28,12 @@ size_t runtime_scripted_count(struct runtime *runtime); // handles
 // What the instance was started with; NULL when there is no such argument or variable.
 const char *runtime_scripted_argument(struct runtime_instance *instance, size_t index);
 const char *runtime_scripted_env(struct runtime_instance *instance, const char *name);
-const char *runtime_scripted_directory(struct runtime_instance *instance);
+const char *runtime_scripted_directory(struct runtime_instance *instance); // of an adopted task: its output file
 const char *
 runtime_scripted_stdin(struct runtime_instance *instance); // stdin_bytes and everything written, NUL-terminated
 
 // Callbacks, right now.
-void runtime_scripted_started(struct runtime_instance *base, pid_t pid);
+void runtime_scripted_started(struct runtime_instance *base, pid_t pid);              // 0: it has ended already
 void runtime_scripted_started_at(struct runtime_instance *base, const char *address); // as a container says it
 void runtime_scripted_output(struct runtime_instance *base, enum runtime_stream stream, const char *text);
 void runtime_scripted_writable(struct runtime_instance *base);

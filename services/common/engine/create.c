@@ -55,6 +55,7 @@ static void add_labels(const struct engine_create *create, struct strbuf *out)
     add_label(out, ENGINE_LABEL_OWNER, create->owner);
     add_label(out, ENGINE_LABEL_SERVICE, create->service);
     add_label(out, ENGINE_LABEL_EPOCH, create->epoch);
+    add_label(out, ENGINE_LABEL_OUTPUT, create->output);
     add_port_label(create, out);
     strbuf_add_char(out, '}');
 }

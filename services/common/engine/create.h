@@ -24,6 +24,7 @@ struct engine_create {
     // labels
     const char *deployment, *job, *identity, *worker, *owner;
     const char *service, *epoch; // NULL: it is a task
+    const char *output;          // path of the file that is copied out at its end; NULL: none
     // network
     const char *network, *alias;
     const char *publish_address; // of this machine, where ports are published

@@ -108,7 +108,7 @@ int engine_created_read(const char *text, size_t length, char out[static ENGINE_
 // ---- labels
 
 struct labels {
-    const char *deployment, *job, *service, *epoch, *identity, *worker, *ports;
+    const char *deployment, *job, *service, *epoch, *identity, *worker, *ports, *output;
 };
 
 #define LABEL(name, member) {name, WIRE_TEXT, false, offsetof(struct labels, member), 0, LABEL_MAX, NULL}
@@ -116,7 +116,7 @@ static const struct wire_field label_fields[] = {
     LABEL(ENGINE_LABEL_DEPLOYMENT, deployment), LABEL(ENGINE_LABEL_JOB, job),
     LABEL(ENGINE_LABEL_SERVICE, service),       LABEL(ENGINE_LABEL_EPOCH, epoch),
     LABEL(ENGINE_LABEL_IDENTITY, identity),     LABEL(ENGINE_LABEL_WORKER, worker),
-    LABEL(ENGINE_LABEL_PORTS, ports),
+    LABEL(ENGINE_LABEL_PORTS, ports),           LABEL(ENGINE_LABEL_OUTPUT, output),
 };
 
 static const char *or_nothing(const char *text)
@@ -146,13 +146,14 @@ static void container_labels_read(struct wire *wire, const struct wire_place *pl
     container->service = labels.service;
     container->worker = labels.worker;
     container->ports = labels.ports;
+    container->output = labels.output;
     container->identity = identity_of(&labels, wire->arena);
 }
 
 static void fill_gaps(struct engine_container *container)
 {
-    const char **texts[] = {&container->deployment, &container->job,      &container->service, &container->worker,
-                            &container->ports,      &container->identity, &container->state};
+    const char **texts[] = {&container->deployment, &container->job,    &container->service,  &container->worker,
+                            &container->ports,      &container->output, &container->identity, &container->state};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = or_nothing(*texts[i]);
 }

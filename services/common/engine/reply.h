@@ -24,7 +24,7 @@ struct engine_published {
 struct engine_container {
     const char *id;
     // labels, "" where there is none
-    const char *deployment, *job, *service, *worker, *ports;
+    const char *deployment, *job, *service, *worker, *ports, *output;
     const char *identity; // "" when its labels say nothing of the kind
     const char *state;    // "created" "running" "paused" "restarting" "removing" "exited" "dead"
     struct engine_published published[ENGINE_PORTS_MAX];

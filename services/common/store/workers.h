@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct arena;
 struct db;
 
 // An instance that a worker found at its engine when it came back.
@@ -40,6 +41,21 @@ struct worker_registration {
     size_t found_count;
     const int64_t *held; // tokens of tasks whose containers are still there: leased to it until it no longer says so
     size_t held_count;
+    // Of those in `held`: what could go on in the new life.
+    const struct worker_adoptable {
+        int64_t token, task;
+    } *adoptable;
+    size_t adoptable_count;
+    struct arena *arena; // for `adopted`; NULL when nothing is adoptable
+};
+
+// A task that goes on in the new life of its worker, and the slice that it is of.
+struct worker_adopted {
+    int64_t job, token, first, count;
+    int stage, attempt;
+    const char *stage_name, *run; // what to run, JSON
+    int64_t task;
+    int64_t logged; // bytes of its log that have come
 };
 
 #define DEPLOYMENT_SIZE 64
@@ -49,12 +65,15 @@ struct worker_registered {
     int incarnation;
     int64_t retry_ms; // REGISTER_NAME_TAKEN: when the former one's lease is over
     char deployment[DEPLOYMENT_SIZE];
+    struct worker_adopted *adopted; // by token and task
+    size_t adopted_count;
 };
 
 enum register_outcome { REGISTER_DONE, REGISTER_NAME_TAKEN };
 
 // Returns an enum register_outcome. The lease of `lease_ms` begins now. Sets `kept` of what was found: of a worker that
-// cannot prove who it was, nothing is.
+// cannot prove who it was, nothing is. Of one that was lost meanwhile nothing is adopted either: what ended its tasks
+// may have been the reaper.
 int workers_register(struct db *db, const struct worker_registration *registration, int64_t lease_ms,
                      struct worker_registered *out, struct wakes *wakes, struct err *err) WARN_UNUSED;
 

@@ -1,3 +1,4 @@
+#include "services/common/base/arena.h"
 #include "services/common/db/db.h"
 #include "services/common/model/states.h"
 #include "services/common/store/change.h"
@@ -105,6 +106,82 @@ static struct worker_loss loss_of(const struct former *former, const struct work
     };
 }
 
+// ---- tasks that go on
+
+enum adopted_column {
+    ADOPTED_JOB,
+    ADOPTED_STAGE,
+    ADOPTED_FIRST,
+    ADOPTED_COUNT,
+    ADOPTED_TOKEN,
+    ADOPTED_ATTEMPT,
+    ADOPTED_NAME,
+    ADOPTED_RUN,
+    ADOPTED_TASK,
+    ADOPTED_LOGGED,
+};
+
+static const char *keep_text(struct arena *arena, const char *text)
+{
+    return arena_copy(arena, text, strlen(text));
+}
+
+// `before` is the row before, which may be of the same slice; NULL: there is none.
+static int read_adopted(struct result *rows, int row, struct arena *arena, const struct worker_adopted *before,
+                        struct worker_adopted *out, struct err *err)
+{
+    *out = (struct worker_adopted){
+        .job = result_i64(rows, row, ADOPTED_JOB),
+        .stage = result_i32(rows, row, ADOPTED_STAGE),
+        .first = result_i64(rows, row, ADOPTED_FIRST),
+        .count = result_i64(rows, row, ADOPTED_COUNT),
+        .token = result_i64(rows, row, ADOPTED_TOKEN),
+        .attempt = result_i32(rows, row, ADOPTED_ATTEMPT),
+        .task = result_i64(rows, row, ADOPTED_TASK),
+        .logged = result_i64(rows, row, ADOPTED_LOGGED),
+    };
+    bool same = before && before->token == out->token;
+    out->stage_name = same ? before->stage_name : keep_text(arena, result_text(rows, row, ADOPTED_NAME));
+    out->run = same ? before->run : keep_text(arena, result_text(rows, row, ADOPTED_RUN));
+    return out->stage_name && out->run ? 0 : err_set(err, ERR_NO_MEMORY, "no memory for the tasks that go on");
+}
+
+static int ask_adopted(struct db *db, const struct arrival *arrival, struct result *rows, struct err *err)
+{
+    const struct worker_registration *registration = arrival->registration;
+    AUTO_PARAMS struct params params = PARAMS_INIT;
+    params_array_begin(&params, PARAM_I64);
+    for (size_t i = 0; i < registration->adoptable_count; i++)
+        params_add_i64(&params, registration->adoptable[i].token);
+    params_array_end(&params);
+    params_array_begin(&params, PARAM_I64);
+    for (size_t i = 0; i < registration->adoptable_count; i++)
+        params_add_i64(&params, registration->adoptable[i].task);
+    params_array_end(&params);
+    params_i64(&params, arrival->out->worker);
+    params_i32(&params, arrival->out->incarnation);
+    return db_query(db, STATEMENT_WORKER_ADOPTED, &params, RESULT_BINARY, rows, err);
+}
+
+// What the registration has bound to the new incarnation and nobody wants to end.
+static int adopt(struct db *db, const struct arrival *arrival, struct err *err)
+{
+    struct worker_registered *out = arrival->out;
+    struct arena *arena = arrival->registration->arena;
+    AUTO_RESULT struct result rows = RESULT_INIT;
+    if (ask_adopted(db, arrival, &rows, err) < 0)
+        return -1;
+    out->adopted = arena_alloc_zero(arena, (size_t)result_rows(&rows) + 1, sizeof *out->adopted);
+    if (!out->adopted)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the tasks that go on");
+    for (int row = 0; row < result_rows(&rows); row++, out->adopted_count++)
+        if (read_adopted(&rows, row, arena, row > 0 ? &out->adopted[row - 1] : NULL, &out->adopted[row], err) < 0)
+            return -1;
+    return result_ok(&rows, err);
+}
+
+// ---- the whole
+
 static int replace_former(struct db *db, const struct arrival *arrival, const struct former *former,
                           struct wakes *wakes, struct err *err)
 {
@@ -114,6 +191,9 @@ static int replace_former(struct db *db, const struct arrival *arrival, const st
         return REGISTER_NAME_TAKEN;
     }
     if (write_worker(db, STATEMENT_WORKER_UPDATE, arrival, err) < 0 || workers_take_back(db, &loss, wakes, err) < 0)
+        return -1;
+    bool was_lost = former->state == WORKER_LOST || former->state == WORKER_GONE;
+    if (loss.survivors && !was_lost && arrival->registration->adoptable_count > 0 && adopt(db, arrival, err) < 0)
         return -1;
     return REGISTER_DONE;
 }
@@ -131,6 +211,7 @@ static int arrive(struct db *db, void *context, struct wakes *wakes, struct err 
 {
     const struct arrival *arrival = context;
     struct former former;
+    *arrival->out = (struct worker_registered){0}; // of a try before
     if (read_deployment(db, arrival->out, err) < 0)
         return -1;
     int known = lock_former(db, arrival->registration, &former, err);
@@ -148,7 +229,6 @@ static int arrive(struct db *db, void *context, struct wakes *wakes, struct err 
 int workers_register(struct db *db, const struct worker_registration *registration, int64_t lease_ms,
                      struct worker_registered *out, struct wakes *wakes, struct err *err)
 {
-    *out = (struct worker_registered){0};
     for (size_t i = 0; i < registration->found_count; i++)
         registration->found[i].kept = false;
     struct arrival arrival = {.registration = registration, .lease_ms = lease_ms, .out = out};

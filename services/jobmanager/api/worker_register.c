@@ -9,6 +9,7 @@
 #include "services/jobmanager/api/body.h"
 #include "services/jobmanager/call.h"
 #include "services/jobmanager/poll_read.h"
+#include "services/jobmanager/work_write.h"
 
 #include <string.h>
 
@@ -34,6 +35,7 @@ struct register_reading {
     int64_t former_worker, former_incarnation;
     const char *engine, *trouble;
     int64_t *held;
+    struct worker_adoptable *adoptable;
 };
 
 // ---- the body
@@ -134,6 +136,26 @@ static void held_read(struct wire *wire, const struct wire_place *place, void *o
         wire->no_memory = true;
 }
 
+static void adoptable_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    static const struct wire_field fields[] = {
+        {"token", WIRE_I64, true, offsetof(struct worker_adoptable, token), 1, INT64_MAX, NULL},
+        {"task", WIRE_I64, true, offsetof(struct worker_adoptable, task), 0, INT64_MAX, NULL},
+    };
+    struct register_reading *reading = object;
+    wire_object(wire, place, fields, ARRAY_LEN(fields), &reading->adoptable[place->index]);
+}
+
+static void all_adoptable_read(struct wire *wire, const struct wire_place *place, void *object)
+{
+    struct register_reading *reading = object;
+    reading->adoptable = arena_alloc_zero(reading->arena, HELD_MAX, sizeof(*reading->adoptable));
+    if (reading->adoptable)
+        wire_array(wire, place, HELD_MAX, adoptable_read, object, &reading->registration->adoptable_count);
+    else
+        wire->no_memory = true;
+}
+
 #define AT(member) offsetof(struct register_reading, member)
 static const struct wire_field register_fields[] = {
     {"name", WIRE_TEXT, true, AT(name), 0, NAME_BYTES_MAX, NULL},
@@ -149,6 +171,7 @@ static const struct wire_field register_fields[] = {
     {"trouble", WIRE_CUT, false, AT(trouble), 0, TROUBLE_BYTES_MAX, NULL},
     {"found", WIRE_CUSTOM, false, 0, 0, 0, all_found_read},
     {"held", WIRE_CUSTOM, false, 0, 0, 0, held_read},
+    {"adoptable", WIRE_CUSTOM, false, 0, 0, 0, all_adoptable_read},
 };
 
 static const char *const *list_keep(struct arena *arena, const char *const *list, size_t count)
@@ -181,6 +204,8 @@ static int registration_read(struct register_call *call, struct http_request *re
     registration->engine = reading.engine && *reading.engine ? reading.engine : NULL;
     registration->trouble = reading.trouble && *reading.trouble ? reading.trouble : NULL;
     registration->held = reading.held;
+    registration->adoptable = reading.adoptable;
+    registration->arena = call->arena;
     registration->runtimes = list_keep(call->arena, reading.runtimes, registration->runtime_count);
     registration->queues = list_keep(call->arena, reading.queues, registration->queue_count);
     if (!registration->runtimes || !registration->queues || !registration->labels)
@@ -231,6 +256,7 @@ static int register_run(struct call *call, struct db *db, struct http_reply *rep
     strbuf_add_text(&body, "\"deployment\":");
     strbuf_add_json(&body, registered.deployment, strlen(registered.deployment));
     add_kept(&body, &registers->registration);
+    registered_adopted_write(&body, registered.adopted, registered.adopted_count);
     strbuf_add_char(&body, '}');
     answer_json(call->request, reply, 201, &body);
     return 0;

@@ -79,7 +79,7 @@ static int on_registered(void *context, const struct agent_registered *registere
     if (worker->registrations++ == 0)
         agent_attach(worker->agent, worker->runtime, worker->tasks, worker->services, worker->logs);
     if (worker->survivors)
-        survivors_settle(worker->survivors, worker->services, registered->kept, registered->kept_count);
+        survivors_settle(worker->survivors, worker->services, worker->tasks, &registered->survivors);
     return 0;
 }
 
@@ -357,8 +357,8 @@ static void on_survivor_gone(void *context)
     agent_holds_less(((struct worker *)context)->agent);
 }
 
-// It dies, without a word to anybody, and comes back to what is still at its engine.
-static void live_again(struct worker *worker, const char *const identities[])
+// It dies, without a word to anybody, and comes back to what is still at its engine; tasks have begun at `begun_ms`.
+static void live_again(struct worker *worker, const char *const identities[], int64_t begun_ms)
 {
     struct err err = {0};
     free_parts(worker);
@@ -366,7 +366,7 @@ static void live_again(struct worker *worker, const char *const identities[])
     worker->registrations = 0;
     assert_ok(survivors_new(worker->runtime, on_survivor_gone, worker, &worker->survivors, &err), err);
     for (size_t i = 0; identities[i]; i++)
-        assert_ok(survivors_add(worker->survivors, identities[i], &err), err);
+        assert_ok(survivors_add(worker->survivors, identities[i], begun_ms, &err), err);
     make_agent(worker);
     agent_begin(worker->agent, worker->survivors);
 }
@@ -417,7 +417,7 @@ static void what_outlives_it_goes_on(void **state)
     assert_true(loop_until(worker->loop, has_two, worker, WAIT_MS));
     AUTO_FREE char *token = store_sql_text(worker->db, "SELECT token FROM slice WHERE state = 2");
     snprintf(task, sizeof task, "%s/main/0/%s", worker->job, token);
-    live_again(worker, (const char *const[]){cache, task, gone, NULL});
+    live_again(worker, (const char *const[]){cache, task, gone, NULL}, 0);
     snprintf(line, sizeof line, "kill %s", task);
     await_line(worker, line);
     snprintf(line, sizeof line, "adopt %s", cache);
@@ -440,6 +440,25 @@ static void what_outlives_it_goes_on(void **state)
     assert_true(loop_until(worker->loop, is_closed, worker, WAIT_MS));
     assert_int_equal(
         store_sql(worker->db, "SELECT count(*) FROM instance WHERE epoch = 1 AND NOT failed AND state = 11"), 1);
+    worker_free(worker);
+}
+
+static void a_task_that_outlives_it_is_reported(void **state)
+{
+    UNUSED(state);
+    struct worker *worker = worker_start(NULL);
+    char task[128], line[160];
+    start_task(worker);
+    running(worker);
+    AUTO_FREE char *token = store_sql_text(worker->db, "SELECT token FROM slice WHERE state = 2");
+    snprintf(task, sizeof task, "%s/main/0/%s", worker->job, token);
+    live_again(worker, (const char *const[]){task, NULL}, clock_boot_ms());
+    snprintf(line, sizeof line, "adopt_task %s", task);
+    await_line(worker, line);
+    end_task(worker, runtime_scripted_find(worker->runtime, task));
+    assert_true(loop_until(worker->loop, is_closed, worker, WAIT_MS));
+    assert_int_equal(store_sql(worker->db, "SELECT count(*) FROM slice WHERE state = 4 AND attempt = 1"), 1);
+    assert_int_equal(store_sql(worker->db, "SELECT incarnation FROM worker"), 2);
     worker_free(worker);
 }
 
@@ -468,6 +487,7 @@ int main(void)
         cmocka_unit_test(a_drain_takes_nothing_new),
         cmocka_unit_test(a_drain_without_a_manager_ends_with_the_lease),
         cmocka_unit_test(what_outlives_it_goes_on),
+        cmocka_unit_test(a_task_that_outlives_it_is_reported),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -106,12 +106,44 @@ static void stale_slices_are_named(void **state)
     assert_non_null(strstr(out.data, "\"lease_ms\":0"));
 }
 
+static void tasks_that_go_on_are_told_by_slice(void **state)
+{
+    UNUSED(state);
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT, expected = STRBUF_INIT, none = STRBUF_INIT;
+    char id[ID_TEXT_SIZE];
+    id_format('j', JOB, id);
+    struct worker_adopted one = {.job = JOB,
+                                 .token = 7,
+                                 .stage = 1,
+                                 .stage_name = "count",
+                                 .first = 10,
+                                 .count = 2,
+                                 .attempt = 3,
+                                 .run = "{}",
+                                 .task = 10,
+                                 .logged = 5};
+    struct worker_adopted two = one, other = one;
+    two.task = 11;
+    two.logged = 0;
+    other.token = 8;
+    const struct worker_adopted adopted[] = {one, two, other};
+    registered_adopted_write(&out, adopted, ARRAY_LEN(adopted));
+    for (int token = 7; token <= 8; token++)
+        strbuf_add_format(&expected,
+                          "%s{\"slice\":\"%s/1/10\",\"token\":%d,\"job\":\"%s\",\"stage\":\"count\",\"first\":10,"
+                          "\"count\":2,\"attempt\":3,\"run\":{},\"adopted\":[{\"task\":10,\"logged\":5}%s]}",
+                          token == 7 ? ",\"adopted\":[" : ",", id, token, id,
+                          token == 7 ? ",{\"task\":11,\"logged\":0}" : "");
+    strbuf_add_char(&expected, ']');
+    assert_string_equal(strbuf_text(&out), strbuf_text(&expected));
+    registered_adopted_write(&none, NULL, 0);
+    assert_string_equal(strbuf_text(&none), ",\"adopted\":[]");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_reply),
-        cmocka_unit_test(everything_at_once),
-        cmocka_unit_test(stale_slices_are_named),
-    };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(an_empty_reply), cmocka_unit_test(everything_at_once),
+                                       cmocka_unit_test(stale_slices_are_named),
+                                       cmocka_unit_test(tasks_that_go_on_are_told_by_slice)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -189,17 +189,31 @@ static void the_owner_is_told_once(void **state)
     logs_free(logs);
 }
 
+static void what_was_logged_before_is_left_out(void **state)
+{
+    UNUSED(state);
+    struct logs *logs = small_logs();
+    struct log_source *source = logs_open_again(logs, "j1", "a", 6);
+    log_write(source, "once", 4);
+    assert_false(logs_pending(logs));
+    log_write(source, " more", 5);
+    assert_ships(logs, 100, "a@6:ore|");
+    log_write(source, "123456789012345", 15); // the head is that of the whole
+    log_close(source);
+    assert_ships(logs, 100, "a@9:123456789012345|");
+    logs_free(logs);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_written_is_shipped_once),
-        cmocka_unit_test(what_may_be_lost_comes_again_at_the_same_place),
-        cmocka_unit_test(the_middle_is_dropped_and_counted),
-        cmocka_unit_test(a_short_tail_drops_nothing),
-        cmocka_unit_test(the_tail_is_the_end_of_the_stream),
-        cmocka_unit_test(memory_is_bounded_for_all_together),
-        cmocka_unit_test(sources_take_turns),
-        cmocka_unit_test(the_owner_is_told_once),
-    };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_written_is_shipped_once),
+                                       cmocka_unit_test(what_may_be_lost_comes_again_at_the_same_place),
+                                       cmocka_unit_test(the_middle_is_dropped_and_counted),
+                                       cmocka_unit_test(a_short_tail_drops_nothing),
+                                       cmocka_unit_test(the_tail_is_the_end_of_the_stream),
+                                       cmocka_unit_test(memory_is_bounded_for_all_together),
+                                       cmocka_unit_test(sources_take_turns),
+                                       cmocka_unit_test(the_owner_is_told_once),
+                                       cmocka_unit_test(what_was_logged_before_is_left_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

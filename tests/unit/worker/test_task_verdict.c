@@ -122,11 +122,31 @@ static void errors_that_pass_are_not_counted(void **state)
     assert_int_equal(verdict.end, TASK_UNTOUCHED);
 }
 
+static void an_end_of_ones_own(void **state)
+{
+    static const struct {
+        struct runtime_gone gone;
+        bool own;
+    } ends[] = {
+        {{.reason = RUNTIME_EXITED, .exit = EXIT(0)}, true},
+        {{.reason = RUNTIME_EXITED, .exit = EXIT(127)}, true},
+        {{.reason = RUNTIME_EXITED, .exit = EXIT(137)}, false}, // perhaps with its engine
+        {{.reason = RUNTIME_EXITED, .exit = {.known = true, .code = 137, .out_of_memory = true}}, true},
+        {{.reason = RUNTIME_EXITED, .exit = EXIT(255)}, false},
+        {{.reason = RUNTIME_EXITED, .exit = SIGNAL(SIGKILL)}, false},
+        {{.reason = RUNTIME_EXITED}, false},
+        {{.reason = RUNTIME_STOPPED, .exit = EXIT(0)}, false},
+        {{.reason = RUNTIME_LOST}, false},
+        {{.reason = RUNTIME_NOT_STARTED}, false},
+    };
+    UNUSED(state);
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        assert_int_equal(task_end_is_its_own(&ends[i].gone), ends[i].own);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_table),
-        cmocka_unit_test(errors_that_pass_are_not_counted),
-    };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_table), cmocka_unit_test(errors_that_pass_are_not_counted),
+                                       cmocka_unit_test(an_end_of_ones_own)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

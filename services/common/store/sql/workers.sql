@@ -49,6 +49,23 @@ SELECT ordinal, wanted FROM found ORDER BY ordinal
 UPDATE slice SET incarnation = $3::integer
  WHERE worker = $1 AND token = ANY ($2::bigint[]) AND state = 2 AND incarnation < $3::integer
 
+-- name: worker_adopted
+-- Arrays: token, task. Those that are leased to worker $3 in its new incarnation $4, and that nobody wants to end, with how
+-- much of their logs has come.
+SELECT s.job, s.stage, s.first, s.count, s.token, s.attempt, g.name, g.run, u.task, coalesce(l.logged, 0)
+  FROM unnest($1::bigint[], $2::bigint[]) AS u (token, task)
+  JOIN slice s ON s.worker = $3 AND s.token = u.token AND s.state = 2
+  JOIN stage g ON g.job = s.job AND g.stage = s.stage
+  JOIN job j ON j.id = s.job
+  LEFT JOIN LATERAL (SELECT o.position + octet_length(o.content) AS logged
+                       FROM log o
+                      WHERE o.job = s.job AND o.source = format('task/%s/%s/%s', g.name, u.task, s.attempt)
+                      ORDER BY o.position DESC
+                      LIMIT 1) l ON true
+ WHERE s.incarnation = $4::integer AND NOT s.cancel AND j.outcome IS NULL AND g.run IS NOT NULL
+   AND u.task >= s.first AND u.task < s.first + s.count
+ ORDER BY s.token, u.task
+
 -- name: worker_jobs
 -- Jobs that the worker's incarnations before $2 have something of, presumed certificates with $3 or of engine $4. These are locked;
 -- what a claim that was under way adds to another one is left for the next look.

@@ -99,6 +99,7 @@ static void a_task_has_limits_and_input(void **state)
     UNUSED(state);
     struct engine_create create = a_service();
     create.service = create.epoch = NULL;
+    create.output = "/w/1.output";
     create.argv = nothing;
     create.has_stdin = true;
     create.port_count = 0;
@@ -111,6 +112,8 @@ static void a_task_has_limits_and_input(void **state)
     assert_true(json_object_get_boolean(json_at(body, "/StdinOnce")));
     assert_null(json_object_object_get(json_at(body, "/Labels"), "io.curfew.service"));
     assert_null(json_object_object_get(json_at(body, "/Labels"), "io.curfew.ports"));
+    assert_string_equal(json_object_get_string(json_object_object_get(json_at(body, "/Labels"), "io.curfew.output")),
+                        create.output);
     assert_int_equal(json_number_at(body, "/HostConfig/Memory"), 64 << 20);
     assert_int_equal(json_number_at(body, "/HostConfig/MemorySwap"), 64 << 20);
     assert_int_equal(json_number_at(body, "/HostConfig/NanoCpus"), 250000000);

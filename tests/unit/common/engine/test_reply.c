@@ -8,7 +8,7 @@
 #define LABELS                                                                                                    \
     "\"Labels\":{\"io.curfew.deployment\":\"d1\",\"io.curfew.job\":\"j1\",\"io.curfew.identity\":\"j1/cache/2\"," \
     "\"io.curfew.service\":\"cache\",\"io.curfew.worker\":\"w\",\"io.curfew.ports\":\"main=6379,admin=80\","      \
-    "\"other\":\"x\"}"
+    "\"io.curfew.output\":\"/o\",\"other\":\"x\"}"
 
 static void the_version_that_both_speak(void **state)
 {
@@ -74,6 +74,7 @@ static void lists(void **state)
     assert_int_equal(count, 2);
     assert_string_equal(containers[0].identity, "j1/cache/2");
     assert_string_equal(containers[0].worker, "w");
+    assert_string_equal(containers[0].output, "/o");
     assert_int_equal(engine_published_number(&containers[0], 6379), 32768);
     assert_int_equal(engine_published_number(&containers[0], 80), 0);
     assert_string_equal(containers[1].identity, "");
