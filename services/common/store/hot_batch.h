@@ -96,6 +96,7 @@ struct hot_lease {
     int64_t job, first, count, leased_us;
     int32_t attempt, failures, incarnation;
     int16_t stage;
+    bool cut; // remembered only: it was a part of a ready slice
 };
 
 // A leased slice that an operation reports, or (result NULL) that its worker does not hold.
@@ -426,9 +427,8 @@ int hot_report_ask(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_report_read(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_report_apply(struct batch *batch, struct err *err) WARN_UNUSED;
 // hot_neighbours.c
-int hot_neighbours_foresee(struct batch *batch,
-                           struct err *err) WARN_UNUSED;                  // with the locks, where nothing is doubtful
-int hot_neighbours_ask(struct batch *batch, struct err *err) WARN_UNUSED; // else
+int hot_neighbours_foresee(struct batch *batch, struct err *err) WARN_UNUSED; // with the locks, or later:
+int hot_neighbours_ask(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_neighbours_read(struct batch *batch, struct err *err) WARN_UNUSED;
 
 // hot_leases.c

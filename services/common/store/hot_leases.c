@@ -59,6 +59,7 @@ static void remember(struct batch *batch, const struct batch_grant *grant)
         .failures = grant->failures,
         .incarnation = grant->work->operation->incarnation,
         .leased_us = batch->now_us,
+        .cut = grant->count < batch->candidates.items[grant->candidate].count,
     };
     hot_cache_put(&batch->hot->leases, key_of(grant->work->operation->worker, grant->token), kept, sizeof *kept);
 }

@@ -101,10 +101,10 @@ static void merge_asked(struct asked_list *asked)
     asked->count = last + 1;
 }
 
-// What begins a stage may be all of it.
+// What begins a stage and was not cut from more may be all of it.
 static bool is_foreseen(const struct batch_lease *lease)
 {
-    return lease->remembered && lease->result->all_succeeded && lease->known.first > 0;
+    return lease->remembered && lease->result->all_succeeded && (lease->known.first > 0 || lease->known.cut);
 }
 
 int hot_neighbours_foresee(struct batch *batch, struct err *err)
