@@ -105,12 +105,13 @@ static void managers(struct pg *pg, const char *what, struct shape shape)
     note(ratio, "", rates[1] / rates[0]);
 }
 
-// Deadlocks end the program: world_close() looks.
+// Deadlocks end the program: world_close() looks. Long enough that the first half second, in which lanes meet the job
+// and its workers, weighs little: two managers have it twice.
 void scenario_managers(struct pg *pg)
 {
-    managers(pg, "slices of 100", (struct shape){.workers = 16, .width = 100, .jobs = 1, .tasks = 2000000});
+    managers(pg, "slices of 100", (struct shape){.workers = 16, .width = 100, .jobs = 1, .tasks = 6000000});
     managers(pg, "slices of 100, 64 workers, 8 jobs",
-             (struct shape){.workers = 64, .width = 100, .jobs = 8, .tasks = 500000});
+             (struct shape){.workers = 64, .width = 100, .jobs = 8, .tasks = 1000000});
     managers(pg, "one task per claim", (struct shape){.workers = 64, .width = 1, .jobs = 1, .tasks = 60000});
 }
 
