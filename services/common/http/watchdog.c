@@ -25,7 +25,8 @@ struct round {
     enum http_server_stage stage;
     bool looks; // some client has gone
     int64_t now_ms;
-    size_t count; // with look_count never more than BATCH
+    int64_t quiet_until_ms; // no deadline passes before
+    size_t count;           // with look_count never more than BATCH
     struct finding findings[BATCH];
     size_t look_count; // those who wait, and whose clients may have gone
     struct pollfd polls[BATCH];
@@ -65,8 +66,12 @@ static void note(struct round *round, struct http_connection *connection, bool i
 static void check_deadline(struct round *round, struct http_connection *connection)
 {
     int64_t deadline = atomic_load_explicit(&connection->deadline_ms, memory_order_relaxed);
-    if (deadline == 0 || deadline > round->now_ms || connection->is_ended)
+    if (deadline == 0 || connection->is_ended)
         return;
+    if (deadline > round->now_ms) {
+        round->quiet_until_ms = MIN(round->quiet_until_ms, deadline);
+        return;
+    }
     atomic_fetch_add_explicit(&round->server->deadlines, 1, memory_order_relaxed);
     end_connection(connection);
 }
@@ -169,13 +174,15 @@ static void act(struct round *round)
 static void look_at(struct round *round, struct http_shard *shard)
 {
     pthread_mutex_lock(&shard->lock);
-    for (struct http_connection *connection = shard->connections; connection && round->count < BATCH - 1;
-         connection = connection->next) {
+    struct http_connection *connection = shard->connections;
+    for (; connection && round->count < BATCH - 1; connection = connection->next) {
         check(round, connection);
         if (round->count + round->look_count >= BATCH - 1)
             check_clients(round);
     }
     check_clients(round);
+    if (connection)
+        round->quiet_until_ms = 0;
     pthread_mutex_unlock(&shard->lock);
     act(round);
 }
@@ -206,15 +213,36 @@ bool http_watchdog_suspects(struct http_server *server)
     return atomic_load(&server->hangup_missed) || epoll_wait(server->hangup_fd, &event, 1, 0) != 0;
 }
 
+// What is set from now on ends no earlier.
+static int64_t shortest_deadline_ms(const struct http_server_settings *settings)
+{
+    int64_t shortest_ms = MIN(settings->head_deadline_ms, settings->body_deadline_ms);
+    shortest_ms = MIN(shortest_ms, settings->reply_stall_ms);
+    shortest_ms = MIN(shortest_ms, settings->idle_ms);
+    for (size_t i = 0; i < settings->routes.count; i++)
+        if (settings->routes.routes[i].body_deadline_ms > 0)
+            shortest_ms = MIN(shortest_ms, settings->routes.routes[i].body_deadline_ms);
+    return shortest_ms;
+}
+
+static bool is_quiet(const struct round *round)
+{
+    return round->stage == HTTP_SERVER_RUNNING && !round->looks && round->now_ms < round->quiet_until_ms;
+}
+
 static void *watch(void *context)
 {
     struct http_server *server = context;
+    const int64_t shortest_ms = shortest_deadline_ms(&server->settings);
     struct round round = {.server = server};
     int64_t interval_ms = server->settings.watch_interval_ms;
     while (wait_for_tick(server, interval_ms)) {
         round.stage = atomic_load(&server->stage);
         round.now_ms = clock_boot_ms();
         round.looks = http_watchdog_suspects(server);
+        if (is_quiet(&round))
+            continue;
+        round.quiet_until_ms = round.now_ms + shortest_ms;
         for (size_t i = 0; i < HTTP_SHARDS; i++)
             look_at(&round, &server->shards[i]);
         if (round.stage != HTTP_SERVER_RUNNING)
