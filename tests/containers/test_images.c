@@ -329,7 +329,8 @@ static int set_up(void **state)
     UNUSED(state);
     engine = containers_engine_start();
     static const char *const settings[] = {"--image-timeout=15s", NULL};
-    curfew = system_start(&(struct system_plan){.engine = engine, .slots = 20, .worker_settings = settings});
+    curfew = system_start(
+        &(struct system_plan){.engine = engine, .slots = 20, .patient = true, .worker_settings = settings});
     snprintf(deployment, sizeof deployment, "%s", system_deployment(curfew));
     return 0;
 }

@@ -222,7 +222,7 @@ static int set_up(void **state)
     UNUSED(state);
     AUTO_TEMP_DIR char *directory = temp_dir_new();
     engine = containers_engine_start();
-    curfew = system_start(&(struct system_plan){.engine = engine, .slots = 16});
+    curfew = system_start(&(struct system_plan){.engine = engine, .slots = 16, .patient = true});
     upload_bundle(directory);
     submit_all();
     return 0;

@@ -206,7 +206,7 @@ static int set_up(void **state)
 {
     UNUSED(state);
     directory = temp_dir_new();
-    curfew = system_start(&(struct system_plan){.workers = 2});
+    curfew = system_start(&(struct system_plan){.workers = 2, .patient = true});
     return 0;
 }
 

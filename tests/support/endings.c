@@ -69,9 +69,9 @@ static const struct ending endings[] = {
     {"timeout while starting",
      "'timeout':'2s','services':[" STORE "," SERVICE("front", "'binds-late','600000'", "") "]," QUICK, NULL, NOTHING,
      "timed_out", "timeout", "clean", false},
-    {"timeout while running", "'timeout':'4s'," SERVICES "," LONG, NULL, NOTHING, "timed_out", "timeout", "clean",
+    {"timeout while running", "'timeout':'8s'," SERVICES "," LONG, NULL, NOTHING, "timed_out", "timeout", "clean",
      true},
-    {"max_lifetime while running", "'max_lifetime':'4s'," SERVICES "," LONG, NULL, NOTHING, "timed_out", "max_lifetime",
+    {"max_lifetime while running", "'max_lifetime':'8s'," SERVICES "," LONG, NULL, NOTHING, "timed_out", "max_lifetime",
      "clean", true},
 };
 #define ENDINGS ARRAY_LEN(endings)

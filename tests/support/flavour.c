@@ -4,7 +4,7 @@
 
 static struct system *start_system(int slots)
 {
-    return system_start(&(struct system_plan){.slots = slots});
+    return system_start(&(struct system_plan){.slots = slots, .patient = true});
 }
 
 static char *adapt(char *json)

@@ -13,7 +13,7 @@ static struct engine *engine;
 static struct system *start_system(int slots)
 {
     engine = containers_engine_start();
-    return system_start(&(struct system_plan){.slots = slots, .engine = engine});
+    return system_start(&(struct system_plan){.slots = slots, .patient = true, .engine = engine});
 }
 
 static void end_system(struct system *system)
@@ -28,8 +28,8 @@ static void end_system(struct system *system)
 // What is told in times of processes takes longer: dozens of containers are started at once, and that one has ended is
 // known some time after its port has gone.
 static const char *const replacements[][2] = {
-    {"\"timeout\":\"4s\"", "\"timeout\":\"1m\""},
-    {"\"max_lifetime\":\"4s\"", "\"max_lifetime\":\"1m\""},
+    {"\"timeout\":\"8s\"", "\"timeout\":\"1m\""},
+    {"\"max_lifetime\":\"8s\"", "\"max_lifetime\":\"1m\""},
     {"\"ready\":{\"tcp\":\"main\"}", "\"ready\":{\"tcp\":\"main\",\"failures\":200}"},
     {"[\"sleep\",\"1\"]", "[\"sleep\",\"6\"]"},
     {"\"deadline\":\"600ms\"", "\"deadline\":\"8s\""},

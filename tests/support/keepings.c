@@ -27,7 +27,7 @@ struct keeping {
 static const struct keeping keepings[] = {
     {"autostop false, until stop", "'autostop':false," GOOD, "succeeded", true, 0, "stop_requested"},
     {"autostop false, failed, until stop", "'autostop':false," BAD, "failed", true, 0, "stop_requested"},
-    {"autostop false, until max_lifetime", "'autostop':false,'max_lifetime':'4s'," GOOD, "succeeded", false, 0,
+    {"autostop false, until max_lifetime", "'autostop':false,'max_lifetime':'8s'," GOOD, "succeeded", false, 0,
      "max_lifetime"},
     {"autostop on another outcome", "'autostop':{'on':['succeeded']}," BAD, "failed", true, 0, "stop_requested"},
     {"autostop on this outcome", "'autostop':{'on':['failed']}," BAD, "failed", false, 0, "failed"},
