@@ -68,4 +68,11 @@ while read -r file reason; do
         failed=1
     fi
 done <"$allow"
+
+while read -r name; do
+    if [ ! -e "tests/$name" ] && [ ! -e "tests/$name.c" ]; then
+        echo "tests/support/longest: there is no tests/$name"
+        failed=1
+    fi
+done <tests/support/longest
 exit $failed

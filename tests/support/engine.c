@@ -3,17 +3,14 @@
 #include "services/common/base/fd.h"
 #include "tests/support/die.h"
 #include "tests/support/engine_images.h"
+#include "tests/support/own_network.h"
 #include "tests/support/process.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <net/if.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,10 +39,7 @@ static void enter_network(void)
     static bool entered;
     if (entered)
         return;
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-    int fd AUTO_CLOSE = -1;
-    if (unshare(CLONE_NEWNET) < 0 || (fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0 ||
-        ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+    if (own_network_enter() < 0)
         die("no network namespace: %s", strerror(errno));
     entered = true;
 }

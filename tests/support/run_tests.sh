@@ -10,8 +10,11 @@
 # as well when it runs no test, skips one, leaves a file in its temporary directory, or leaves a process behind.
 # cmocka programs are counted by their tests. A script is one test, unless its last line is "N passed, N failed".
 #
-# Environment: JOBS programs at a time (e2e and containers: one), TIMEOUT_FACTOR multiplies the deadlines, WRAPPER runs each program,
-# FILTER is a substring of the names to run.
+# unit, integration and fuzz are through before anything else begins. Those first that take longest (tests/support/longest).
+#
+# Environment: JOBS (2) programs at a time (one more of unit, integration and fuzz, most of which wait for something; one of the
+# others without root, which gives each of e2e and docs a network of its own); TIMEOUT_FACTOR multiplies the deadlines, WRAPPER
+# runs each program, FILTER is a substring of the names to run.
 # The last line is "N passed, N failed". Exit status: 0 when all passed and there was at least one.
 set -uo pipefail
 
@@ -44,6 +47,13 @@ programs_of() {
         done
         ;;
     esac
+}
+
+# Lines "SUITE PROGRAM" of stdin, those first that tests/support/longest names, in its order.
+longest_first() {
+    awk 'FILENAME != "-" { place[$1] = FNR; next }
+        { name = $2; sub(/.*tests\//, "", name); print (name in place ? place[name] : 9999), $0 }' "$longest" - |
+        sort -s -n -k 1,1 | cut -d ' ' -f 2-
 }
 
 # Processes that carry this run's mark in their environment.
@@ -89,14 +99,15 @@ count() {
 # Runs one program: writes RESULTS/<number>.{log,result} and prints one line.
 run_one() {
     local results=$1 number=$2 suite=$3 program=$4
-    local name=${program#*tests/} log=$results/$number.log directory mark status=0 started passed failed left problem=''
+    local name=${program#*tests/} log=$results/$number.log directory mark status=0 started passed failed left problem='' wrapper=${WRAPPER:-}
     mark=$results/$number
     directory=$results/$number.tmp
     mkdir -m 1777 "$directory"
     started=$(date +%s%N)
+    [[ $suite != e2e && $suite != docs ]] || wrapper="${OWN_NETWORK:-} $wrapper"
     # shellcheck disable=SC2086 # the wrapper may have arguments
     TMPDIR=$directory CURFEW_TEST_MARK="$mark" timeout -k 10 "$(($(deadline_of "$suite" "$program") * ${TIMEOUT_FACTOR:-1}))" \
-        ${WRAPPER:-} "$program" >"$log" 2>&1 </dev/null || status=$?
+        $wrapper "$program" >"$log" 2>&1 </dev/null || status=$?
     [ $status -ne 124 ] || problem="timed out"
     end_marked "$mark" >"$log.left" || problem="${problem:+$problem, }left processes behind"
     left=$(find "$directory" -mindepth 1 -maxdepth 1 -printf '%f ' | head -c 200)
@@ -134,6 +145,7 @@ build=${1:?usage: run_tests.sh BUILD SUITE...}
 shift
 [ $# -gt 0 ] || set -- unit integration e2e docs
 BUILD=$(realpath "$build")
+longest=$(dirname "$(realpath "$0")")/longest
 export BUILD TIMEOUT_FACTOR=${TIMEOUT_FACTOR:-1} WRAPPER=${WRAPPER:-}
 # A short path: the names of Unix sockets below it have 107 bytes.
 results=$(mktemp -d /tmp/cft.XXXXXX)
@@ -161,21 +173,36 @@ missing_engine() {
     printf '%s\n' "${why:-exit status $?}" | tail -n 1
 }
 
-number=0 no_engine=''
-for suite in "$@"; do
-    jobs=${JOBS:-2}
-    [[ $suite != e2e && $suite != containers ]] || jobs=1
-    if [ "$suite" = containers ]; then
-        no_engine=$(missing_engine)
-        [ -z "$no_engine" ] || continue
-    fi
-    while read -r program; do
+# run_all COUNT SUITE...: runs the programs of these suites, so many at a time.
+number=0
+run_all() {
+    local count=$1 suite program
+    shift
+    while read -r suite program; do
         [[ $program == *${FILTER:-}* ]] || continue
         number=$((number + 1))
         printf '%s\0' "$results" "$number" "$suite" "$program"
-    done < <(programs_of "$build" "$suite") >"$results/list"
-    xargs -0 -r -n 4 -P "$jobs" "$0" --one <"$results/list"
+    done < <(for suite in "$@"; do programs_of "$build" "$suite" | sed "s/^/$suite /"; done | longest_first) >"$results/list"
+    xargs -0 -r -n 4 -P "$count" "$0" --one <"$results/list"
+}
+
+jobs=${JOBS:-2} parts=() wholes=() no_engine=''
+for suite in "$@"; do
+    case $suite in
+    unit | integration | fuzz) parts+=("$suite") ;;
+    containers)
+        no_engine=$(missing_engine)
+        [ -n "$no_engine" ] || wholes+=("$suite")
+        ;;
+    *) wholes+=("$suite") ;;
+    esac
 done
+run_all $((jobs + 1)) "${parts[@]}"
+# Whole systems take ports for their services when they have found them free: side by side only where each has all of its own.
+OWN_NETWORK=$build/tests/fixtures/own_network
+"$OWN_NETWORK" true 2>/dev/null || OWN_NETWORK='' jobs=1
+export OWN_NETWORK
+run_all "$jobs" "${wholes[@]}"
 
 passed=0 failed=0
 for ((i = 1; i <= number; i++)); do
