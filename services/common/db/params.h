@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PARAMS_MAX 32
+#define PARAMS_MAX 64
 
 enum param_type {
     PARAM_NULL, // fits every parameter

@@ -16,6 +16,8 @@ struct pipeline {
     int capacity;
     int syncs;         // sent and not answered yet
     bool open;         // between begin and commit or abort
+    bool begun;        // BEGIN was said
+    bool alone;        // it will not be: one statement is all
     bool begin_unread; // the answer to BEGIN is outstanding
     bool refused;      // the server refused a statement: nothing can have been committed
 };
@@ -143,7 +145,9 @@ void pipeline_abort(struct pipeline *pipeline)
     struct db_error error = db->error; // what led here
     pipeline->open = false;
     db->exclusive = false;
-    if (db->connection && (drain(pipeline) < 0 || leave(db) < 0))
+    // A sync would commit what is alone.
+    bool is_unsaid = pipeline->alone && pipeline->count > 0 && pipeline->syncs == 0;
+    if (db->connection && (is_unsaid || drain(pipeline) < 0 || leave(db) < 0))
         db_disconnect(db);
     db->in_transaction = false;
     db->error = error;
@@ -173,7 +177,7 @@ static int get_pipeline(struct db *db, struct pipeline **out, struct err *err)
     forget_results(pipeline);
     pipeline->db = db;
     pipeline->syncs = 0;
-    pipeline->begin_unread = true;
+    pipeline->begun = pipeline->alone = pipeline->begin_unread = false;
     pipeline->refused = false;
     *out = pipeline;
     return 0;
@@ -190,15 +194,35 @@ int pipeline_begin(struct db *db, struct pipeline **out, struct err *err)
         return connection_fail(db, NULL, "pipeline", err);
     pipeline->open = true;
     db->exclusive = true;
-    if (queue_command(pipeline, "BEGIN", err) < 0)
-        return fail(pipeline);
     *out = pipeline;
     return 0;
+}
+
+void pipeline_alone(struct pipeline *pipeline)
+{
+    pipeline->alone = !pipeline->begun;
+}
+
+// Before the first statement.
+static int say_begin(struct pipeline *pipeline, struct err *err)
+{
+    if (pipeline->begun || pipeline->alone)
+        return 0;
+    pipeline->begun = pipeline->begin_unread = true;
+    return queue_command(pipeline, "BEGIN", err);
 }
 
 static int check_open(const struct pipeline *pipeline, struct err *err)
 {
     return pipeline->open ? 0 : err_set(err, ERR_INTERNAL, "the pipeline is over");
+}
+
+// What is alone would be committed by any sync but the last.
+static int check_goes_on(const struct pipeline *pipeline, struct err *err)
+{
+    return pipeline->alone && pipeline->count > 0
+               ? err_set(err, ERR_INTERNAL, "a statement that is to be alone is followed by the commit")
+               : 0;
 }
 
 static int grow(struct pipeline *pipeline, struct err *err)
@@ -243,7 +267,7 @@ int pipeline_collect(struct pipeline *pipeline, struct err *err)
 {
     if (check_open(pipeline, err) < 0)
         return -1;
-    return collect(pipeline, err) < 0 ? fail(pipeline) : 0;
+    return check_goes_on(pipeline, err) < 0 || collect(pipeline, err) < 0 ? fail(pipeline) : 0;
 }
 
 static int prepare(struct pipeline *pipeline, unsigned statement, struct err *err)
@@ -266,7 +290,7 @@ static int add(struct pipeline *pipeline, unsigned statement, const struct param
     const char *name = connection_statement_name(db, statement);
     if (bind_params(params, &bound, err) < 0 || bind_check(params, &db->prepared[statement].signature, err) < 0)
         return err_prefix(err, "statement '%s'", name);
-    if (grow(pipeline, err) < 0)
+    if (grow(pipeline, err) < 0 || say_begin(pipeline, err) < 0)
         return -1;
     if (!PQsendQueryPrepared(db->connection, name, bound.count, bound.values, bound.lengths, bound.formats,
                              format == RESULT_BINARY))
@@ -280,7 +304,7 @@ int pipeline_add(struct pipeline *pipeline, unsigned statement, const struct par
 {
     if (check_open(pipeline, err) < 0)
         return -1;
-    if (add(pipeline, statement, params, format, err) < 0)
+    if (check_goes_on(pipeline, err) < 0 || add(pipeline, statement, params, format, err) < 0)
         return fail(pipeline);
     return pipeline->count - 1;
 }
@@ -307,6 +331,16 @@ struct result *pipeline_result(struct pipeline *pipeline, int index)
     return &none;
 }
 
+// Without BEGIN the sync ends the transaction.
+static int commit_alone(struct pipeline *pipeline, struct err *err)
+{
+    struct db *db = pipeline->db;
+    if (send_sync(pipeline, err) < 0 || exchange_flush(db, exchange_deadline(db), err) < 0 ||
+        read_items(pipeline, err) < 0)
+        return -1;
+    return read_sync(pipeline, exchange_deadline(db), err);
+}
+
 static int commit(struct pipeline *pipeline, struct err *err)
 {
     PGresult *answer AUTO_PG_RESULT = NULL;
@@ -327,7 +361,7 @@ int pipeline_commit(struct pipeline *pipeline, struct err *err)
     struct db *db = pipeline->db;
     if (check_open(pipeline, err) < 0)
         return -1;
-    if (commit(pipeline, err) < 0) {
+    if ((pipeline->begun ? commit(pipeline, err) : commit_alone(pipeline, err)) < 0) {
         if (db->error.connection_lost && !pipeline->refused) {
             db->error.outcome_unknown = true;
             err_prefix(err, "the outcome of a commit is unknown");

@@ -1,6 +1,6 @@
 // Batches of statements in few round trips: libpq's pipeline mode, for lanes.
 //
-//     pipeline_begin(db, &pipeline, err)           BEGIN is queued
+//     pipeline_begin(db, &pipeline, err)           BEGIN will go with the first statement
 //     pipeline_add(pipeline, SELECT..., ...) -> 0  queued, partly sent
 //     pipeline_collect(pipeline, err)              one round trip: all results are here
 //     pipeline_result(pipeline, 0)                 compute with it, add more, collect again, ...
@@ -24,6 +24,9 @@ int pipeline_begin(struct db *db, struct pipeline **out, struct err *err) WARN_U
 // statement on a connection costs a round trip.
 int pipeline_add(struct pipeline *pipeline, unsigned statement, const struct params *params, enum result_format format,
                  struct err *err) WARN_UNUSED;
+// Before the first statement: it will be the only one, and goes without BEGIN and COMMIT. Its result is there after
+// pipeline_commit(). Does nothing when there was one already.
+void pipeline_alone(struct pipeline *pipeline);
 // Sends what is queued and waits until every result is here.
 int pipeline_collect(struct pipeline *pipeline, struct err *err) WARN_UNUSED;
 // The result of an added statement that has been collected. Owned by the pipeline.

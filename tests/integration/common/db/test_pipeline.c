@@ -425,6 +425,50 @@ static void queries_are_part_of_the_pipeline(void **state)
     assert_int_equal(count(), 2);
 }
 
+// One statement without BEGIN: all of it is recorded by the commit, or nothing ever is.
+static void a_statement_may_be_alone(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    struct pipeline *pipeline = begin();
+    pipeline_alone(pipeline);
+    int index = insert(pipeline, 1, "a");
+    assert_int_equal(count(), 0);
+    assert_ok(pipeline_commit(pipeline, &err), err);
+    assert_int_equal(result_affected(pipeline_result(pipeline, index)), 1);
+    assert_int_equal(count(), 1);
+
+    pipeline = begin();
+    pipeline_alone(pipeline);
+    insert(pipeline, 1, "again");
+    assert_error(pipeline_commit(pipeline, &err), err, ERR_CONFLICT, "insert");
+
+    pipeline = begin();
+    pipeline_alone(pipeline);
+    insert(pipeline, 2, "b");
+    pipeline_abort(pipeline);
+
+    pipeline = begin();
+    pipeline_alone(pipeline);
+    insert(pipeline, 3, "c");
+    assert_error(pipeline_collect(pipeline, &err), err, ERR_INTERNAL, "alone");
+
+    pipeline = begin();
+    pipeline_alone(pipeline);
+    insert(pipeline, 4, "d");
+    assert_error(pipeline_add(pipeline, SELECT_ALL, NULL, RESULT_BINARY, &err), err, ERR_INTERNAL, "alone");
+    assert_int_equal(count(), 1);
+
+    pipeline = begin();
+    insert(pipeline, 5, "e");
+    pipeline_alone(pipeline); // too late
+    insert(pipeline, 6, "f");
+    assert_ok(pipeline_collect(pipeline, &err), err);
+    assert_int_equal(count(), 1);
+    assert_ok(pipeline_commit(pipeline, &err), err);
+    assert_int_equal(count(), 3);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, done)
 
 int main(void)
@@ -434,6 +478,7 @@ int main(void)
         TEST(writes_and_reads_in_one_transaction),
         TEST(an_empty_pipeline_commits),
         TEST(an_abort_rolls_back),
+        TEST(a_statement_may_be_alone),
         TEST(ten_thousand_statements),
         TEST(large_batches_both_ways_do_not_block),
         TEST(small_requests_with_big_results),
