@@ -118,6 +118,15 @@ static void batch_invite(struct lane *lane)
     lane->batch_count += count;
 }
 
+// The guests, who come last in the batch, are who is waited for.
+static void batch_answer(struct lane *lane, int outcome, const struct err *err)
+{
+    for (size_t n = 0; n < lane->batch_count; n++) {
+        struct lane_entry *entry = lane->batch[(lane->submit_count + n) % lane->batch_count];
+        entry->done(entry, outcome, err);
+    }
+}
+
 static void batch_run(struct lane *lane)
 {
     struct lanes *lanes = lane->lanes;
@@ -131,8 +140,7 @@ static void batch_run(struct lane *lane)
     int64_t began_us = clock_boot_us();
     int outcome = hot_run(lane->hot, lane->submits, lane->submit_count, lane->works, lane->work_count, &wakes, &err);
     outcome_note(lane, began_us, outcome, &err);
-    for (size_t i = 0; i < lane->batch_count; i++)
-        lane->batch[i]->done(lane->batch[i], outcome < 0 ? -1 : 0, &err);
+    batch_answer(lane, outcome < 0 ? -1 : 0, &err);
     if (outcome >= 0)
         lanes->settings.deliver(lanes->settings.context, &wakes);
 }
