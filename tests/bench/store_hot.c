@@ -4,7 +4,8 @@
 //
 // CURFEW_BENCH_DATABASE names a fresh, migrated database of another cluster to use instead.
 // Prints a line per load: tasks in slices of 100 by 16 workers, single tasks by 64 workers, jobs of one task,
-// slices of 100 while 10,000 jobs are open.
+// slices of 100 while 10,000 jobs are open, jobs of one task that come alone to a worker that waits (a batch is the
+// submission with its poll, or the report).
 #include "services/common/base/clock.h"
 #include "services/common/base/id.h"
 #include "services/common/db/db.h"
@@ -160,14 +161,19 @@ static void drain_for(struct pg *pg, const char *what, int workers, int64_t want
     crew_stop(&crew);
 }
 
+static void small_spec(struct job_spec *spec)
+{
+    struct err err = {0};
+    const char *json = "{\"name\": \"small\", \"command\": [\"./run.sh\"], \"labels\": {\"team\": \"search\"}}";
+    AUTO_FAULTS struct faults faults = FAULTS_INIT;
+    assert_ok(job_spec_parse(json, strlen(json), spec, &faults, &err), err);
+}
+
 static void one_task_jobs(struct pg *pg)
 {
     struct crew crew;
-    struct err err = {0};
-    const char *json = "{\"name\": \"small\", \"command\": [\"./run.sh\"], \"labels\": {\"team\": \"search\"}}";
     AUTO_JOB_SPEC struct job_spec spec = JOB_SPEC_INIT;
-    AUTO_FAULTS struct faults faults = FAULTS_INIT;
-    assert_ok(job_spec_parse(json, strlen(json), &spec, &faults, &err), err);
+    small_spec(&spec);
     struct submit_operation operations[WORKERS_MAX], *submits[WORKERS_MAX];
     crew_start(&crew, pg, WORKERS_MAX, 1);
     struct meter meter = meter_start(&crew);
@@ -179,6 +185,39 @@ static void one_task_jobs(struct pg *pg)
         meter.things += crew_round(&crew, submits, WORKERS_MAX);
     }
     meter_print(&meter, &crew, "jobs of one task, submitted to closed", "jobs");
+    hot_check(&crew.lane);
+    crew_stop(&crew);
+}
+
+// Each time one of the workers takes what is submitted and reports it.
+static void jobs_that_come_alone(struct pg *pg)
+{
+    struct crew crew;
+    struct err err = {0};
+    AUTO_JOB_SPEC struct job_spec spec = JOB_SPEC_INIT;
+    int64_t submit_us = 0;
+    small_spec(&spec);
+    crew_start(&crew, pg, 4, 1);
+    hot_lane_submit(&crew.lane, "{'name': 'first', 'command': ['x'], 'tasks': {'count': %d}}", 2 * crew.count);
+    for (int i = 0; i < 4; i++) // what the workers can serve is known then
+        crew_round(&crew, NULL, 0);
+    struct meter meter = meter_start(&crew);
+    for (; meter_goes_on(&meter); meter.things++) {
+        int i = (int)(meter.things % crew.count);
+        struct submit_operation operation = {.spec = &spec, .fingerprint = "f", .job = id_new()}, *submit = &operation;
+        struct work_operation *work = &crew.works[i];
+        int64_t began_us = clock_boot_us();
+        prepare(&crew, i);
+        assert_ok(hot_run(crew.lane.hot, &submit, 1, &work, 1, &crew.lane.wakes, &err), err);
+        submit_us += clock_boot_us() - began_us;
+        assert_int_equal(work->grant_count, 1);
+        prepare(&crew, i);
+        assert_ok(hot_run(crew.lane.hot, NULL, 0, &work, 1, &crew.lane.wakes, &err), err);
+        wakes_clear(&crew.lane.wakes);
+        meter.batches += 2;
+    }
+    meter_print(&meter, &crew, "jobs of one task that come alone", "jobs");
+    printf("  a submission with its poll took %.3f ms\n", (double)submit_us / 1e3 / (double)meter.things);
     hot_check(&crew.lane);
     crew_stop(&crew);
 }
@@ -198,5 +237,7 @@ int main(int argc, char **argv)
         one_task_jobs(pg);
     if (!*only || *only == '4')
         drain_for(pg, "the same of 10,000 open jobs", 16, 100, 10000);
+    if (!*only || *only == '5')
+        jobs_that_come_alone(pg);
     return 0;
 }

@@ -92,25 +92,30 @@ static void forget_outcome(struct work_operation *operation)
 
 // ---- one batch
 
+static void hand_over_wakes(const struct wakes *from, struct wakes *to)
+{
+    for (size_t i = 0; i < from->count; i++)
+        wakes_add(to, from->items[i].kind, from->items[i].id, from->items[i].tasks);
+}
+
 // The operations of a batch; its state is made afresh for each attempt.
 struct attempt {
     struct hot *hot;
-    struct submit_operation **submits;
-    size_t submit_count;
-    struct work_operation **works;
-    size_t work_count;
-    struct wakes wakes; // of this attempt; handed on after the commit
+    const struct operations *of;
+    bool step_by_step;          // not all of it at once
+    const struct wakes *before; // of what is committed already and may be given out here; NULL: none
+    struct wakes wakes;         // of this attempt; handed on after the commit
     struct batch batch;
 };
 
 static int begin_works(struct batch *batch, const struct attempt *attempt, struct err *err)
 {
-    batch->work_count = attempt->work_count;
+    batch->work_count = attempt->of->work_count;
     batch->works = arena_alloc_zero(batch->arena, batch->work_count + 1, sizeof *batch->works);
     if (!batch->works)
         return batch_no_memory(err);
-    for (size_t i = 0; i < attempt->work_count; i++) {
-        struct work_operation *operation = attempt->works[i];
+    for (size_t i = 0; i < attempt->of->work_count; i++) {
+        struct work_operation *operation = attempt->of->works[i];
         forget_outcome(operation);
         for (size_t n = 0; n < operation->result_count; n++)
             operation->results[n].stale = false;
@@ -135,6 +140,8 @@ static int begin(struct attempt *attempt, struct pipeline *pipeline, struct err 
         hot_cache_release(&attempt->hot->demands);
     arena_free(arena);
     wakes_clear(&attempt->wakes);
+    if (attempt->before)
+        hand_over_wakes(attempt->before, &attempt->wakes);
     *batch = (struct batch){.hot = attempt->hot, .pipeline = pipeline, .wakes = &attempt->wakes};
     memset(&batch->at, -1, sizeof batch->at);
     batch->arena = arena_new(ARENA_FIRST_BYTES);
@@ -142,15 +149,17 @@ static int begin(struct attempt *attempt, struct pipeline *pipeline, struct err 
         return batch_no_memory(err);
     if (begin_works(batch, attempt, err) < 0)
         return -1;
-    return hot_submit_begin(batch, attempt->submits, attempt->submit_count, err);
+    if (hot_submit_begin(batch, attempt->of->submits, attempt->of->submit_count, err) < 0)
+        return -1;
+    return hot_workers_collect(batch, err);
 }
 
 // What can be asked before any job is locked.
 static int look_around(struct batch *batch, struct err *err)
 {
     bool matched = false;
-    if (hot_workers_collect(batch, err) < 0 || hot_workers_ask(batch, err) < 0 || hot_submit_ask(batch, err) < 0 ||
-        hot_audit_ask(batch, err) < 0 || hot_place_ask(batch, err) < 0)
+    if (hot_workers_ask(batch, err) < 0 || hot_submit_ask(batch, err) < 0 || hot_audit_ask(batch, err) < 0 ||
+        hot_place_ask(batch, err) < 0)
         return -1;
     if (batch_collect(batch, err) < 0)
         return -1;
@@ -212,9 +221,23 @@ static int run_attempt(struct pipeline *pipeline, void *context, struct err *err
     struct batch *batch = &attempt->batch;
     if (begin(attempt, pipeline, err) < 0)
         return -1;
+    if (!attempt->step_by_step && hot_direct_may(batch))
+        return hot_direct_ask(batch, err);
     if (look_around(batch, err) < 0 || read_facts(batch, err) < 0 || write_facts(batch, err) < 0)
         return -1;
     return give_out(batch, err);
+}
+
+// The work is recorded, the answers are not there: as if the replies had been lost.
+static void lose_answers(struct batch *batch, const struct err *err)
+{
+    for (size_t i = 0; i < batch->work_count; i++) {
+        struct work_operation *operation = batch->works[i].operation;
+        if (operation->failed || !operation->polls)
+            continue;
+        operation->failed = true;
+        operation->err = *err;
+    }
 }
 
 // What is known only once the leases are committed.
@@ -222,50 +245,52 @@ static void finish(struct batch *batch)
 {
     struct err err = {0};
     const struct hot_settings *settings = &batch->hot->settings;
+    if (batch->at.direct >= 0 && hot_direct_read(batch, &err) < 0) {
+        lose_answers(batch, &err);
+        return;
+    }
     hot_submit_remember(batch);
     for (size_t i = 0; settings->stopped && i < batch->stops_ms.count; i++)
         settings->stopped(settings->stopped_context, batch->stops_ms.items[i]);
     hot_leases_finish(batch);
     hot_claim_finish(batch);
-    if (hot_grant_finish(batch, &err) >= 0 && hot_orders_finish(batch, &err) >= 0)
-        return;
-    // The work is recorded, the answers are not there: as if the replies had been lost.
-    for (size_t i = 0; i < batch->work_count; i++) {
-        struct work_operation *operation = batch->works[i].operation;
-        if (operation->failed || !operation->polls)
-            continue;
-        operation->failed = true;
-        operation->err = err;
-    }
+    if (hot_grant_finish(batch, &err) < 0 || hot_orders_finish(batch, &err) < 0)
+        lose_answers(batch, &err);
 }
 
-static void hand_over_wakes(const struct wakes *from, struct wakes *to)
-{
-    for (size_t i = 0; i < from->count; i++)
-        wakes_add(to, from->items[i].kind, from->items[i].id, from->items[i].tasks);
-}
-
-static int run_attempts(struct attempt *attempt, struct wakes *wakes, struct err *err)
+static int run_attempts(struct attempt *attempt, struct err *err)
 {
     int outcome = db_pipeline(attempt->hot->db, run_attempt, attempt, err);
     if (outcome >= 0) {
         finish(&attempt->batch);
-        hand_over_wakes(&attempt->wakes, wakes);
     } else if (attempt->batch.interned) {
         hot_cache_release(&attempt->hot->demands); // it may remember ids that were rolled back
     }
     return outcome;
 }
 
-static int run_once(struct hot *hot, struct submit_operation **submits, size_t submit_count,
-                    struct work_operation **works, size_t work_count, struct wakes *wakes, struct err *err)
+static void run_left(const struct attempt *attempt, struct wakes *wakes);
+
+// Whatever failed, it may come from a lease that others have ended, or from what was taken for granted.
+static bool may_go_otherwise(struct attempt *attempt)
 {
-    struct attempt attempt = {
-        .hot = hot, .submits = submits, .submit_count = submit_count, .works = works, .work_count = work_count};
-    int outcome = run_attempts(&attempt, wakes, err);
-    // Whatever it was, it may come from a lease that others have ended: once more, with what is so.
-    if (outcome < 0 && err->code != ERR_UNAVAILABLE && hot_leases_forget(&attempt.batch))
-        outcome = run_attempts(&attempt, wakes, err);
+    bool direct = attempt->batch.at.direct >= 0;
+    attempt->step_by_step = true;
+    return hot_leases_forget(&attempt->batch) || direct;
+}
+
+// `before` is NULL, or there is nothing to be done at once any more: see struct attempt.
+static int run_once(struct hot *hot, const struct operations *of, const struct wakes *before, struct wakes *wakes,
+                    struct err *err)
+{
+    struct attempt attempt = {.hot = hot, .of = of, .before = before, .step_by_step = before};
+    int outcome = run_attempts(&attempt, err);
+    if (outcome < 0 && err->code != ERR_UNAVAILABLE && may_go_otherwise(&attempt))
+        outcome = run_attempts(&attempt, err);
+    if (outcome >= 0 && attempt.batch.at.direct >= 0)
+        run_left(&attempt, wakes);
+    else if (outcome >= 0)
+        hand_over_wakes(&attempt.wakes, wakes);
     arena_free(attempt.batch.arena);
     wakes_release(&attempt.wakes);
     return outcome;
@@ -279,10 +304,12 @@ static bool id_was_taken(struct hot *hot)
     return sqlstate_is_unique_violation(error->sqlstate) && strcmp(error->constraint, "job_pkey") == 0;
 }
 
+static const struct wakes none;
+
 static int run_submit(struct hot *hot, struct submit_operation *submit, struct wakes *wakes, struct err *err)
 {
     for (int i = 0; i < IDS_TRIED_MAX; i++) {
-        if (run_once(hot, &submit, 1, NULL, 0, wakes, err) >= 0)
+        if (run_once(hot, &(struct operations){.submits = &submit, .submit_count = 1}, &none, wakes, err) >= 0)
             return 0;
         if (err->code == ERR_UNAVAILABLE)
             return -1;
@@ -297,7 +324,7 @@ static int run_submit(struct hot *hot, struct submit_operation *submit, struct w
 
 static int run_work(struct hot *hot, struct work_operation *work, struct wakes *wakes, struct err *err)
 {
-    if (run_once(hot, NULL, 0, &work, 1, wakes, err) >= 0)
+    if (run_once(hot, &(struct operations){.works = &work, .work_count = 1}, &none, wakes, err) >= 0)
         return 0;
     if (err->code == ERR_UNAVAILABLE)
         return -1;
@@ -309,44 +336,71 @@ static int run_work(struct hot *hot, struct work_operation *work, struct wakes *
 
 // When the database goes away on the way, what comes after is not tried any more: those operations fail one by one,
 // because the others are committed.
-static void fail_rest(struct submit_operation **submits, size_t submit_count, struct work_operation **works,
-                      size_t work_count, const struct err *err)
+static void fail_rest(const struct operations *of, size_t submit, size_t work, const struct err *err)
 {
-    for (size_t i = 0; i < submit_count; i++) {
-        submits[i]->failed = true;
-        submits[i]->err = *err;
+    for (; submit < of->submit_count; submit++) {
+        of->submits[submit]->failed = true;
+        of->submits[submit]->err = *err;
     }
-    for (size_t i = 0; i < work_count; i++) {
-        forget_outcome(works[i]);
-        works[i]->failed = true;
-        works[i]->err = *err;
+    for (; work < of->work_count; work++) {
+        forget_outcome(of->works[work]);
+        of->works[work]->failed = true;
+        of->works[work]->err = *err;
     }
 }
 
-static int run_one_by_one(struct hot *hot, struct submit_operation **submits, size_t submit_count,
-                          struct work_operation **works, size_t work_count, struct wakes *wakes, struct err *err)
+static void run_one_by_one(struct hot *hot, const struct operations *of, struct wakes *wakes, struct err *err)
 {
-    for (size_t i = 0; i < submit_count; i++)
-        if (run_submit(hot, submits[i], wakes, err) < 0) {
-            fail_rest(submits + i, submit_count - i, works, work_count, err);
-            return 0;
+    for (size_t i = 0; i < of->submit_count; i++)
+        if (run_submit(hot, of->submits[i], wakes, err) < 0) {
+            fail_rest(of, i, 0, err);
+            return;
         }
-    for (size_t i = 0; i < work_count; i++)
-        if (run_work(hot, works[i], wakes, err) < 0) {
-            fail_rest(NULL, 0, works + i, work_count - i, err);
-            return 0;
+    for (size_t i = 0; i < of->work_count; i++)
+        if (run_work(hot, of->works[i], wakes, err) < 0) {
+            fail_rest(of, of->submit_count, i, err);
+            return;
         }
-    return 0;
+}
+
+// ---- what was not so when all of it was done at once
+
+static struct operations collect_left(const struct batch *batch)
+{
+    struct operations left = {.submits = batch->left.submits, .works = batch->left.works};
+    for (size_t i = 0; i < batch->submit_count; i++)
+        if (!batch->submits[i].inserted && !batch->submits[i].operation->failed)
+            left.submits[left.submit_count++] = batch->submits[i].operation;
+    for (size_t i = 0; i < batch->work_count; i++)
+        if (batch->works[i].operation->grant_count == 0 && !batch->works[i].operation->failed)
+            left.works[left.work_count++] = batch->works[i].operation;
+    return left;
+}
+
+static void run_left(const struct attempt *attempt, struct wakes *wakes)
+{
+    struct err err = {0};
+    struct operations left = collect_left(&attempt->batch);
+    bool any = left.submit_count + left.work_count > 0;
+    if (any && run_once(attempt->hot, &left, &attempt->wakes, wakes, &err) >= 0)
+        return;
+    hand_over_wakes(&attempt->wakes, wakes);
+    if (any && err.code == ERR_UNAVAILABLE)
+        fail_rest(&left, 0, 0, &err);
+    else if (any)
+        run_one_by_one(attempt->hot, &left, wakes, &err);
 }
 
 int hot_run(struct hot *hot, struct submit_operation **submits, size_t submit_count, struct work_operation **works,
             size_t work_count, struct wakes *wakes, struct err *err)
 {
+    const struct operations all = {submits, submit_count, works, work_count};
     if (submit_count + work_count == 0)
         return 0;
-    if (run_once(hot, submits, submit_count, works, work_count, wakes, err) >= 0)
+    if (run_once(hot, &all, NULL, wakes, err) >= 0)
         return 0;
     if (err->code == ERR_UNAVAILABLE)
         return -1;
-    return run_one_by_one(hot, submits, submit_count, works, work_count, wakes, err);
+    run_one_by_one(hot, &all, wakes, err);
+    return 0;
 }

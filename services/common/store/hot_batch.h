@@ -17,7 +17,9 @@
 #include <stdint.h>
 #include <string.h>
 
-// ---- what a batch works with
+struct batch_submit; // hot_submit.h
+struct demand_need;
+struct direct_slice; // hot_direct.c
 
 // What a lane remembers of a worker's incarnation: the demands that it can serve. Demands never go away and neither an
 // incarnation's queues, labels and runtimes nor a demand change.
@@ -306,9 +308,6 @@ struct queue_head {
 #define HOT_HEADS 64 // by demand modulo this
 #define HOT_PRIORITY_ALL INT16_MIN
 
-struct batch_submit; // hot_submit.h
-struct demand_need;
-
 struct hot {
     struct db *db;
     struct hot_settings settings;
@@ -320,6 +319,13 @@ struct hot {
     struct queue_head heads[HOT_HEADS];
     unsigned rotation, generation; // which of equal demands has its turn; the connection that all this was read over
     char deployment[64];           // "" until it was read
+};
+
+struct operations {
+    struct submit_operation **submits;
+    size_t submit_count;
+    struct work_operation **works;
+    size_t work_count;
 };
 
 struct batch {
@@ -368,6 +374,9 @@ struct batch {
     LIST(struct demand_queue) queues;
     LIST(struct candidate) candidates;
     LIST(struct batch_grant) grants;
+    LIST(struct direct_slice) direct;
+    struct batch_submit **by_job;                     // sorted
+    struct operations left;                           // room for what is left to do step by step
     LIST(struct batch_grant) runs_asked, items_asked; // copies
     LIST(struct service_of_job) service_runs_asked;
     LIST(int64_t) addresses_asked; // jobs
@@ -380,6 +389,7 @@ struct batch {
         int runs, items, addresses, service_runs, ready_left;
         int demand_find, jobs_insert, jobs_by_key;
         int quota_use, quota_logs, quota_keys;
+        int direct;
     } at;
 };
 
@@ -407,6 +417,8 @@ int batch_copy(struct batch *batch, const struct strbuf *text, const char **out,
 
 // hot_workers.c
 int hot_workers_collect(struct batch *batch, struct err *err) WARN_UNUSED; // works -> workers
+// True when they are known, as far as this lane remembers, and none has to be renewed yet.
+bool hot_workers_rest(const struct batch *batch);
 int hot_workers_ask(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_workers_read(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_demands_match(struct batch *batch, bool *asked, struct err *err) WARN_UNUSED; // a round trip when it is needed
@@ -420,6 +432,7 @@ int hot_jobs_ask(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_jobs_read(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_jobs_write(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_jobs_settle(struct batch *batch, struct err *err) WARN_UNUSED;
+void hot_events_params(const struct batch *batch, struct params *params); // adds those of event_insert
 
 // hot_report.c, hot_report_apply.c
 int hot_report_collect(struct batch *batch, struct err *err) WARN_UNUSED;
@@ -450,9 +463,6 @@ int hot_slices_verify(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_output_collect(struct batch *batch, const struct batch_lease *lease, struct err *err) WARN_UNUSED;
 int hot_output_append(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_output_write(struct batch *batch, struct err *err) WARN_UNUSED;
-// Cuts lines into chunks of items.
-int hot_items_add(struct batch *batch, int64_t job, int16_t stage, int64_t first, const struct output_line *lines,
-                  size_t count, struct err *err) WARN_UNUSED;
 
 // hot_log.c
 int hot_log_ask(struct batch *batch, struct err *err) WARN_UNUSED;
@@ -487,14 +497,3 @@ int hot_grant_finish(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_orders_ask(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_orders_ask_details(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_orders_finish(struct batch *batch, struct err *err) WARN_UNUSED;
-
-// hot_submit.c, hot_submit_rows.c
-int hot_submit_ask(struct batch *batch, struct err *err) WARN_UNUSED;
-int hot_submit_read(struct batch *batch, struct err *err) WARN_UNUSED;
-int hot_submit_intern(struct batch *batch, struct err *err) WARN_UNUSED; // round trips when a demand is new
-int hot_submit_insert(struct batch *batch, struct err *err) WARN_UNUSED; // jobs
-int hot_submit_inserted(struct batch *batch, struct err *err) WARN_UNUSED;
-int hot_submit_ask_known(struct batch *batch, struct err *err) WARN_UNUSED; // who has the keys that were taken
-int hot_submit_read_known(struct batch *batch, struct err *err) WARN_UNUSED;
-int hot_submit_write(struct batch *batch, struct err *err) WARN_UNUSED; // stages, slices, items, services
-void hot_submit_remember(struct batch *batch);                          // after the commit: what the new stages run

@@ -180,10 +180,28 @@ static int find_item_row(struct result *rows, size_t ordinal, int64_t task)
     return -1;
 }
 
+// Items that this very batch has written.
+static struct hot_chunk *own_chunk(struct batch *batch, const struct batch_grant *grant, int64_t task,
+                                   struct hot_chunk *fresh)
+{
+    for (size_t i = 0; i < batch->items.count; i++) {
+        const struct item_row *item = &batch->items.items[i];
+        if (item->job != grant->job || item->stage != grant->stage || task < item->first ||
+            task >= item->first + item->count)
+            continue;
+        *fresh = (struct hot_chunk){
+            .first = item->first, .count = item->count, .lines = item->lines, .length = item->length};
+        return fresh;
+    }
+    return NULL;
+}
+
 // The chunk with the item of a task, remembered or in `fresh`; NULL when there is none.
 static struct hot_chunk *chunk_of(struct batch *batch, const struct batch_grant *grant, int64_t task,
                                   struct hot_chunk *fresh)
 {
+    if (batch->at.direct >= 0)
+        return own_chunk(batch, grant, task, fresh);
     if (grant->items_at == 0)
         return hot_chunk_find(batch->hot, grant->job, grant->stage, task);
     struct result *rows = pipeline_result(batch->pipeline, batch->at.items);

@@ -25,3 +25,8 @@ struct hot_chunk *hot_chunk_find(struct hot *hot, int64_t job, int stage, int64_
 void hot_chunk_remember(struct hot *hot, int64_t job, int stage, const struct hot_chunk *chunk); // copies
 // Where the line of a task begins; behind the last one for the task after the last.
 const char *hot_chunk_line(struct hot_chunk *chunk, int64_t task);
+
+// hot_output.c: cuts lines into chunks of items, to be written by the batch.
+int hot_items_add(struct batch *batch, int64_t job, int16_t stage, int64_t first, const struct output_line *lines,
+                  size_t count, struct err *err) WARN_UNUSED;
+void hot_items_params(const struct batch *batch, struct params *params); // adds those of hot_items_insert

@@ -173,15 +173,19 @@ static int write_jobs(struct batch *batch, struct err *err)
     return batch_ask(batch, STATEMENT_HOT_JOBS_UPDATE, err) < 0 ? -1 : 0;
 }
 
-static int write_events(struct batch *batch, struct err *err)
+void hot_events_params(const struct batch *batch, struct params *params)
 {
-    if (batch->events.count == 0)
-        return 0;
-    struct params *params = batch_params(batch);
     PARAM_I64_FIELD(params, &batch->events, job);
     PARAM_I32_FIELD(params, &batch->events, seq);
     PARAM_TEXT_FIELD(params, &batch->events, kind);
     PARAM_TEXT_FIELD(params, &batch->events, data);
+}
+
+static int write_events(struct batch *batch, struct err *err)
+{
+    if (batch->events.count == 0)
+        return 0;
+    hot_events_params(batch, batch_params(batch));
     return batch_ask(batch, STATEMENT_EVENT_INSERT, err) < 0 ? -1 : 0;
 }
 

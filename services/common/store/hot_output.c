@@ -2,6 +2,7 @@
 #include "services/common/base/macros.h"
 #include "services/common/model/states.h"
 #include "services/common/store/hot_batch.h"
+#include "services/common/store/hot_items.h"
 
 #include <string.h>
 
@@ -190,11 +191,8 @@ int hot_output_append(struct batch *batch, struct err *err)
 
 // ---- writing
 
-static int write_items(struct batch *batch, struct err *err)
+void hot_items_params(const struct batch *batch, struct params *params)
 {
-    if (batch->items.count == 0)
-        return 0;
-    struct params *params = batch_params(batch);
     PARAM_I64_FIELD(params, &batch->items, job);
     PARAM_I16_FIELD(params, &batch->items, stage);
     PARAM_I64_FIELD(params, &batch->items, first);
@@ -203,6 +201,13 @@ static int write_items(struct batch *batch, struct err *err)
     for (size_t i = 0; i < batch->items.count; i++)
         params_add_text(params, batch->items.items[i].lines, batch->items.items[i].length);
     params_array_end(params);
+}
+
+static int write_items(struct batch *batch, struct err *err)
+{
+    if (batch->items.count == 0)
+        return 0;
+    hot_items_params(batch, batch_params(batch));
     return batch_ask(batch, STATEMENT_HOT_ITEMS_INSERT, err) < 0 ? -1 : 0;
 }
 

@@ -156,6 +156,20 @@ static void remember_bundle(struct hot *hot, const char *hash)
     hot_cache_put(&hot->bundles, bundle_key(hash), bundle, sizeof *bundle);
 }
 
+bool hot_submit_is_sure(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->submit_count; i++) {
+        const struct batch_submit *submit = &batch->submits[i];
+        if (!submit->plain || quota_has_limits(submit->operation->by.limits) ||
+            (submit->bundle && !bundle_is_known(batch->hot, submit->bundle)))
+            return false;
+    }
+    for (size_t i = 0; i < batch->needs.count; i++)
+        if (batch->needs.items[i].id == 0)
+            return false;
+    return true;
+}
+
 static size_t add_hashes(struct batch *batch, struct params *params)
 {
     size_t count = 0;

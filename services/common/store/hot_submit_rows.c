@@ -66,41 +66,52 @@ static int want_ranks(struct batch *batch, const struct batch_submit *submit, st
     return 0;
 }
 
-int hot_submit_insert(struct batch *batch, struct err *err)
+static int collect_jobs(struct batch *batch, struct submit_rows *rows, struct err *err)
 {
-    LIST(struct job_row) jobs = {0};
     for (size_t i = 0; i < batch->submit_count; i++) {
         if (batch->submits[i].dead || batch->submits[i].over)
             continue;
-        struct job_row *row = LIST_ADD(batch->arena, &jobs);
+        struct job_row *row = LIST_ADD(batch->arena, &rows->jobs);
         if (!row)
             return batch_no_memory(err);
         fill_job(&batch->submits[i], row);
         if (want_ranks(batch, &batch->submits[i], err) < 0)
             return -1;
     }
-    if (jobs.count == 0)
+    return 0;
+}
+
+static void add_job_params(struct params *params, const struct submit_rows *rows)
+{
+    PARAM_I64_FIELD(params, &rows->jobs, id);
+    PARAM_TEXT_FIELD(params, &rows->jobs, name);
+    PARAM_TEXT_FIELD(params, &rows->jobs, labels);
+    PARAM_I16_FIELD(params, &rows->jobs, priority);
+    PARAM_TEXT_FIELD(params, &rows->jobs, spec);
+    PARAM_TEXT_FIELD(params, &rows->jobs, bundle);
+    PARAM_TEXT_FIELD(params, &rows->jobs, key);
+    PARAM_TEXT_FIELD(params, &rows->jobs, fingerprint);
+    PARAM_I16_FIELD(params, &rows->jobs, autostop_on);
+    PARAM_I64_FIELD(params, &rows->jobs, linger_ms);
+    PARAM_I64_FIELD(params, &rows->jobs, keep_on_failure_ms);
+    PARAM_I64_FIELD(params, &rows->jobs, timeout_ms);
+    PARAM_I64_FIELD(params, &rows->jobs, max_lifetime_ms);
+    PARAM_I16_FIELD(params, &rows->jobs, services);
+    PARAM_I16_FIELD(params, &rows->jobs, phase);
+    PARAM_I32_FIELD(params, &rows->jobs, events);
+    PARAM_TEXT_FIELD(params, &rows->jobs, space);
+    PARAM_I64_FIELD(params, &rows->jobs, owner);
+    PARAM_TEXT_FIELD(params, &rows->jobs, traceparent);
+}
+
+int hot_submit_insert(struct batch *batch, struct err *err)
+{
+    struct submit_rows rows = {0};
+    if (collect_jobs(batch, &rows, err) < 0)
+        return -1;
+    if (rows.jobs.count == 0)
         return 0;
-    struct params *params = batch_params(batch);
-    PARAM_I64_FIELD(params, &jobs, id);
-    PARAM_TEXT_FIELD(params, &jobs, name);
-    PARAM_TEXT_FIELD(params, &jobs, labels);
-    PARAM_I16_FIELD(params, &jobs, priority);
-    PARAM_TEXT_FIELD(params, &jobs, spec);
-    PARAM_TEXT_FIELD(params, &jobs, bundle);
-    PARAM_TEXT_FIELD(params, &jobs, key);
-    PARAM_TEXT_FIELD(params, &jobs, fingerprint);
-    PARAM_I16_FIELD(params, &jobs, autostop_on);
-    PARAM_I64_FIELD(params, &jobs, linger_ms);
-    PARAM_I64_FIELD(params, &jobs, keep_on_failure_ms);
-    PARAM_I64_FIELD(params, &jobs, timeout_ms);
-    PARAM_I64_FIELD(params, &jobs, max_lifetime_ms);
-    PARAM_I16_FIELD(params, &jobs, services);
-    PARAM_I16_FIELD(params, &jobs, phase);
-    PARAM_I32_FIELD(params, &jobs, events);
-    PARAM_TEXT_FIELD(params, &jobs, space);
-    PARAM_I64_FIELD(params, &jobs, owner);
-    PARAM_TEXT_FIELD(params, &jobs, traceparent);
+    add_job_params(batch_params(batch), &rows);
     batch->at.jobs_insert = batch_ask(batch, STATEMENT_HOT_JOBS_INSERT, err);
     return batch->at.jobs_insert < 0 ? -1 : 0;
 }
@@ -123,11 +134,6 @@ struct stage_row {
     int64_t total;
     bool released;
     int64_t rank;
-};
-
-struct new_rows {
-    LIST(struct stage_row) stages;
-    LIST(struct service_row) services;
 };
 
 static int64_t mask_of(const struct job_spec *spec, const struct text_list *names,
@@ -183,7 +189,7 @@ static int32_t to_i32(int64_t value)
 }
 
 static int add_stage_row(struct batch *batch, struct batch_submit *submit, size_t index, int64_t head,
-                         struct new_rows *rows, struct err *err)
+                         struct submit_rows *rows, struct err *err)
 {
     const struct job_spec *spec = submit->operation->spec;
     const struct stage_spec *stage = &spec->stages[index];
@@ -267,8 +273,8 @@ struct service_row {
     int64_t window_ms, backoff_ms, deadline_ms;
 };
 
-static int add_service_row(struct batch *batch, const struct batch_submit *submit, size_t index, struct new_rows *rows,
-                           struct err *err)
+static int add_service_row(struct batch *batch, const struct batch_submit *submit, size_t index,
+                           struct submit_rows *rows, struct err *err)
 {
     const struct job_spec *spec = submit->operation->spec;
     const struct service_spec *service = &spec->services[index];
@@ -340,7 +346,7 @@ static int add_events(struct batch *batch, const struct batch_submit *submit, st
 
 // ---- writing
 
-static int add_job(struct batch *batch, struct batch_submit *submit, struct new_rows *rows, struct err *err)
+static int add_job(struct batch *batch, struct batch_submit *submit, struct submit_rows *rows, struct err *err)
 {
     const struct job_spec *spec = submit->operation->spec;
     submit->runs = arena_alloc_zero(batch->arena, spec->stage_count + 1, sizeof *submit->runs);
@@ -364,9 +370,8 @@ static int add_job(struct batch *batch, struct batch_submit *submit, struct new_
     return add_events(batch, submit, err);
 }
 
-static int write_stages(struct batch *batch, const struct new_rows *rows, struct err *err)
+static void add_stage_params(struct params *params, const struct submit_rows *rows)
 {
-    struct params *params = batch_params(batch);
     PARAM_I64_FIELD(params, &rows->stages, job);
     PARAM_I16_FIELD(params, &rows->stages, stage);
     PARAM_TEXT_FIELD(params, &rows->stages, name);
@@ -383,10 +388,9 @@ static int write_stages(struct batch *batch, const struct new_rows *rows, struct
     PARAM_I64_FIELD(params, &rows->stages, total);
     PARAM_BOOL_FIELD(params, &rows->stages, released);
     PARAM_I64_FIELD(params, &rows->stages, rank);
-    return batch_ask(batch, STATEMENT_HOT_STAGES_INSERT, err) < 0 ? -1 : 0;
 }
 
-static int write_services(struct batch *batch, const struct new_rows *rows, struct err *err)
+static int write_services(struct batch *batch, const struct submit_rows *rows, struct err *err)
 {
     if (rows->services.count == 0)
         return 0;
@@ -405,33 +409,57 @@ static int write_services(struct batch *batch, const struct new_rows *rows, stru
     return batch_ask(batch, STATEMENT_HOT_SERVICES_INSERT, err) < 0 ? -1 : 0;
 }
 
+static int add_jobs(struct batch *batch, struct submit_rows *rows, struct err *err)
+{
+    for (size_t i = 0; i < batch->submit_count; i++)
+        if (batch->submits[i].inserted && add_job(batch, &batch->submits[i], rows, err) < 0)
+            return -1;
+    return 0;
+}
+
 int hot_submit_write(struct batch *batch, struct err *err)
 {
-    struct new_rows rows = {0};
-    for (size_t i = 0; i < batch->submit_count; i++)
-        if (batch->submits[i].inserted && add_job(batch, &batch->submits[i], &rows, err) < 0)
-            return -1;
+    struct submit_rows rows = {0};
+    if (add_jobs(batch, &rows, err) < 0)
+        return -1;
     if (rows.stages.count == 0)
         return 0;
-    return write_stages(batch, &rows, err) < 0 ? -1 : write_services(batch, &rows, err);
+    add_stage_params(batch_params(batch), &rows);
+    return batch_ask(batch, STATEMENT_HOT_STAGES_INSERT, err) < 0 ? -1 : write_services(batch, &rows, err);
+}
+
+int hot_submit_rows(struct batch *batch, struct submit_rows *rows, struct err *err)
+{
+    return collect_jobs(batch, rows, err) < 0 ? -1 : add_jobs(batch, rows, err);
+}
+
+void hot_submit_rows_params(const struct submit_rows *rows, struct params *params)
+{
+    add_job_params(params, rows);
+    add_stage_params(params, rows);
 }
 
 // ---- after the commit
 
+struct hot_run hot_submit_run(const struct batch_submit *submit, size_t index)
+{
+    const struct job_spec *spec = submit->operation->spec;
+    const struct stage_spec *stage = &spec->stages[index];
+    return (struct hot_run){
+        .has_items = stage->tasks == TASKS_LISTED || stage->tasks == TASKS_FROM,
+        .has_services = spec->service_count > 0,
+        .name = stage->name,
+        .run = submit->runs[index],
+        .bundle = submit->bundle,
+        .traceparent = submit->runs[index] ? NULL : submit->operation->traceparent,
+    };
+}
+
 // Plain jobs are often claimed at once, and by the same lane.
 static void remember_stages(struct batch *batch, const struct batch_submit *submit)
 {
-    const struct job_spec *spec = submit->operation->spec;
-    for (size_t i = 0; i < spec->stage_count; i++) {
-        const struct stage_spec *stage = &spec->stages[i];
-        struct hot_run run = {
-            .has_items = stage->tasks == TASKS_LISTED || stage->tasks == TASKS_FROM,
-            .has_services = spec->service_count > 0,
-            .name = stage->name,
-            .run = submit->runs[i],
-            .bundle = submit->bundle,
-            .traceparent = submit->runs[i] ? NULL : submit->operation->traceparent,
-        };
+    for (size_t i = 0; i < submit->operation->spec->stage_count; i++) {
+        struct hot_run run = hot_submit_run(submit, i);
         hot_run_remember(batch->hot, submit->operation->job, (int)i, &run);
     }
 }

@@ -86,6 +86,14 @@ static bool is_due(struct hot *hot, const struct batch_worker *worker)
     return !beat || beat->due_ms <= clock_boot_ms() || worker->draining || worker->stuck;
 }
 
+bool hot_workers_rest(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->worker_count; i++)
+        if (!batch->workers[i].memory || is_due(batch->hot, &batch->workers[i]))
+            return false;
+    return true;
+}
+
 static void remember_beat(struct hot *hot, const struct batch_worker *worker)
 {
     int64_t due_ms = clock_boot_ms() + worker->lease_ms - hot->settings.worker_lease_ms * 5 / 6;
