@@ -105,10 +105,8 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, temp_dir_setup, temp_dir_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(it_is_there_as_long_as_it_is_true),
-        TEST(what_is_asked_to_end_has_none),
-        TEST(half_a_record_says_nothing),
-        TEST(those_of_containers_that_are_gone_go),
+        TEST(it_is_there_as_long_as_it_is_true),  TEST(what_is_asked_to_end_has_none),
+        TEST(half_a_record_says_nothing),         TEST(those_of_containers_that_are_gone_go),
         TEST(without_a_directory_there_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

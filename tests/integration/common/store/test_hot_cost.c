@@ -3,6 +3,7 @@
 // one has made the hot path more expensive, or knows why and moves the bound.
 #include "services/common/store/hot.h"
 
+#include "services/common/base/id.h"
 #include "services/common/base/macros.h"
 #include "services/common/db/db.h"
 #include "tests/support/hot_lane.h"
@@ -11,6 +12,7 @@
 #include "tests/support/test.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define WORKERS 16
 #define WARM_ROUNDS 5
@@ -113,6 +115,39 @@ static void single_tasks(void **state)
     assert_within(cost.wal, 510, "bytes of WAL for a task");
 }
 
+// A job of one task with the poll that waits for it.
+static void a_job_that_comes_alone(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    const char *json = "{\"name\": \"a\", \"command\": [\"x\"]}";
+    static const struct queue_want want = {"default", 5};
+    AUTO_JOB_SPEC struct job_spec spec = JOB_SPEC_INIT;
+    AUTO_FAULTS struct faults faults = FAULTS_INIT;
+    assert_ok(job_spec_parse(json, strlen(json), &spec, &faults, &err), err);
+    store_sql(lane.db, "CREATE EXTENSION pg_stat_statements SCHEMA public");
+    struct hot_worker worker = hot_worker_new(lane.db, "w");
+    int64_t wal = 0;
+    for (int i = -WARM_ROUNDS; i < ROUNDS; i++) {
+        struct submit_operation operation = {.spec = &spec, .fingerprint = "f", .job = id_new()}, *submit = &operation;
+        struct work_operation poll = hot_poll(worker, &want), *work = &poll;
+        if (i == -WARM_ROUNDS) // a worker is compared with a demand when it polls
+            hot_lane_work(&lane, &poll);
+        if (i == 0) {
+            store_sql(lane.db, "SELECT 1 FROM public.pg_stat_statements_reset()");
+            wal = wal_bytes();
+        }
+        work_operation_release(&poll);
+        assert_ok(hot_run(lane.hot, &submit, 1, &work, 1, &lane.wakes, &err), err);
+        assert_true(i < 0 || poll.grant_count == 1);
+        work_operation_release(&poll);
+    }
+    assert_within((double)statements() / ROUNDS, 1, "statements of a submission with its poll");
+    assert_within((double)(wal_bytes() - wal) / ROUNDS, 2000, "bytes of WAL for a job");
+    print_message("%.2f statements a job, %.0f bytes of WAL\n", (double)statements() / ROUNDS,
+                  (double)(wal_bytes() - wal) / ROUNDS);
+}
+
 static int setup(void **state)
 {
     UNUSED(state);
@@ -122,6 +157,7 @@ static int setup(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {hot_test(slices_of_100), hot_test(single_tasks)};
+    const struct CMUnitTest tests[] = {hot_test(slices_of_100), hot_test(single_tasks),
+                                       hot_test(a_job_that_comes_alone)};
     return cmocka_run_group_tests(tests, setup, hot_group_teardown);
 }
