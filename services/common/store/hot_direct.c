@@ -15,7 +15,8 @@ struct direct_slice {
     struct slice_row row;
     int64_t worker, token; // 0: nobody shall have it
     int32_t incarnation;
-    size_t grant; // plus 1
+    size_t grant;                        // plus 1
+    int64_t leased_at_us, lease_ends_us; // once it is written so
 };
 
 static bool only_polls(const struct batch_work *work)
@@ -196,12 +197,25 @@ static void add_slice_params(const struct batch *batch, struct params *params)
     PARAM_I64_FIELD(params, &batch->direct, token);
 }
 
+static int by_place(const void *left, const void *right)
+{
+    const struct slice_row *a = &((const struct direct_slice *)left)->row,
+                           *b = &((const struct direct_slice *)right)->row;
+    if (a->job != b->job)
+        return a->job < b->job ? -1 : 1;
+    if (a->stage != b->stage)
+        return a->stage < b->stage ? -1 : 1;
+    return (a->first > b->first) - (a->first < b->first);
+}
+
 int hot_direct_ask(struct batch *batch, struct err *err)
 {
     struct submit_rows rows = {0};
     if (prepare(batch, err) < 0 || hot_submit_rows(batch, &rows, err) < 0 || distribute(batch, err) < 0 ||
         make_rows(batch, err) < 0)
         return -1;
+    if (batch->direct.count > 0)
+        qsort(batch->direct.items, batch->direct.count, sizeof *batch->direct.items, by_place);
     struct params *params = batch_params(batch);
     hot_submit_rows_params(&rows, params);
     add_slice_params(batch, params);
@@ -224,23 +238,38 @@ static bool is_row(struct result *rows, int row, const struct slice_row *slice)
            result_i32(rows, row, DIRECT_STAGE) == slice->stage && result_i64(rows, row, DIRECT_FIRST) == slice->first;
 }
 
-// Grants that were refused are passed over: what is kept moves up.
-static void keep_grant(struct batch *batch, struct result *rows, int row, const struct direct_slice *slice)
-{
-    struct batch_grant *grant = &batch->grants.items[batch->grants.count++];
-    *grant = batch->grants.items[slice->grant - 1];
-    batch->now_us = result_time_us(rows, row, DIRECT_LEASED_AT);
-    grant->work->operation->lease_ms = (result_time_us(rows, row, DIRECT_LEASE_UNTIL) - batch->now_us) / 1000;
-}
-
-static void read_row(struct batch *batch, struct result *rows, int row, const struct direct_slice *slice)
+static void read_row(struct batch *batch, struct result *rows, int row, struct direct_slice *slice)
 {
     struct batch_submit *submit = submit_of(batch, slice->row.job);
     submit->inserted = submit->operation->created = true;
-    if (!result_is_null(rows, row, DIRECT_LEASED_AT))
-        keep_grant(batch, rows, row, slice);
-    else if (slice->row.state == SLICE_READY)
+    if (!result_is_null(rows, row, DIRECT_LEASED_AT)) {
+        slice->leased_at_us = result_time_us(rows, row, DIRECT_LEASED_AT);
+        slice->lease_ends_us = result_time_us(rows, row, DIRECT_LEASE_UNTIL);
+    } else if (slice->row.state == SLICE_READY) {
         wakes_add(batch->wakes, WAKE_DEMAND, slice->row.demand, slice->row.count);
+    }
+}
+
+static int by_grant(const void *left, const void *right)
+{
+    size_t a = ((const struct direct_slice *)left)->grant, b = ((const struct direct_slice *)right)->grant;
+    return (a > b) - (a < b);
+}
+
+// Grants that were refused are passed over: what is kept moves up.
+static void keep_grants(struct batch *batch)
+{
+    if (batch->direct.count > 0)
+        qsort(batch->direct.items, batch->direct.count, sizeof *batch->direct.items, by_grant);
+    for (size_t i = 0; i < batch->direct.count; i++) {
+        const struct direct_slice *slice = &batch->direct.items[i];
+        if (slice->leased_at_us == 0)
+            continue;
+        struct batch_grant *grant = &batch->grants.items[batch->grants.count++];
+        *grant = batch->grants.items[slice->grant - 1];
+        batch->now_us = slice->leased_at_us;
+        grant->work->operation->lease_ms = (slice->lease_ends_us - slice->leased_at_us) / 1000;
+    }
 }
 
 static int read_rows(struct batch *batch, struct err *err)
@@ -250,8 +279,9 @@ static int read_rows(struct batch *batch, struct err *err)
     for (size_t i = 0; i < batch->direct.count; i++)
         if (is_row(rows, row, &batch->direct.items[i].row))
             read_row(batch, rows, row++, &batch->direct.items[i]);
+    keep_grants(batch);
     if (row != result_rows(rows))
-        return err_set(err, ERR_INTERNAL, "new slices came back in another order");
+        return err_set(err, ERR_INTERNAL, "new slices came back that nobody had");
     return result_ok(rows, err);
 }
 

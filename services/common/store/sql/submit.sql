@@ -54,7 +54,7 @@ RETURNING id
 -- All of plain jobs at once. Arrays: jobs ($1 to $19) and stages ($20 to $35) as in hot_jobs_insert and hot_stages_insert;
 -- slices ($36 to $46): job, stage, first, count, state, demand, priority, rank, and who shall have them: worker (0: nobody),
 -- incarnation, token; items ($47 to $51) as in hot_items_insert; events ($52 to $55) as in event_insert; queues ($56, $57):
--- demand, priority. Ranks count from the head of the queue. Returns the slices, in their order, without those of jobs
+-- demand, priority. Ranks count from the head of the queue. Returns the slices, by their place, without those of jobs
 -- whose key is taken. Nobody is given a slice while others' wait in the queue, or unless they may have it.
 WITH queue AS MATERIALIZED (
     SELECT u.demand, u.priority,
@@ -131,6 +131,7 @@ WITH queue AS MATERIALIZED (
 SELECT s.job, s.stage, s.first, s.leased_at, w.lease_until
   FROM new_slice s
   LEFT JOIN worker w ON w.id = s.worker
+ ORDER BY s.job, s.stage, s.first
 
 -- name: hot_jobs_by_key
 SELECT idempotency_key, id, fingerprint FROM job WHERE idempotency_key = ANY ($1::text[])
