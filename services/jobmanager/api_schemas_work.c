@@ -213,7 +213,8 @@ static const struct schema_field slice_result[] = {
 static const struct schema_field log_chunk[] = {
     FIELD("job", "JobId", "The job."),
     FIELD("source", "LogSource", "Who wrote it."),
-    FIELD("position", "Count", "Where it begins in what this source wrote, in bytes."),
+    FIELD("position", "Count",
+          "Where it begins in what this source wrote, in bytes. What has come already is left out."),
     FIELD("data", "Line", "What was written, 1 MiB at most.", .optional = true),
     FIELD("data64", "Base64", "The same in base64, where it is not UTF-8.", .optional = true,
           .example = "\"aGVsbG8K\""),

@@ -200,7 +200,7 @@ struct result_row {
 struct asked_chunk {
     const struct batch_work *work;
     const struct log_chunk *chunk;
-    bool known; // it is in the database already
+    int64_t reach; // of what the database has of its source: where that ends
 };
 
 struct log_row {

@@ -1,4 +1,6 @@
-// Log chunks: each once, numbered by the bytes that came before it, up to a limit per job.
+// Logs: each byte once, numbered by those that came before it, up to a limit per job. A source writes from its
+// beginning to its end; what starts before the end of what has come repeats that much of it, in whatever pieces: a
+// report whose reply was lost, or a task that runs again as the same attempt.
 #include "services/common/base/macros.h"
 #include "services/common/store/hot_batch.h"
 
@@ -12,7 +14,7 @@ static int collect_chunks(struct batch *batch, struct err *err)
             struct asked_chunk *asked = LIST_ADD(batch->arena, &batch->chunks);
             if (!asked)
                 return batch_no_memory(err);
-            *asked = (struct asked_chunk){work, &work->operation->logs[n], false};
+            *asked = (struct asked_chunk){work, &work->operation->logs[n], 0};
         }
     }
     return 0;
@@ -27,7 +29,6 @@ int hot_log_ask(struct batch *batch, struct err *err)
     struct params *params = batch_params(batch);
     PARAM_I64_FIELD(params, &batch->chunks, chunk->job);
     PARAM_TEXT_FIELD(params, &batch->chunks, chunk->source);
-    PARAM_I64_FIELD(params, &batch->chunks, chunk->position);
     batch->at.logs_known = batch_ask(batch, STATEMENT_HOT_LOGS_KNOWN, err);
     return batch->at.logs_known < 0 ? -1 : 0;
 }
@@ -60,14 +61,28 @@ static int add_chunk(struct batch *batch, struct batch_job *job, const struct lo
     return 0;
 }
 
-static bool repeats(const struct batch *batch, const struct log_chunk *chunk)
+// Where the end of what has come is, of this batch too.
+static int64_t reach_of(const struct batch *batch, const struct asked_chunk *asked)
 {
+    int64_t reach = asked->reach;
     for (size_t i = 0; i < batch->logs.count; i++) {
         const struct log_row *row = &batch->logs.items[i];
-        if (row->job == chunk->job && row->position == chunk->position && strcmp(row->source, chunk->source) == 0)
-            return true;
+        if (row->job == asked->chunk->job && strcmp(row->source, asked->chunk->source) == 0)
+            reach = MAX(reach, row->position + (int64_t)row->length);
     }
-    return false;
+    return reach;
+}
+
+// The rest of a chunk, behind what has come.
+static struct log_chunk new_part(const struct batch *batch, const struct asked_chunk *asked)
+{
+    struct log_chunk part = *asked->chunk;
+    int64_t known = MAX(reach_of(batch, asked) - part.position, (int64_t)0);
+    size_t skipped = MIN((size_t)known, part.length);
+    part.position += (int64_t)skipped;
+    part.bytes = (const char *)part.bytes + skipped;
+    part.length -= skipped;
+    return part;
 }
 
 int hot_log_read(struct batch *batch, struct err *err)
@@ -78,14 +93,15 @@ int hot_log_read(struct batch *batch, struct err *err)
     for (int row = 0; row < result_rows(rows); row++) {
         size_t at = (size_t)result_i64(rows, row, 0) - 1;
         if (at < batch->chunks.count)
-            batch->chunks.items[at].known = true;
+            batch->chunks.items[at].reach = result_i64(rows, row, 1);
     }
     for (size_t i = 0; i < batch->chunks.count; i++) {
         const struct asked_chunk *asked = &batch->chunks.items[i];
         struct batch_job *job = batch_job(batch, asked->chunk->job);
-        if (asked->known || asked->work->dead || !job || repeats(batch, asked->chunk))
+        if (asked->work->dead || !job)
             continue;
-        if (add_chunk(batch, job, asked->chunk, err) < 0)
+        struct log_chunk part = new_part(batch, asked);
+        if (add_chunk(batch, job, &part, err) < 0)
             return -1;
     }
     return result_ok(rows, err);

@@ -152,10 +152,14 @@ SELECT *
   FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::integer[], $5::text[]) AS u (job, stage, first, count, lines)
 
 -- name: hot_logs_known
--- Arrays: job, source, position.
-SELECT u.ordinal
-  FROM unnest($1::bigint[], $2::text[], $3::bigint[]) WITH ORDINALITY AS u (job, source, position, ordinal)
-  JOIN log l ON l.job = u.job AND l.source = u.source AND l.position = u.position
+-- Arrays: job, source. How far what has come of each reaches.
+SELECT u.ordinal, l.reach
+  FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS u (job, source, ordinal)
+ CROSS JOIN LATERAL (SELECT o.position + octet_length(o.content) AS reach
+                       FROM log o
+                      WHERE o.job = u.job AND o.source = u.source
+                      ORDER BY o.position DESC
+                      LIMIT 1) l
 
 -- name: hot_logs
 -- Arrays: job, source, position, seq, content.

@@ -358,6 +358,32 @@ static void logs_are_kept_once_and_capped(void **state)
     assert_int_equal(store_sql(lane.db, "SELECT log_bytes FROM job"), 1000);
 }
 
+static void ship(int64_t job, const char *source, int64_t position, const char *text)
+{
+    struct log_chunk chunk = {job, source, position, text, strlen(text)};
+    struct work_operation work = {
+        .worker = worker.id, .incarnation = worker.incarnation, .logs = &chunk, .log_count = 1};
+    hot_lane_work(&lane, &work);
+    work_operation_release(&work);
+}
+
+// What comes again, in other pieces, neither doubles nor hides anything.
+static void logs_that_come_again_go_on_behind_what_has_come(void **state)
+{
+    UNUSED(state);
+    int64_t job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x']}");
+    ship(job, "task/main/0/1", 0, "begun\nended\n");
+    ship(job, "task/main/0/1", 0, "begun\n");
+    ship(job, "task/main/0/1", 6, "ended\n");
+    ship(job, "task/main/1/1", 0, "begun\n");
+    ship(job, "task/main/1/1", 0, "begun\nended\n");
+    AUTO_FREE char *log = store_sql_text(
+        lane.db, "SELECT string_agg(convert_from(content, 'UTF8'), '' ORDER BY seq) FROM log WHERE job = %lld",
+        (long long)job);
+    assert_string_equal(log, "begun\nended\nbegun\nended\n");
+    assert_int_equal(store_sql(lane.db, "SELECT log_bytes FROM job WHERE id = %lld", (long long)job), 24);
+}
+
 static void events_of_failures_are_capped(void **state)
 {
     UNUSED(state);
@@ -412,6 +438,7 @@ int main(void)
         test(what_the_database_refuses_fails_alone),
         test(outputs_become_results_or_tasks),
         test(logs_are_kept_once_and_capped),
+        test(logs_that_come_again_go_on_behind_what_has_come),
         test(events_of_failures_are_capped),
         test(a_paused_job_gets_its_tasks_back_held),
     };
