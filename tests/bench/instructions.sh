@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# How many instructions a lane's hot calls take, counted by callgrind over the fixed load of test_hot_cost.c (slices of 100, then
-# single tasks, 16 calls a transaction): instructions.sh BUILD. Fails above the bound, which leaves a fifth above what was counted
+# How many instructions a lane's hot calls take, counted by callgrind over the fixed load of test_hot_cost.c (slices of 100,
+# single tasks, 16 calls a transaction, jobs that come alone): instructions.sh BUILD. Fails above the bound, a fifth above what was counted
 # with gcc 12 and -O2 on x86-64; PostgreSQL's own are not in it.
 set -euo pipefail
-build=$1 bound=36000000
+build=$1 bound=40000000
 work=$(mktemp -d /tmp/curfew-instructions-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
