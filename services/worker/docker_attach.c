@@ -7,6 +7,7 @@
 #include "services/common/engine/reply.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -328,6 +329,12 @@ ssize_t docker_attach_write(struct docker_attach *attach, const char *bytes, siz
             look_for(attach);
     }
     return sent;
+}
+
+bool docker_attach_is_gone(const struct docker_attach *attach)
+{
+    struct pollfd both = {.fd = attach->fd};
+    return attach->state == ATTACH_OVER || (poll(&both, 1, 0) > 0 && (both.revents & (POLLHUP | POLLERR)));
 }
 
 void docker_attach_close_stdin(struct docker_attach *attach)

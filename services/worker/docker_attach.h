@@ -32,4 +32,6 @@ void docker_attach_pause(struct docker_attach *attach, bool paused); // nothing 
 // How many bytes were taken; the rest after events.writable. ERR_CONFLICT: stdin is closed.
 ssize_t docker_attach_write(struct docker_attach *attach, const char *bytes, size_t length,
                             struct err *err) WARN_UNUSED;
+// Nobody is there any more, whether that was told or not: a write that fails says nothing of the command then.
+bool docker_attach_is_gone(const struct docker_attach *attach);
 void docker_attach_close_stdin(struct docker_attach *attach);

@@ -117,6 +117,7 @@ struct docker_instance {
     const char *stdin_bytes;
     size_t stdin_length, stdin_written;
     bool stdin_done;
+    int64_t stdin_done_ms; // of bytes: when the last one went, or was refused
 
     bool started, running; // told; and not known to have ended
     bool asked, fenced, not_started, vanished;

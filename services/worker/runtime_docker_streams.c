@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define AGAIN_MS 200
+#define PASSED_ON_MS 2000 // after so long a command has what it was given, or does not read it
 
 static enum runtime_stream stream_of(enum engine_stream stream)
 {
@@ -49,7 +50,10 @@ static void feed(struct docker_instance *instance)
         instance->stdin_written += (size_t)written;
     if (written >= 0 && instance->stdin_written < instance->stdin_length)
         return;
+    if (written < 0 && docker_attach_is_gone(instance->attach))
+        return;                  // with an engine that was killed, see docker_streams_again()
     instance->stdin_done = true; // all of it, or the command does not read it
+    instance->stdin_done_ms = clock_boot_ms();
     docker_attach_close_stdin(instance->attach);
     if (instance->stdin_written == instance->stdin_length)
         docker_record_keep(instance);
@@ -101,9 +105,12 @@ static void on_opened(void *context)
     }
 }
 
-// Input that was on its way is lost, and nobody knows how much of it.
+// Input that was on its way is lost, and nobody knows how much of it: what the engine has taken it need not have passed
+// on.
 static bool is_cut(const struct docker_instance *instance)
 {
+    if (instance->stdin_mode == RUNTIME_STDIN_BYTES && instance->stdin_done)
+        return clock_boot_ms() - instance->stdin_done_ms < PASSED_ON_MS;
     return instance->stdin_mode != RUNTIME_STDIN_EMPTY && !instance->stdin_done;
 }
 

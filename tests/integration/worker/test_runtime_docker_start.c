@@ -34,6 +34,9 @@ static struct {
     const char *refusal;
     bool loses_create; // the first create is not answered
     bool holds_start;  // the second start is not answered before `released`
+    bool dies;         // with the first start, which goes well; at the second one it is there again
+    bool runs;         // the container: until it is killed
+    int waits;         // who waits for its end
     atomic_bool released;
     atomic_int creates, starts, removals; // how often they were asked for
     _Atomic int64_t first_start_ms;
@@ -87,7 +90,15 @@ static void close_streams(void)
 static void answer_start(int fd)
 {
     int64_t now_ms = clock_boot_ms();
-    if (++engine.starts == 1) {
+    engine.starts++;
+    if (engine.dies) {
+        engine.runs = true;
+        close_streams();
+        if (engine.starts > 1)
+            reply(fd, 304, "");
+        return;
+    }
+    if (engine.starts == 1) {
         engine.first_start_ms = now_ms;
         reply(fd, engine.refusal_status, engine.refusal);
         return;
@@ -96,6 +107,14 @@ static void answer_start(int fd)
         poll(NULL, 0, 1);
     reply(fd, 204, "");
     close_streams(); // it has ended
+}
+
+static void answer_kill(int fd)
+{
+    reply(fd, 204, "");
+    reply(engine.waits, 200, "{\"StatusCode\":137}");
+    engine.runs = false;
+    close_streams();
 }
 
 static bool is_over(void)
@@ -113,7 +132,8 @@ static void answer_inspect(int fd, const char *request)
         return;
     }
     snprintf(body, sizeof body,
-             "{\"Id\":\"%s\",\"State\":{\"Status\":\"exited\",\"ExitCode\":0},\"Config\":{\"Labels\":" LABELS "}}", id);
+             "{\"Id\":\"%s\",\"State\":{\"Status\":\"%s\",\"ExitCode\":%d},\"Config\":{\"Labels\":" LABELS "}}", id,
+             engine.runs ? "running" : "exited", engine.dies ? 137 : 0);
     reply(fd, 200, body);
 }
 
@@ -123,12 +143,18 @@ static bool answer(int fd, const char *request)
     if (strstr(request, "/attach?")) {
         engine.attached++;
         dprintf(fd, "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
-        return engine.starts < 2;
+        return engine.starts < 2 || engine.runs;
+    }
+    if (strstr(request, "/wait HTTP") && engine.runs) {
+        engine.waits = fd;
+        return true;
     }
     if (strncmp(request, "POST /containers/create", 23) == 0)
         answer_create(fd);
     else if (strstr(request, "/start HTTP"))
         answer_start(fd);
+    else if (strstr(request, "/kill?"))
+        answer_kill(fd);
     else if (strncmp(request, "GET /networks", 13) == 0)
         reply(fd, 200, is_over() ? "[]" : NETWORK);
     else if (strncmp(request, "GET /containers/", 16) == 0)
@@ -203,7 +229,10 @@ static void start(struct rig *rig, const char *directory)
                                       .image = "i",
                                       .argv = argv,
                                       .env = env,
-                                      .directory = directory};
+                                      .directory = directory,
+                                      .stdin_mode = RUNTIME_STDIN_BYTES,
+                                      .stdin_bytes = "7\n",
+                                      .stdin_length = 2};
     assert_int_equal(pthread_create(&engine.thread, NULL, play, NULL), 0);
     assert_ok(runtime_extend_lease(rig->runtime, clock_boot_ms() + 10 * WAIT_MS, &err), err);
     assert_ok(runtime_start(rig->runtime, &spec, &events, rig, &rig->instance, &err), err);
@@ -312,6 +341,21 @@ static void patience_begins_anew_when_the_engine_has_answered(void **state)
     close_rig(&rig);
 }
 
+// The engine is killed when the container has been started, and is there again before anybody has noticed: what the
+// command shall read is lost with the old connection. It would wait for it for ever.
+static void a_command_whose_input_is_lost_is_ended(void **state)
+{
+    struct rig rig;
+    open_rig(&rig, state);
+    engine.dies = true;
+    start(&rig, temp_path(state, "work"));
+    assert_true(loop_until_set(rig.loop, &rig.gone, WAIT_MS));
+    assert_true(rig.started);
+    assert_int_equal(rig.end.reason, RUNTIME_LOST);
+    assert_non_null(strstr(rig.end.start_error.text, "while it was given its input"));
+    close_rig(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +363,7 @@ int main(void)
                                         temp_dir_teardown),
         cmocka_unit_test_setup_teardown(a_start_that_containerd_missed_is_tried_again, temp_dir_setup,
                                         temp_dir_teardown),
+        cmocka_unit_test_setup_teardown(a_command_whose_input_is_lost_is_ended, temp_dir_setup, temp_dir_teardown),
         cmocka_unit_test_setup_teardown(patience_begins_anew_when_the_engine_has_answered, temp_dir_setup,
                                         temp_dir_teardown),
     };
