@@ -148,7 +148,7 @@ void docker_streams_again(void *context)
         instance->vanished = true;
         err_set(&instance->error, ERR_UNAVAILABLE, "the container engine went away while it was given its input");
         instance->kill_asked = true;
-        docker_press(instance);
+        docker_stop_now(instance); // with its record: a later life must not wait for it either
     }
     if (docker_streams_open(instance, &err) < 0)
         loop_timer_arm(instance->streams, clock_boot_ms() + AGAIN_MS);
