@@ -17,7 +17,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
+#define CHECK_MS 10000 // a slow machine answers within that
+#define SHORT_CHECK_MS 200
 
 struct rig {
     struct loop *loop;
@@ -94,7 +96,7 @@ static void rig_open(struct rig *rig, enum ready_kind kind)
     const struct http_client_settings settings = {.base_url = "http://127.0.0.1:1"};
     *rig = (struct rig){.listener = -1, .port = free_port()};
     rig->spec =
-        (struct ready_spec){.kind = kind, .http_path = path, .interval_ms = 20, .timeout_ms = 200, .failures = 3};
+        (struct ready_spec){.kind = kind, .http_path = path, .interval_ms = 20, .timeout_ms = CHECK_MS, .failures = 3};
     assert_ok(loop_new(&rig->loop, &err), err);
     assert_ok(http_async_new(rig->loop, &settings, 0, &rig->http, &err), err);
 }
@@ -128,6 +130,29 @@ static bool is_unhealthy(void *context)
     return ((struct rig *)context)->unhealthy_count > 0 && !((struct rig *)context)->ready;
 }
 
+static bool is_connected(void *context)
+{
+    return ((struct rig *)context)->open_count > 0;
+}
+
+struct expected_failure {
+    struct rig *rig;
+    const char *text;
+};
+
+static bool has_failed(void *context)
+{
+    struct expected_failure *expected = context;
+    return strstr(readiness_last_failure(expected->rig->readiness), expected->text);
+}
+
+static void wait_for_failure(struct rig *rig, const char *text)
+{
+    struct expected_failure expected = {rig, text};
+    if (!loop_until(rig->loop, has_failed, &expected, PATIENCE_MS))
+        fail_msg("not '%s' but '%s'", text, readiness_last_failure(rig->readiness));
+}
+
 static void a_port_that_is_bound_late(void **state)
 {
     UNUSED(state);
@@ -135,9 +160,8 @@ static void a_port_that_is_bound_late(void **state)
     rig_open(&rig, READY_TCP);
     rig_begin(&rig, "127.0.0.1");
     assert_string_equal(readiness_last_failure(rig.readiness), "");
-    loop_for(rig.loop, 100);
+    wait_for_failure(&rig, "refused");
     assert_int_equal(rig.ready_count, 0);
-    assert_non_null(strstr(readiness_last_failure(rig.readiness), "refused"));
     rig_listen(&rig);
     assert_true(loop_until(rig.loop, is_ready, &rig, PATIENCE_MS));
     loop_for(rig.loop, 100);
@@ -160,16 +184,16 @@ static void a_page_that_answers(void **state)
     rig.reply = "HTTP/1.1 503 Not Yet\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     rig_listen(&rig);
     rig_begin(&rig, "127.0.0.1");
-    loop_for(rig.loop, 200);
+    wait_for_failure(&rig, "503");
     assert_int_equal(rig.ready_count, 0);
-    if (!strstr(readiness_last_failure(rig.readiness), "503"))
-        fail_msg("%s", readiness_last_failure(rig.readiness));
     // A redirect is an answer, and is not followed.
     rig.reply = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     assert_true(loop_until(rig.loop, is_ready, &rig, PATIENCE_MS));
     // Who accepts and never answers is unhealthy.
     rig.reply = NULL;
+    rig.spec.timeout_ms = SHORT_CHECK_MS;
     assert_true(loop_until(rig.loop, is_unhealthy, &rig, PATIENCE_MS));
+    rig.spec.timeout_ms = CHECK_MS;
     rig.reply = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     assert_true(loop_until(rig.loop, is_ready, &rig, PATIENCE_MS));
     rig_close(&rig);
@@ -192,7 +216,7 @@ static void a_check_that_was_stopped_says_nothing(void **state)
     rig_open(&rig, READY_HTTP);
     rig_listen(&rig);
     rig_begin(&rig, "127.0.0.1");
-    loop_for(rig.loop, 50); // one is under way
+    assert_true(loop_until(rig.loop, is_connected, &rig, PATIENCE_MS)); // one is under way
     readiness_stop(rig.readiness);
     rig.reply = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     loop_for(rig.loop, 100);
@@ -208,8 +232,7 @@ static void only_numeric_addresses_are_connected_to(void **state)
     struct rig rig;
     rig_open(&rig, READY_TCP);
     rig_begin(&rig, "localhost");
-    loop_for(rig.loop, 50);
-    assert_non_null(strstr(readiness_last_failure(rig.readiness), "numeric"));
+    wait_for_failure(&rig, "numeric");
     rig_close(&rig);
 }
 
