@@ -2,6 +2,7 @@
 #include "services/cli/api.h"
 #include "services/cli/doctor.h"
 #include "services/common/base/arena.h"
+#include "services/common/engine/forgotten.h"
 #include "services/common/engine/reply.h"
 #include "services/common/http/target.h"
 #include "services/common/model/engine_labels.h"
@@ -71,6 +72,29 @@ static int strike_known(struct engine_look *look, struct err *err)
     return 0;
 }
 
+// What runs on though the engine takes its container for ended, where this machine is the engine's.
+static void look_for_forgotten(const struct engine_look *look, struct findings *findings)
+{
+    struct engine_forgotten left = {0}, one;
+    struct err err;
+    int found = 0;
+    for (size_t i = 0; i < look->count; i++) {
+        if (strcmp(look->containers[i].state, "running") == 0 || strcmp(look->containers[i].state, "paused") == 0)
+            continue;
+        if (engine_forgotten_look(look->containers[i].id, &one, &err) < 0) {
+            findings_add(findings, AREA, "forgotten", VERDICT_WARNING, "may this user read /proc?", "%s", err.text);
+            return;
+        }
+        found += one.found;
+        if (one.found > 0)
+            left = one;
+    }
+    findings_add(findings, AREA, "forgotten", found ? VERDICT_WRONG : VERDICT_OK,
+                 "ask again in a moment: a worker or reaper that is root ends them; or end them as root",
+                 "%d processes on this machine of containers that the engine takes for ended%s%s", found,
+                 *left.text ? ": " : "", left.text);
+}
+
 // Containers of tasks come and go with every poll; those of services stay until they are certified.
 static void compare(struct engine_look *look, struct findings *findings)
 {
@@ -87,6 +111,7 @@ static void compare(struct engine_look *look, struct findings *findings)
     findings_add(findings, AREA, "containers", unknown ? VERDICT_WRONG : VERDICT_OK,
                  "ask again in a moment: a reaper that watches this engine removes them after two looks",
                  "%zu of services of this installation, %zu of them of no service that is live", services, unknown);
+    look_for_forgotten(look, findings);
 }
 
 void doctor_engine(struct cli *cli, const char *url, const char *deployment, struct findings *findings)

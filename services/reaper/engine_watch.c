@@ -182,9 +182,10 @@ static int record(const struct look *look, const struct engine_seen *seen, struc
     return outcome;
 }
 
-// What the engine has forgotten of a container that does not run, as it says. Returns how many processes will be gone
-// soon; what may not be ended is said once.
-static int end_forgotten(struct ending *ending, const struct engine_container *listed, struct err *err)
+// What the engine has forgotten of a container that does not run, as it says. Returns how many processes are there:
+// they will be gone soon, or when somebody has ended them who may. That is said once, and stands with the instance.
+static int end_forgotten(struct look *look, struct ending *ending, const struct engine_container *listed,
+                         const struct engine_seen *seen, struct err *err)
 {
     struct engine_forgotten left;
     if (engine_forgotten_end(listed->id, &left, err) < 0)
@@ -196,7 +197,10 @@ static int end_forgotten(struct ending *ending, const struct engine_container *l
         log_event(LOG_WARN, ENGINE_FORGOTTEN_ENDED, "container", listed->id, "identity", listed->identity, "processes",
                   LOG_NUMBER(left.found), NULL);
     ending->was_said |= left.refused > 0;
-    return left.found - left.refused;
+    bool is_instance = seen->verdict == ENGINE_FINISH && seen->token == 0;
+    if (left.refused > 0 && is_instance && engine_remains(&look->sweep, seen, left.text, err) < 0)
+        return -1;
+    return left.found;
 }
 
 // Takes a container one step further. It is looked at by its id first: what is listed may be long gone.
@@ -219,7 +223,7 @@ static int end_container(struct look *look, const struct engine_container *liste
         return 0;
     if (container.running)
         return press(watch, ending, &container, seen->token != 0, err);
-    int forgotten = end_forgotten(ending, listed, err);
+    int forgotten = end_forgotten(look, ending, listed, seen, err);
     if (forgotten != 0)
         return forgotten < 0 ? -1 : 0;
     if (record(look, seen, ending, &container, err) < 0)

@@ -12,8 +12,8 @@
 //  has
 //    returned, so that callers need not be re-entrant. Inside a callback every function may be called,
 //    runtime_release() of the same instance too (nothing is called back for it afterwards).
-//  - Order of callbacks: started? output* exited? output* gone. After a successful start or adopt `gone` comes exactly
-//  once
+//  - Order of callbacks: started? output* exited? output* remains* gone. After a successful start or adopt `gone` comes
+//  exactly once
 //    and last, and only when nothing that belongs to the instance is left, double-forked and setsid children included.
 //    All output that was ever written to a stream in mode DELIVER has been delivered before `gone`.
 //  - `gone` without `started` before it means that the command never ran: gone.start_error says why (no such
@@ -180,6 +180,9 @@ struct runtime_events {
     void (*writable)(void *context, struct runtime_instance *instance);
     // The command itself has ended; the runtime is ending whatever it left behind. Not the end: wait for `gone`.
     void (*exited)(void *context, struct runtime_instance *instance, const struct runtime_exit *exit);
+    // Something of it is known to be there, and the runtime may not end it: `text` says what, and what to do. Each time
+    // that it looks, until somebody else has ended it: then `gone` comes.
+    void (*remains)(void *context, struct runtime_instance *instance, const char *text);
     void (*gone)(void *context, struct runtime_instance *instance, const struct runtime_gone *gone);
 };
 

@@ -208,31 +208,43 @@ static bool is_doubtful(const struct docker_instance *instance)
     return instance->container[0] && (!instance->started || instance->interrupted || !seen);
 }
 
-// Ends what the engine has forgotten, where that can be seen. True when there was something that will be gone soon.
-static bool end_forgotten(struct docker_instance *instance)
+static void say_refused(struct docker_instance *instance, const struct engine_forgotten *left)
 {
-    struct engine_forgotten left;
+    if (!instance->refusal_said)
+        log_event(LOG_ERROR, ENGINE_FORGOTTEN_REFUSED, "identity", instance->identity, "container", instance->container,
+                  "pid", LOG_NUMBER(left->refused_pid), NULL);
+    instance->refusal_said = true;
+    if (instance->events.remains)
+        instance->events.remains(instance->context, &instance->base, left->text);
+}
+
+// Ends what the engine has forgotten, where that can be seen.
+static struct engine_forgotten end_forgotten(struct docker_instance *instance)
+{
+    struct engine_forgotten left = {0};
     struct err err = {0};
     if (!is_doubtful(instance))
-        return false;
+        return left;
     if (engine_forgotten_end(instance->container, &left, &err) < 0)
         log_event(LOG_WARN, "cannot look for processes of a container", "identity", instance->identity, "error",
                   err.text, NULL);
-    if (left.refused > 0 && !instance->refusal_said)
-        log_event(LOG_ERROR, ENGINE_FORGOTTEN_REFUSED, "identity", instance->identity, "container", instance->container,
-                  "pid", LOG_NUMBER(left.refused_pid), NULL);
-    else if (left.found > 0 && left.refused == 0)
+    if (left.refused > 0)
+        say_refused(instance, &left);
+    else if (left.found > 0)
         log_event(LOG_WARN, ENGINE_FORGOTTEN_ENDED, "identity", instance->identity, "container", instance->container,
                   "processes", LOG_NUMBER(left.found), NULL);
-    instance->refusal_said |= left.refused > 0;
-    return left.found > left.refused;
+    return left;
 }
 
+// What may not be ended keeps its container: a later life, and whoever watches the engine, find it by that.
 static int remove_begin(struct docker_instance *instance, struct err *err)
 {
-    UNUSED(err);
     docker_streams_close(instance);
-    end_forgotten(instance); // now, too: a later life does not know of a container that is removed
+    const struct engine_forgotten left = end_forgotten(instance);
+    if (instance->released)
+        return 0;
+    if (left.refused > 0)
+        return err_set(err, ERR_FORBIDDEN, "%s", left.text);
     return docker_ask(instance, "DELETE", "/containers/%s?v=1&force=1", instance->container);
 }
 
@@ -241,9 +253,10 @@ static void remove_answered(struct docker_instance *instance, struct http_respon
     struct err err = {0};
     bool removed = response->status == 204 || response->status == 404;
     instance->was_removed = removed;
-    if (removed && end_forgotten(instance)) {
+    if (removed && end_forgotten(instance).found > 0) {
         err_set(&err, ERR_UNAVAILABLE, "processes of the container are still there");
-        docker_again(instance, &err);
+        if (!instance->released)
+            docker_again(instance, &err);
         return;
     }
     if (removed && instance->again) {
@@ -274,7 +287,11 @@ static void absent_answered(struct docker_instance *instance, struct http_respon
     AUTO_ARENA struct arena *arena = arena_new(0);
     struct engine_container container;
     struct err err = {0};
-    if (response->status == 404) {
+    if (response->status == 404 && !instance->was_removed && end_forgotten(instance).found > 0) {
+        err_set(&err, ERR_UNAVAILABLE, "processes of the container are still there");
+        if (!instance->released)
+            docker_again(instance, &err);
+    } else if (response->status == 404) {
         docker_go(instance, DOCKER_LEAVE);
     } else if (response->status != 200) {
         docker_engine_refused(response, "looking whether the container is gone", &err);

@@ -83,9 +83,9 @@ static void look_answered(struct docker_instance *instance, struct http_response
     AUTO_ARENA struct arena *arena = arena_new(0);
     struct engine_container container;
     struct err err = {0};
-    if (response->status == 404) {
+    if (response->status == 404) { // by its id its processes can be looked for all the same
         instance->vanished = true;
-        docker_go(instance, DOCKER_LEAVE);
+        docker_go(instance, instance->container[0] ? DOCKER_REMOVE : DOCKER_LEAVE);
     } else if (response->status != 200) {
         docker_engine_refused(response, "looking at the container", &err);
         docker_again(instance, &err);

@@ -13,6 +13,7 @@
 
 static void on_timer(void *context);
 static void on_gone(void *context, struct runtime_instance *gone_instance, const struct runtime_gone *gone);
+static void on_remains(void *context, struct runtime_instance *instance, const char *text);
 
 // ---- making and freeing
 
@@ -100,7 +101,7 @@ void service_instance_free(struct service_instance *instance)
 // There is something of it after all, from an earlier life of this worker: it is ended, and its end comes to on_gone.
 static void end_remains(struct service_instance *instance)
 {
-    static const struct runtime_events events = {.gone = on_gone};
+    static const struct runtime_events events = {.remains = on_remains, .gone = on_gone};
     if (instance->order)
         return;
     instance->ran = true;
@@ -154,9 +155,23 @@ static void end(struct service_instance *instance)
     service_instance_look(instance);
 }
 
+// It is there, whatever was seen before, and stays until somebody else has ended it.
+static void on_remains(void *context, struct runtime_instance *remaining, const char *text)
+{
+    UNUSED(remaining);
+    struct service_instance *instance = context;
+    bool is_known = instance->state == INSTANCE_STUCK && strcmp(strbuf_text(&instance->error), text) == 0;
+    if (is_known)
+        return;
+    service_note_error(instance, "%s", text);
+    service_observe(instance, INSTANCE_STUCK);
+}
+
 static void on_gone(void *context, struct runtime_instance *gone_instance, const struct runtime_gone *gone)
 {
     struct service_instance *instance = context;
+    if (instance->state == INSTANCE_STUCK)
+        service_note_error(instance, "it was stuck, and is gone");
     service_note_gone(instance, gone);
     instance->instance = NULL;
     runtime_release(gone_instance);
@@ -272,7 +287,8 @@ static int choose_ports(struct service_instance *instance, struct err *err)
                                 instance->port_count, err);
 }
 
-static const struct runtime_events running_events = {.started = on_started, .output = on_output, .gone = on_gone};
+static const struct runtime_events running_events = {
+    .started = on_started, .output = on_output, .remains = on_remains, .gone = on_gone};
 
 static int run(struct service_instance *instance, char **argv, const char *const *environment, struct err *err)
 {

@@ -3,7 +3,7 @@
 //
 // Restarts are the manager's decision (a new epoch); here an instance lives once. Remembers ended and refused epochs,
 // so that an order that is repeated, or arrives after its stop, starts nothing. An instance that does not go after a
-// kill is `stuck`.
+// kill, or of which the runtime may not end something, is `stuck`.
 #pragma once
 
 #include "services/worker/orders.h"

@@ -166,6 +166,7 @@ test_doctor() {
     "$curfew" doctor -o json --engine "unix:$work/engine.sock" >"$log" || :
     json '.findings[] | select(.area == "engine" and .check == "answers") | .verdict == "ok"'
     json '.findings[] | select(.check == "containers") | .verdict == "wrong" and .found == "2 of services of this installation, 2 of them of no service that is live"'
+    json '.findings[] | select(.check == "forgotten") | .verdict == "ok" and (.found | startswith("0 processes on this machine"))'
     status 8 "$curfew" --server http://127.0.0.1:1 doctor
     says 'is this its address (--server)' 'kill_boundary'
 }

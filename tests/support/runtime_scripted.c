@@ -408,7 +408,7 @@ const char *runtime_scripted_stdin(struct runtime_instance *instance)
     return strbuf_text(&instance_of(instance)->stdin_text);
 }
 
-static void tell_started(struct runtime_instance *base, pid_t pid, const char *address)
+void runtime_scripted_tell_started(struct runtime_instance *base, pid_t pid, const char *address)
 {
     struct scripted_instance *instance = instance_of(base);
     struct runtime_started started = {.pid = pid,
@@ -422,16 +422,6 @@ static void tell_started(struct runtime_instance *base, pid_t pid, const char *a
                                       .port_numbers = instance->ports};
     if (instance->events.started)
         instance->events.started(instance->context, base, &started);
-}
-
-void runtime_scripted_started(struct runtime_instance *base, pid_t pid)
-{
-    tell_started(base, pid, NULL);
-}
-
-void runtime_scripted_started_at(struct runtime_instance *base, const char *address)
-{
-    tell_started(base, 0, address);
 }
 
 void runtime_scripted_output(struct runtime_instance *base, enum runtime_stream stream, const char *text)
@@ -455,6 +445,13 @@ void runtime_scripted_exited(struct runtime_instance *base, int code, int signal
         .known = true, .code = signal_number ? -1 : code, .signal = signal_number, .at_wall_us = 1};
     if (instance->events.exited)
         instance->events.exited(instance->context, base, &instance->exit);
+}
+
+void runtime_scripted_remains(struct runtime_instance *base, const char *text)
+{
+    struct scripted_instance *instance = instance_of(base);
+    if (instance->events.remains)
+        instance->events.remains(instance->context, base, text);
 }
 
 void runtime_scripted_gone(struct runtime_instance *base, enum runtime_reason reason)

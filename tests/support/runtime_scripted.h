@@ -33,11 +33,19 @@ const char *
 runtime_scripted_stdin(struct runtime_instance *instance); // stdin_bytes and everything written, NUL-terminated
 
 // Callbacks, right now.
-void runtime_scripted_started(struct runtime_instance *base, pid_t pid);              // 0: it has ended already
-void runtime_scripted_started_at(struct runtime_instance *base, const char *address); // as a container says it
+void runtime_scripted_tell_started(struct runtime_instance *base, pid_t pid, const char *address);
+static inline void runtime_scripted_started(struct runtime_instance *base, pid_t pid) // 0: it has ended already
+{
+    runtime_scripted_tell_started(base, pid, NULL);
+}
+static inline void runtime_scripted_started_at(struct runtime_instance *base, const char *address) // as a container
+{
+    runtime_scripted_tell_started(base, 0, address);
+}
 void runtime_scripted_output(struct runtime_instance *base, enum runtime_stream stream, const char *text);
 void runtime_scripted_writable(struct runtime_instance *base);
 void runtime_scripted_exited(struct runtime_instance *base, int code, int signal_number);
+void runtime_scripted_remains(struct runtime_instance *base, const char *text);
 void runtime_scripted_gone(struct runtime_instance *base, enum runtime_reason reason); // with the exit told before
 void runtime_scripted_not_started(struct runtime_instance *base, enum err_code code, const char *text);
 

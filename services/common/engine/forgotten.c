@@ -39,19 +39,28 @@ static bool runs_in(pid_t pid, const char *container)
     return engine_forgotten_is_in(text, container) && process_stat_read(pid, &stat) == 0 && stat.state != 'Z';
 }
 
-static void end_process(pid_t pid, const char *container, struct engine_forgotten *out)
+static void send_to(pid_t pid, const char *container, int signal_number, struct engine_forgotten *out)
 {
     AUTO_CLOSE int held = process_open(pid);
     if (held < 0 || !runs_in(pid, container)) // held now: what is read is of the process that the signal would go to
         return;
     out->found++;
-    if (process_send(held, SIGKILL) == 0 || errno != EPERM)
+    if (process_send(held, signal_number) == 0 || errno != EPERM)
         return;
-    out->refused++;
-    out->refused_pid = pid;
+    if (out->refused++ == 0)
+        out->refused_pid = pid;
 }
 
-int engine_forgotten_end(const char *container, struct engine_forgotten *out, struct err *err)
+static void say(const char *container, struct engine_forgotten *out)
+{
+    if (out->refused > 0)
+        snprintf(out->text, sizeof out->text,
+                 "process %d of container %.12s is there still, its engine has forgotten it, and this user may not end "
+                 "it: `kill -9 %d` as root",
+                 (int)out->refused_pid, container, (int)out->refused_pid);
+}
+
+static int send_to_all(const char *container, int signal_number, struct engine_forgotten *out, struct err *err)
 {
     struct process_walk walk;
     *out = (struct engine_forgotten){0};
@@ -59,7 +68,18 @@ int engine_forgotten_end(const char *container, struct engine_forgotten *out, st
         return -1;
     for (pid_t pid; (pid = process_walk_next(&walk)) > 0;)
         if (runs_in(pid, container))
-            end_process(pid, container, out);
+            send_to(pid, container, signal_number, out);
     process_walk_end(&walk);
+    say(container, out);
     return 0;
+}
+
+int engine_forgotten_end(const char *container, struct engine_forgotten *out, struct err *err)
+{
+    return send_to_all(container, SIGKILL, out, err);
+}
+
+int engine_forgotten_look(const char *container, struct engine_forgotten *out, struct err *err)
+{
+    return send_to_all(container, 0, out, err);
 }

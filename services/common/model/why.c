@@ -18,8 +18,10 @@ static const struct {
     [WHY_CLOSED] = {"closed", JOB, "the job has its outcome and nothing of it is left", ""},
     [WHY_STOPPING_TASKS] = {"stopping_tasks", JOB | TASK, "the job has ended; tasks that still run are being ended",
                             "wait; what ignores SIGTERM is killed after its grace"},
-    [WHY_SERVICE_STUCK] = {"service_stuck", JOB | SERVICE, "a service survived SIGKILL; its worker is quarantined",
-                           "look at the processes on that host; the worker takes nothing new until they are gone"},
+    [WHY_SERVICE_STUCK] = {"service_stuck", JOB | SERVICE,
+                           "something of a service is there that could not be ended; its worker is quarantined",
+                           "look at the processes on that host, and do what the message says; the worker takes nothing "
+                           "new until they are gone"},
     [WHY_WORKER_UNREACHABLE] = {"worker_unreachable", JOB | SERVICE,
                                 "a service of an ended job is on a worker that does not answer",
                                 "bring the worker back, or wait until its lease and the allowance are over"},

@@ -22,8 +22,9 @@ static bool say_cleaning(const struct why_view *view, const struct why_service *
 {
     char text[PARSE_DURATION_TEXT_SIZE];
     if (service->state == INSTANCE_STUCK)
-        return why_say(why, WHY_SERVICE_STUCK, "service '%s' could not be stopped on worker '%s'", service->name,
-                       service->worker);
+        return why_say(why, WHY_SERVICE_STUCK, "service '%s' could not be stopped on worker '%s'%s%.200s",
+                       service->name, service->worker, service->error ? ": " : "",
+                       service->error ? service->error : "");
     if (service->state == INSTANCE_LOST || service->worker_lost)
         return why_say(why, WHY_WORKER_UNREACHABLE, "service '%s' is on worker '%s', which does not answer",
                        service->name, service->worker);

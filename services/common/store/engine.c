@@ -95,6 +95,55 @@ int engine_ended(const struct sweep *sweep, const struct engine_end *end, struct
     return sweep_run(sweep, record_end, &argument, err);
 }
 
+// ---- what remains
+
+struct remains {
+    const struct engine_seen *seen;
+    const char *text;
+};
+
+static int add_stuck_event(struct db *db, struct locked_job *job, const struct remains *remains, struct err *err)
+{
+    AUTO_STRBUF struct strbuf data = STRBUF_INIT;
+    strbuf_add_format(&data, "{\"service\":\"%s\",\"epoch\":%d,\"by\":\"reaper\",\"error\":", remains->seen->service,
+                      remains->seen->epoch);
+    strbuf_add_json(&data, remains->text, strlen(remains->text));
+    strbuf_add_char(&data, '}');
+    if (strbuf_ok(&data, err) < 0)
+        return -1;
+    return job_add_event(db, job, "service.stuck", strbuf_text(&data), err);
+}
+
+static int record_remains(const struct sweep *sweep, void *argument, struct wakes *wakes, struct err *err)
+{
+    const struct remains *remains = argument;
+    struct locked_job job;
+    AUTO_PARAMS struct params params = PARAMS_INIT;
+    AUTO_RESULT struct result rows = RESULT_INIT;
+    if (job_lock(sweep->db, remains->seen->job, &job, err) < 0)
+        return err->code == ERR_NOT_FOUND ? 0 : -1;
+    params_i64(&params, remains->seen->job);
+    params_text(&params, remains->seen->service);
+    params_i32(&params, remains->seen->epoch);
+    params_text(&params, remains->text);
+    if (db_query(sweep->db, STATEMENT_ENGINE_REMAINS, &params, RESULT_BINARY, &rows, err) < 0)
+        return -1;
+    if (result_rows(&rows) == 0)
+        return 0;
+    bool news = result_bool(&rows, 0, 0);
+    wakes_add(wakes, WAKE_JOB, remains->seen->job, 0);
+    if (result_ok(&rows, err) < 0 || (news && add_stuck_event(sweep->db, &job, remains, err) < 0) ||
+        settle_jobs(sweep->db, &remains->seen->job, 1, wakes, err) < 0)
+        return -1;
+    return 1;
+}
+
+int engine_remains(const struct sweep *sweep, const struct engine_seen *seen, const char *text, struct err *err)
+{
+    struct remains remains = {.seen = seen, .text = text};
+    return sweep_run(sweep, record_remains, &remains, err);
+}
+
 // ---- workers that owe something
 
 int engine_debtors(const struct sweep *sweep, const char *engine, int64_t **workers, struct err *err)

@@ -47,6 +47,12 @@ struct engine_end {
 // (engine_gone). 0 when the row has moved on. `sweep` is under the engine's leadership.
 int engine_ended(const struct sweep *sweep, const struct engine_end *end, struct err *err) WARN_UNUSED;
 
+// Something of such a container is there that its engine has forgotten, and that nobody here may end: `text` says what,
+// and what to do. The instance is `stuck` until engine_ended(). 0 when that is known, or the row has moved on. `sweep`
+// is under the engine's leadership.
+int engine_remains(const struct sweep *sweep, const struct engine_seen *seen, const char *text,
+                   struct err *err) WARN_UNUSED;
+
 // Workers that are lost, or have something of a former life, at this engine: *workers is the caller's to free. Returns
 // how many.
 int engine_debtors(const struct sweep *sweep, const char *engine, int64_t **workers, struct err *err) WARN_UNUSED;

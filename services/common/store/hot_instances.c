@@ -176,6 +176,15 @@ static int note_stop(struct batch *batch, const struct instance_row *row, int ne
     return 0;
 }
 
+// What keeps it may have become another thing.
+static void note_stuck(struct instance_row *row, const struct instance_observation *said)
+{
+    if (row->state != INSTANCE_STUCK || said->state != INSTANCE_STUCK)
+        return;
+    row->changed = true;
+    take_over(row, said);
+}
+
 // What a worker says of an instance counts when the instance is its own, of its present life.
 static int observe(struct batch *batch, const struct asked_instance *asked, struct result *rows, int at,
                    struct err *err)
@@ -193,6 +202,7 @@ static int observe(struct batch *batch, const struct asked_instance *asked, stru
     int next = observe_next(row->state, row->stop_requested, said->state);
     if (next < 0) {
         note_adoption(row, said);
+        note_stuck(row, said);
         note_container(batch, job, row, said);
         return 0;
     }

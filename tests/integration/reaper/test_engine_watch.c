@@ -2,9 +2,12 @@
 // one.
 #include "services/reaper/engine_watch.h"
 
+#include "services/common/base/id.h"
 #include "services/common/db/db.h"
+#include "services/common/engine/forgotten.h"
 #include "services/common/http/server.h"
 #include "services/common/model/engine_labels.h"
+#include "services/common/model/states.h"
 #include "services/common/store/wakes.h"
 #include "tests/support/pg.h"
 #include "tests/support/store_db.h"
@@ -17,12 +20,26 @@
 
 #define COUNT 3
 
-// Containers "c0" to "c2", which have ended and are nobody's.
+// Containers "c0" to "c2", which have ended; with an identity of nobody's to begin with.
 static struct {
-    char deployment[64];
+    char deployment[64], identity[64];
     atomic_bool removed[COUNT];
     atomic_bool refuses; // to remove c0
 } engine;
+
+// What the machine shows of every container, in place of common/engine/forgotten.c; 0: nothing.
+static int forgotten_pid;
+
+int engine_forgotten_end(const char *container, struct engine_forgotten *out, struct err *err)
+{
+    UNUSED(container);
+    UNUSED(err);
+    *out = (struct engine_forgotten){
+        .found = forgotten_pid != 0, .refused = forgotten_pid != 0, .refused_pid = forgotten_pid};
+    if (forgotten_pid)
+        snprintf(out->text, sizeof out->text, "process %d is there", forgotten_pid);
+    return 0;
+}
 
 static enum http_handled json(struct http_reply *reply, const char *text)
 {
@@ -52,10 +69,8 @@ static enum http_handled get_networks(void *app, struct http_request *request, s
 
 static void write_labels(struct strbuf *out)
 {
-    strbuf_add_format(out,
-                      "\"Labels\":{\"" ENGINE_LABEL_DEPLOYMENT "\":\"%s\",\"" ENGINE_LABEL_IDENTITY
-                      "\":\"j0cnv6bv2mqe4m/cache/1\"}",
-                      engine.deployment);
+    strbuf_add_format(out, "\"Labels\":{\"" ENGINE_LABEL_DEPLOYMENT "\":\"%s\",\"" ENGINE_LABEL_IDENTITY "\":\"%s\"}",
+                      engine.deployment, engine.identity);
 }
 
 static enum http_handled get_containers(void *app, struct http_request *request, struct http_reply *reply)
@@ -122,22 +137,35 @@ static int look(struct engine_watch *watch, struct err *err)
     return engine_watch_round(watch, &wakes, err);
 }
 
+// A reaper at the engine; its containers have the identity of `job`'s service, or nobody's (0).
+static struct engine_watch *watch_new(struct db *db, int64_t job, struct http_server **server)
+{
+    AUTO_FREE char *deployment = store_sql_text(db, "SELECT value FROM setting WHERE name = 'deployment'");
+    struct engine_watch *watch = NULL;
+    struct err err = {0};
+    char name[ID_TEXT_SIZE] = "j0cnv6bv2mqe4m";
+    static char url[64];
+    memset(&engine, 0, sizeof engine);
+    if (job)
+        id_format('j', job, name);
+    snprintf(engine.deployment, sizeof engine.deployment, "%s", deployment);
+    snprintf(engine.identity, sizeof engine.identity, "%s/cache/1", name);
+    const struct http_server_settings serving = {
+        .address = "127.0.0.1", .routes = {routes, ARRAY_LEN(routes)}, .threads = 1};
+    assert_ok(http_server_start(&serving, server, &err), err);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", http_server_port(*server));
+    const struct engine_watch_settings settings = {.url = url, .term_ms = 60000, .limit = 100};
+    assert_ok(engine_watch_new(&settings, db, &watch, &err), err);
+    return watch;
+}
+
 static void what_cannot_be_removed_holds_up_no_others(void **state)
 {
     AUTO_DB struct db *db = store_db_new(*state);
-    AUTO_FREE char *deployment = store_sql_text(db, "SELECT value FROM setting WHERE name = 'deployment'");
     struct http_server *server = NULL;
-    struct engine_watch *watch = NULL;
+    struct engine_watch *watch = watch_new(db, 0, &server);
     struct err err = {0};
-    char url[64];
-    snprintf(engine.deployment, sizeof engine.deployment, "%s", deployment);
     atomic_store(&engine.refuses, true);
-    const struct http_server_settings serving = {
-        .address = "127.0.0.1", .routes = {routes, ARRAY_LEN(routes)}, .threads = 1};
-    assert_ok(http_server_start(&serving, &server, &err), err);
-    snprintf(url, sizeof url, "http://127.0.0.1:%d", http_server_port(server));
-    const struct engine_watch_settings settings = {.url = url, .term_ms = 60000, .limit = 100};
-    assert_ok(engine_watch_new(&settings, db, &watch, &err), err);
     assert_error(look(watch, &err), err, ERR_IO, "removing: the engine at http://127.0.0.1");
     assert_false(engine.removed[0]);
     assert_true(engine.removed[1] && engine.removed[2]);
@@ -151,8 +179,51 @@ static void what_cannot_be_removed_holds_up_no_others(void **state)
     http_server_free(server);
 }
 
+static int64_t events(struct db *db, const char *kind)
+{
+    return store_sql(db, "SELECT count(*) FROM event WHERE kind = 'service.%s'", kind);
+}
+
+// Of a lost worker, and nobody here may end it: it stays, as stuck, until somebody else has ended it.
+static void what_may_not_be_ended_is_not_certified(void **state)
+{
+    AUTO_DB struct db *db = store_db_new(*state);
+    struct http_server *server = NULL;
+    struct err err = {0};
+    int64_t worker = store_worker(db, "w1");
+    int64_t job = store_submit(db, &(struct store_job){.service_count = 1, .services = {{.name = "cache"}}});
+    store_place(db, job, worker);
+    store_observe(db, job, "cache", INSTANCE_READY, NULL);
+    store_sql(db, "UPDATE instance SET runtime = 'docker', engine = 'scripted', state = 10; "
+                  "UPDATE worker SET engine = 'scripted', state = 4");
+    struct engine_watch *watch = watch_new(db, job, &server);
+    atomic_store(&engine.removed[1], true);
+    atomic_store(&engine.removed[2], true);
+    for (forgotten_pid = 7; forgotten_pid < 9; forgotten_pid++)
+        for (int round = 0; round < 2; round++) {
+            assert_int_equal(look(watch, &err), 1);
+            assert_int_equal(store_sql(db, "SELECT state FROM instance"), INSTANCE_STUCK);
+            AUTO_FREE char *error = store_sql_text(db, "SELECT error FROM instance");
+            assert_string_equal(error, forgotten_pid == 7 ? "process 7 is there" : "process 8 is there");
+            assert_false(engine.removed[0]);
+            assert_int_equal(store_sql(db, "SELECT cleanup FROM job"), CLEANUP_STUCK);
+        }
+    assert_int_equal(events(db, "stuck"), 1);
+    assert_int_equal(store_sql(db, "SELECT count(*) FROM instance WHERE grade IS NOT NULL"), 0);
+    forgotten_pid = 0;
+    assert_int_equal(look(watch, &err), 1);
+    assert_true(engine.removed[0]);
+    assert_int_equal(store_sql(db, "SELECT state FROM instance"), INSTANCE_STOPPED);
+    assert_int_equal(look(watch, &err), 0);
+    assert_int_equal(store_sql(db, "SELECT state FROM instance"), INSTANCE_VERIFIED);
+    store_check(db, job);
+    engine_watch_free(watch);
+    http_server_free(server);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_cannot_be_removed_holds_up_no_others)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_cannot_be_removed_holds_up_no_others),
+                                       cmocka_unit_test(what_may_not_be_ended_is_not_certified)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

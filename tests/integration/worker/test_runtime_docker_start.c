@@ -3,6 +3,7 @@
 
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
+#include "services/common/engine/forgotten.h"
 #include "services/worker/runtime_docker_internal.h"
 #include "tests/support/loop_test.h"
 #include "tests/support/temp_dir.h"
@@ -181,6 +182,22 @@ static void *play(void *context)
     return NULL;
 }
 
+// ---- what the machine shows: in place of common/engine/forgotten.c
+
+static struct {
+    bool refuses;
+} machine;
+
+int engine_forgotten_end(const char *container, struct engine_forgotten *out, struct err *err)
+{
+    UNUSED(container);
+    UNUSED(err);
+    *out = (struct engine_forgotten){.found = machine.refuses, .refused = machine.refuses, .refused_pid = 7};
+    if (machine.refuses)
+        snprintf(out->text, sizeof out->text, "process 7 is there");
+    return 0;
+}
+
 // ---- the worker's side
 
 struct rig {
@@ -189,6 +206,7 @@ struct rig {
     struct runtime *runtime;
     struct runtime_instance *instance;
     bool started, gone;
+    int remains;
     struct runtime_gone end;
 };
 
@@ -197,6 +215,13 @@ static void on_started(void *context, struct runtime_instance *instance, const s
     UNUSED(instance);
     UNUSED(started);
     ((struct rig *)context)->started = true;
+}
+
+static void on_remains(void *context, struct runtime_instance *instance, const char *text)
+{
+    UNUSED(instance);
+    assert_string_equal(text, "process 7 is there");
+    ((struct rig *)context)->remains++;
 }
 
 static void on_gone(void *context, struct runtime_instance *instance, const struct runtime_gone *gone)
@@ -219,7 +244,7 @@ static void listen_at(const char *path)
 
 static void start(struct rig *rig, const char *directory)
 {
-    static const struct runtime_events events = {.started = on_started, .gone = on_gone};
+    static const struct runtime_events events = {.started = on_started, .remains = on_remains, .gone = on_gone};
     static const char *const argv[] = {"true", NULL}, *const env[] = {NULL};
     struct err err = {0};
     const struct runtime_spec spec = {.identity = "j1/main/0/1",
@@ -305,6 +330,32 @@ static void a_container_that_was_half_started_is_replaced(void **state)
     }
 }
 
+static bool has_looked_thrice(void *context)
+{
+    return ((struct rig *)context)->remains >= 3;
+}
+
+// The start went well in truth, and this user may not end what runs: that is not gone, and the container stays as the
+// trace of it, until somebody else has ended it.
+static void what_may_not_be_ended_is_looked_for_until_it_is_gone(void **state)
+{
+    struct rig rig;
+    open_rig(&rig, state);
+    engine.refusal_status = 409;
+    engine.refusal = "{\"message\":\"id already in use\"}";
+    machine.refuses = true;
+    start(&rig, temp_path(state, "work"));
+    assert_true(loop_until(rig.loop, has_looked_thrice, &rig, WAIT_MS));
+    assert_false(rig.gone);
+    assert_int_equal(engine.removals, 0);
+    assert_int_equal(engine.creates, 1);
+    machine.refuses = false;
+    expect_it_ran(&rig);
+    assert_int_equal(engine.creates, 2);
+    assert_int_equal(engine.removals, 2);
+    close_rig(&rig);
+}
+
 static void a_start_that_containerd_missed_is_tried_again(void **state)
 {
     struct rig rig;
@@ -360,6 +411,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_container_that_was_half_started_is_replaced, temp_dir_setup,
+                                        temp_dir_teardown),
+        cmocka_unit_test_setup_teardown(what_may_not_be_ended_is_looked_for_until_it_is_gone, temp_dir_setup,
                                         temp_dir_teardown),
         cmocka_unit_test_setup_teardown(a_start_that_containerd_missed_is_tried_again, temp_dir_setup,
                                         temp_dir_teardown),

@@ -175,6 +175,33 @@ static void who_does_not_go_is_killed_and_then_stuck(void **state)
     assert_int_equal(rig.exit_signal, SIGKILL);
 }
 
+// Of this life and of an earlier one.
+static void what_is_known_to_be_there_is_stuck_until_it_is_gone(void **state)
+{
+    UNUSED(state);
+    struct runtime_instance *instance = start(1, SERVE);
+    strbuf_clear(&rig.seen);
+    services_stop(rig.services, "j1", "cache", 1);
+    runtime_scripted_exited(instance, 255, 0);
+    runtime_scripted_remains(instance, "process 7 is there: kill -9 7");
+    assert_int_equal(rig.state, INSTANCE_STUCK);
+    assert_string_equal(rig.error, "process 7 is there: kill -9 7");
+    runtime_scripted_remains(instance, "process 8 is there");
+    assert_string_equal(rig.error, "process 8 is there");
+    runtime_scripted_gone(instance, RUNTIME_STOPPED);
+    assert_string_equal(rig.error, "it was stuck, and is gone");
+    runtime_scripted_inspected(rig.runtime, 1); // of a runtime that finds something once more
+    services_rig_expect(&rig, "cache/1 stuck\ncache/1 stopped\n");
+    services_verify(rig.services, "j1", "other", 1); // of an earlier life
+    runtime_scripted_inspected(rig.runtime, 1);
+    strbuf_clear(&rig.seen);
+    instance = runtime_scripted_find(rig.runtime, "j1/other/1");
+    runtime_scripted_remains(instance, "process 5 is there");
+    runtime_scripted_gone(instance, RUNTIME_LOST);
+    runtime_scripted_inspected(rig.runtime, 0);
+    services_rig_expect(&rig, "other/1 stuck\nother/1 stopped\nother/1 verified\n");
+}
+
 static void who_exits_unasked_has_failed(void **state)
 {
     UNUSED(state);
@@ -450,6 +477,7 @@ int main(void)
         TEST(a_stop_ends_it_and_a_second_look_verifies),
         TEST(as_long_as_something_is_there_nothing_is_verified),
         TEST(who_does_not_go_is_killed_and_then_stuck),
+        TEST(what_is_known_to_be_there_is_stuck_until_it_is_gone),
         TEST(who_exits_unasked_has_failed),
         TEST(what_cannot_start_has_failed),
         TEST(a_stop_before_the_start_leaves_nothing),

@@ -26,13 +26,23 @@ SELECT u.ordinal,
  ORDER BY u.ordinal
 
 -- name: engine_ended
--- Job, service, epoch, exit code (-1: not known), signals, error. Under the job's lock; its row when it was still lost.
+-- Job, service, epoch, exit code (-1: not known), signals, error. Under the job's lock; its row when it was still lost, or stuck.
 UPDATE instance i
    SET state = 7, failed = i.failed OR i.stop_requested_at IS NULL, exit_code = nullif($4::integer, -1),
-       signals = coalesce($5, i.signals), error = coalesce(i.error, $6), grade = 0,
+       signals = coalesce($5, i.signals),
+       error = CASE WHEN i.state = 9 THEN 'it was stuck, and is gone' ELSE coalesce(i.error, $6) END, grade = 0,
        stopped_at = coalesce(i.stopped_at, clock_timestamp())
- WHERE i.job = $1 AND i.name = $2 AND i.epoch = $3::integer AND i.state = 10
+ WHERE i.job = $1 AND i.name = $2 AND i.epoch = $3::integer AND i.state IN (9, 10)
 RETURNING i.job
+
+-- name: engine_remains
+-- Job, service, epoch, error. Under the job's lock; its row when that is news: whether it has become stuck by it.
+UPDATE instance i
+   SET state = 9, error = $4
+  FROM (SELECT state AS before FROM instance WHERE job = $1 AND name = $2 AND epoch = $3::integer) o
+ WHERE i.job = $1 AND i.name = $2 AND i.epoch = $3::integer
+   AND (i.state IN (7, 8, 10) OR (i.state = 9 AND i.error IS DISTINCT FROM $4))
+RETURNING o.before <> 9
 
 -- name: engine_debtors
 -- Workers that are lost or have come back, with anything left of before at engine $1.

@@ -134,13 +134,14 @@ SELECT m.job, m.demand, m.count, m.state, g.name, m.first, m.attempt
 -- name: worker_take_instances
 -- $3: the process runtime's instances are presumed gone (12), verified to be gone (11), or lost (10). $6 is the engine that
 -- was looked at, null when none was: what its rows say is there, and was not bound anew, is verified to be gone. Other
--- containers are lost as long as somebody watches their engine; then they are presumed gone like processes. $4: presumed
--- certificates are upgraded. $7: the jobs that are locked. Each change is an event.
+-- containers are lost as long as somebody watches their engine (stuck ones stay that: something of them was seen); then they
+-- are presumed gone like processes. $4: presumed certificates are upgraded. $7: the jobs that are locked. Each change is an event.
 WITH taken AS (
     SELECT i.job, i.service, i.epoch,
            CASE WHEN i.engine IS NULL AND coalesce(i.runtime, 'process') = 'process' THEN $3::smallint
                 WHEN i.engine = $6 THEN 11
                 WHEN $3 = 12 AND (i.engine IS NULL OR NOT engine_is_watched(i.engine)) THEN 12
+                WHEN i.state = 9 AND i.engine IS NOT NULL THEN 9
                 ELSE 10
            END AS state
       FROM instance i

@@ -54,6 +54,13 @@ static void observe(int64_t job, const char *service, int state)
     observe_all(worker, &observation, 1);
 }
 
+static void observe_error(int64_t job, const char *service, int state, const char *error)
+{
+    struct instance_observation observation = said(job, service, state);
+    observation.error = error;
+    observe_all(worker, &observation, 1);
+}
+
 static int64_t of_instance(const char *service, const char *what)
 {
     return store_sql(lane.db, "SELECT (%s)::bigint FROM instance WHERE name = '%s' ORDER BY epoch DESC LIMIT 1", what,
@@ -235,6 +242,8 @@ static void who_cannot_stop_something_is_quarantined(void **state)
     assert_int_equal(of_instance("cache", "state"), INSTANCE_STUCK);
     assert_int_equal(store_sql(lane.db, "SELECT state FROM worker"), WORKER_QUARANTINED);
     assert_int_equal(store_sql(lane.db, "SELECT cleanup FROM job"), CLEANUP_STUCK);
+    observe_error(job, "cache", INSTANCE_STUCK, "process 7: kill -9 7");
+    assert_int_equal(of_instance("cache", "(error = 'process 7: kill -9 7')::int"), 1);
     hot_lane_submit(&lane, JOB);
     poll = poll_services(worker, 5);
     assert_int_equal(poll.start_count + poll.grant_count, 0);

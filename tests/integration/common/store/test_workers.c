@@ -440,6 +440,18 @@ static void test_lost_containers_are_left_to_who_watches_their_engine(void **sta
     }
 }
 
+static void test_what_is_stuck_at_an_engine_is_not_lost(void **state)
+{
+    UNUSED(state);
+    AUTO_WAKES struct wakes wakes = WAKES_INIT;
+    int64_t worker;
+    busy_with_containers(&worker, &(struct store_job){0});
+    watch_engine();
+    store_sql(db, "UPDATE instance SET state = 9; BEGIN; UPDATE worker SET state = 4");
+    take_back(worker, ABSENCE_PRESUMED, ENGINE, "lost", &wakes);
+    assert_int_equal(store_sql(db, "COMMIT; SELECT state FROM instance"), INSTANCE_STUCK);
+}
+
 static void test_nothing_to_take_back(void **state)
 {
     UNUSED(state);
@@ -480,6 +492,7 @@ int main(void)
         TEST(test_what_is_gone_from_the_engine_is_verified),
         TEST(test_nobody_takes_what_is_not_his),
         TEST(test_lost_containers_are_left_to_who_watches_their_engine),
+        TEST(test_what_is_stuck_at_an_engine_is_not_lost),
         TEST(test_nothing_to_take_back),
         TEST(test_drain),
     };

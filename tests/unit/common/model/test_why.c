@@ -164,6 +164,9 @@ static void test_ended(void **state)
     assert_cleaning(service(INSTANCE_FAILED), WHY_VERIFYING, "a second look");
     assert_cleaning(service(INSTANCE_STUCK), WHY_SERVICE_STUCK, "could not be stopped on worker 'w1'");
     assert_cleaning(service(INSTANCE_LOST), WHY_WORKER_UNREACHABLE, "does not answer");
+    struct why_service remains = service(INSTANCE_STUCK);
+    remains.error = "process 7 is there still: `kill -9 7` as root";
+    assert_cleaning(remains, WHY_SERVICE_STUCK, "'w1': process 7 is there still: `kill -9 7` as root");
     struct why_service lost = service(INSTANCE_STOPPING);
     lost.worker_lost = true;
     assert_cleaning(lost, WHY_WORKER_UNREACHABLE, "does not answer");

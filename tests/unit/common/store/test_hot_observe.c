@@ -50,6 +50,7 @@ static void an_end_is_named_by_whether_it_was_asked_for(void **state)
     assert_int_equal(observe_next(INSTANCE_READY, true, INSTANCE_FAILED), INSTANCE_STOPPED);
     assert_int_equal(observe_next(INSTANCE_STOPPING, true, INSTANCE_FAILED), INSTANCE_STOPPED);
     assert_int_equal(observe_next(INSTANCE_STUCK, true, INSTANCE_FAILED), INSTANCE_STOPPED);
+    assert_int_equal(observe_next(INSTANCE_STOPPED, true, INSTANCE_STUCK), INSTANCE_STUCK); // it was seen after all
     assert_int_equal(observe_next(INSTANCE_LOST, false, INSTANCE_STOPPED), INSTANCE_FAILED);
     assert_true(observe_fails(INSTANCE_READY, false, INSTANCE_FAILED));
     assert_true(observe_fails(INSTANCE_STARTING, false, INSTANCE_VERIFIED));
