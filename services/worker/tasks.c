@@ -9,7 +9,7 @@
 
 #define AHEAD_US 200000 // of work to have in hand
 #define WANT_MAX 1000
-#define SLICE_BUDGET_MS 2000 // after so long a slice starts no more tasks: the others may run elsewhere
+#define SLICE_BUDGET_MS 2000
 
 static void on_timer(void *context);
 
@@ -32,6 +32,7 @@ int tasks_new(struct loop *loop, struct runtime *runtime, struct workspaces *wor
                             .settings = *settings,
                             .events = *events,
                             .context = context,
+                            .slice_budget_ms = SLICE_BUDGET_MS,
                             .weight = 1};
     tasks->secrets_directory = settings->secrets_directory ? strdup(settings->secrets_directory) : NULL;
     if (settings->secrets_directory && !tasks->secrets_directory)
@@ -216,15 +217,15 @@ int tasks_adopt(struct tasks *tasks, struct slice_order *order, struct task_surv
 
 // ---- and are run
 
-static void close_slow(struct slice_run *slice, int64_t now_ms)
+static void close_slow(const struct tasks *tasks, struct slice_run *slice, int64_t now_ms)
 {
-    slice->closed |= slice->started_ms > 0 && now_ms - slice->started_ms > SLICE_BUDGET_MS;
+    slice->closed |= slice->started_ms > 0 && now_ms - slice->started_ms > tasks->slice_budget_ms;
 }
 
 // Starts what there is room for. False: no room for all of it.
 static bool start_slice(struct tasks *tasks, struct slice_run *slice, int64_t now_ms)
 {
-    close_slow(slice, now_ms);
+    close_slow(tasks, slice, now_ms);
     while (slice_run_has_more(slice)) {
         bool stream = slice->order->run.mode == STAGE_STREAM;
         if (!stream && tasks_slots_free(tasks) < tasks_slots_of(slice))

@@ -32,9 +32,10 @@ struct tasks {
     struct stream_process *streams;
     unsigned stream_count; // so far, for their names
     int slots_used;
-    int64_t average_us; // what a task took lately; 0: not known
-    int64_t weight;     // slots that a task of the latest slice takes
-    bool is_streaming;  // the latest slice was of mode `stream`
+    int64_t average_us;      // what a task took lately; 0: not known
+    int64_t slice_budget_ms; // after so long a slice starts no more tasks: the others may run elsewhere
+    int64_t weight;          // slots that a task of the latest slice takes
+    bool is_streaming;       // the latest slice was of mode `stream`
     int64_t told_want;
     bool draining;
 };

@@ -36,4 +36,5 @@ void loop_for(struct loop *loop, int64_t ms)
     int64_t deadline_ms = clock_boot_ms() + ms;
     while (clock_boot_ms() < deadline_ms)
         step(loop, deadline_ms);
+    step(loop, deadline_ms); // who was not scheduled meanwhile has seen nothing yet
 }

@@ -10,5 +10,5 @@
 bool loop_until(struct loop *loop, bool (*predicate)(void *context), void *context, int64_t timeout_ms);
 // The same for a flag.
 bool loop_until_set(struct loop *loop, const bool *flag, int64_t timeout_ms);
-// Steps for a while: for things that must not happen.
+// Steps for a while, and once when it is over: for things that must not happen.
 void loop_for(struct loop *loop, int64_t ms);

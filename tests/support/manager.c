@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define START_MS 20000
+#define START_MS 60000
 #define ARGUMENTS_MAX 48
 
 struct manager {

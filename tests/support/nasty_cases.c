@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WAIT_MS 60000
+#define WAIT_MS 90000
 #define SERVICE(arguments, more)                                                                 \
     "'services':[{'name':'nasty','command':['@nasty@'," arguments "],'ports':[{'name':'main'}]," \
     "'env':{'PORT':'${PORT}'}," more "}]"
 #define TCP "'ready':{'tcp':'main'}"
-#define HTTP "'ready':{'http':'/','interval':'50ms','timeout':'300ms','failures':2}"
+#define HTTP(more) "'ready':{'http':'/','interval':'50ms'" more "}"
 #define LOG "'ready':{'log':'^ready$'}"
 #define EXEC "'ready':{'exec':['true']}"
 #define GRACE(grace) ",'stop':{'grace':'" grace "'}"
@@ -34,7 +34,7 @@ struct nasty_case {
 
 static const struct nasty_case cases[] = {
     {"well behaved", SERVICE("'well-behaved'", TCP) QUICK, "succeeded", "", 1, false, 0, 0, true, false},
-    {"well behaved, ready by http", SERVICE("'well-behaved'", HTTP) QUICK, "succeeded", "", 1, false, 0, 0, true,
+    {"well behaved, ready by http", SERVICE("'well-behaved'", HTTP("")) QUICK, "succeeded", "", 1, false, 0, 0, true,
      false},
     {"well behaved, ready by log", SERVICE("'well-behaved'", LOG) QUICK, "succeeded", "", 1, false, 0, 0, true, false},
     {"well behaved, ready by exec", SERVICE("'well-behaved'", EXEC) QUICK, "succeeded", "", 1, false, 0, 0, true,
@@ -45,20 +45,20 @@ static const struct nasty_case cases[] = {
      false, 0, 0, true, true},
     {"a tree that ignores TERM", SERVICE("'tree'", TCP GRACE("300ms")) QUICK, "succeeded", "", 1, false, NO_CODE, 9,
      true, true},
-    {"never ready", SERVICE("'never-ready'", "'ready':{'tcp':'main','timeout':'300ms','deadline':'600ms'}") QUICK,
+    {"never ready", SERVICE("'never-ready'", "'ready':{'tcp':'main','timeout':'300ms','deadline':'5s'}") QUICK,
      "failed", "service_never_ready", 1, true, 0, 0, true, false},
-    {"ready, then hangs", SERVICE("'ready-then-hangs','700'", HTTP) LONG, "failed", "service_unhealthy", 1, true, 0, 0,
-     true, false},
+    {"ready, then hangs", SERVICE("'ready-then-hangs','15'", HTTP(",'timeout':'2s','failures':2")) LONG, "failed",
+     "service_unhealthy", 1, true, 0, 0, true, false},
     {"exits with 0 at once", SERVICE("'exits-0'", TCP) QUICK, "failed", "service_failed", 1, true, 0, 0, false, false},
     {"exits with 3 on TERM", SERVICE("'exit-nonzero-on-term'", TCP) QUICK, "succeeded", "", 1, false, 3, 0, true,
      false},
-    {"dies in mid-job", SERVICE("'dies-midway','700'", TCP) LONG, "failed", "service_failed", 1, true, 9, 0, false,
+    {"dies in mid-job", SERVICE("'dies-midway','7'", TCP) LONG, "failed", "service_failed", 1, true, 9, 0, false,
      false},
     {"needs its grace minus a second", SERVICE("'needs-grace-minus-1s','1000'", TCP GRACE("2s")) QUICK, "succeeded", "",
      1, false, 0, 0, true, false},
     {"binds its port late", SERVICE("'binds-late','1500'", TCP) QUICK, "succeeded", "", 1, false, 0, 0, true, false},
     {"dies and is restarted",
-     SERVICE("'dies-midway','400'", TCP ",'on_failure':{'restart':{'max':50,'window':'1m','backoff':'20ms'}}") SECOND,
+     SERVICE("'dies-midway','4'", TCP ",'on_failure':{'restart':{'max':50,'window':'1m','backoff':'20ms'}}") SECOND,
      "succeeded", "", 0, false, ANY_EXIT, 0, false, false},
     {"fails more often than it may be restarted",
      SERVICE("'exits-0'", TCP ",'on_failure':{'restart':{'max':2,'window':'1m','backoff':'20ms'}}") QUICK, "failed",

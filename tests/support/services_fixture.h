@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVICES_PATIENCE_MS 30000
+#define SERVICES_PATIENCE_MS 60000
 
 struct services_rig {
     struct loop *loop;
@@ -34,6 +34,8 @@ struct services_rig {
     struct services *services;
     struct strbuf seen; // "cache/1 starting\n": states that differ from the one before
     int state;          // of the latest observation
+    unsigned passed;    // bits of the states that were observed since the last services_rig_await()
+    int awaited;
     int grade, exit_code, exit_signal;
     char ports[256], signals[1024], error[512], host[64], object[128], boundary[32];
     int count;     // observations
@@ -57,6 +59,7 @@ static inline void services_rig_on_observation(void *context, const struct obser
         strbuf_add_text(&rig->seen, line);
     rig->count++;
     rig->state = observation->state;
+    rig->passed |= 1U << observation->state;
     rig->grade = observation->grade;
     rig->exit_code = observation->exit_code;
     rig->exit_signal = observation->exit_signal;
@@ -130,14 +133,20 @@ static inline void services_rig_settle(struct services_rig *rig)
     }
 }
 
-// Turns the loop until the latest observation is of this state.
+static inline bool services_rig_was(void *context)
+{
+    struct services_rig *rig = context;
+    return rig->state == rig->awaited || (rig->passed & 1U << rig->awaited);
+}
+
+// Turns the loop until the latest observation is of this state, or one was since the last call: what comes next may not
+// have waited for us.
 static inline void services_rig_await(struct services_rig *rig, int state)
 {
-    int rounds = SERVICES_PATIENCE_MS;
-    while (rig->state != state && rounds-- > 0)
-        loop_for(rig->loop, 1);
-    if (rig->state != state)
+    rig->awaited = state;
+    if (!loop_until(rig->loop, services_rig_was, rig, SERVICES_PATIENCE_MS))
         fail_msg("'%s' was never observed: %s%s", instance_state_name(state), strbuf_text(&rig->seen), rig->error);
+    rig->passed = 0;
 }
 
 static inline void services_rig_expect(struct services_rig *rig, const char *expected)

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define WAIT_MS 10000
+#define WAIT_MS 60000
 #define HEAD "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 #define OUT(text, length) "\1\0\0\0\0\0\0" length text
 
@@ -25,6 +25,7 @@ struct rig {
     bool opened, closed, failed, heard, frees_itself;
     struct err error;
     struct strbuf output;
+    char request[512];
 };
 
 static void on_opened(void *context)
@@ -82,16 +83,21 @@ static void detach(struct rig *rig)
     strbuf_release(&rig->output);
 }
 
+static bool has_asked(void *context)
+{
+    struct rig *rig = context;
+    size_t length = strlen(rig->request);
+    recv(rig->peer, rig->request + length, sizeof rig->request - 1 - length, MSG_DONTWAIT);
+    return strstr(rig->request, "\r\n\r\n");
+}
+
 static void answer(struct rig *rig, const char *bytes, size_t length)
 {
-    char request[512] = "";
     if (rig->peer < 0) {
-        loop_for(rig->loop, 1);
         rig->peer = accept(rig->listener, NULL, NULL);
-        loop_for(rig->loop, 10);
-        assert_true(recv(rig->peer, request, sizeof request - 1, 0) > 0);
-        assert_non_null(strstr(request, "POST /v1.41/containers/x/attach?stream=1 HTTP/1.1\r\n"));
-        assert_non_null(strstr(request, "Upgrade: tcp\r\n"));
+        assert_true(loop_until(rig->loop, has_asked, rig, WAIT_MS));
+        assert_non_null(strstr(rig->request, "POST /v1.41/containers/x/attach?stream=1 HTTP/1.1\r\n"));
+        assert_non_null(strstr(rig->request, "Upgrade: tcp\r\n"));
     }
     assert_int_equal(send(rig->peer, bytes, length, 0), (ssize_t)length);
 }

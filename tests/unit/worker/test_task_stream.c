@@ -1,6 +1,8 @@
 // Stream mode over a scripted runtime.
 #include "services/worker/task_stream.h"
 
+#include "services/common/base/clock.h"
+#include "services/common/base/timer_heap.h"
 #include "tests/support/runtime_scripted.h"
 #include "tests/support/tasks_fixture.h"
 
@@ -178,17 +180,31 @@ static void an_end_without_an_answer_is_a_failure(void **state)
     tasks_rig_expect(&rig, 1, "done j1/0/3/13 failed 3:no such command: ./serve (-1,counted)\n");
 }
 
+static bool is_armed(const struct loop_timer *timer)
+{
+    return timer->place < timer->heap->armed;
+}
+
+// As if the hour that it has were over.
+static void let_pass(struct loop_timer *timer)
+{
+    int64_t now_ms = clock_boot_ms();
+    assert_true(is_armed(timer) && timer->due_ms > now_ms && timer->due_ms <= now_ms + 3600 * 1000);
+    loop_timer_arm(timer, now_ms);
+    tasks_rig_settle(&rig);
+}
+
 static void a_timeout_kills_the_process(void **state)
 {
     UNUSED(state);
-    struct runtime_instance *process = two_at_once(STREAM ",\"timeout\":\"1s\"");
-    loop_for(rig.loop, 1200);
+    struct runtime_instance *process = two_at_once(STREAM ",\"timeout\":\"1h\"");
+    let_pass(rig.tasks->streams->timeout);
     assert_true(runtime_scripted_saw(rig.runtime, "kill j1/s/stream/10-1"));
     runtime_scripted_output(process, RUNTIME_STDOUT, "{\"task\":1,\"ok\":true}\n"); // too late
     runtime_scripted_exited(process, -1, SIGKILL);
     runtime_scripted_gone(process, RUNTIME_STOPPED);
     tasks_rig_expect(&rig, 1,
-                     "done j1/0/0/10 ok 0-1 failed 1:timed out after 1s (-1,counted); "
+                     "done j1/0/0/10 ok 0-1 failed 1:timed out after 1h (-1,counted); "
                      "2:its process ended before it came to it (-1,uncounted)\n");
 }
 
@@ -300,12 +316,12 @@ static void another_slices_task_is_not_blamed_for_a_cancel(void **state)
 static void what_is_abandoned_is_killed(void **state)
 {
     UNUSED(state);
-    struct runtime_instance *process = two_at_once(STREAM ",\"timeout\":\"1s\"");
+    struct runtime_instance *process = two_at_once(STREAM ",\"timeout\":\"1h\"");
     tasks_abandon(rig.tasks);
     assert_true(runtime_scripted_saw(rig.runtime, "kill j1/s/stream/10-1"));
     assert_int_equal(tasks_running(rig.tasks), 1);
     answer(process, "{\"task\":1,\"ok\":true}\nnonsense\n");
-    loop_for(rig.loop, 1200); // no timeout either
+    assert_false(is_armed(rig.tasks->streams->timeout)); // no timeout either
     gone(process, -1, RUNTIME_STOPPED);
     tasks_rig_settle(&rig);
     assert_int_equal(tasks_running(rig.tasks), 0);
