@@ -16,6 +16,7 @@
 #include "services/worker/workspace.h"
 #include "tests/support/die.h"
 #include "tests/support/loop_test.h"
+#include "tests/support/runtime_scripted.h"
 #include "tests/support/temp_dir.h"
 
 #include <stdio.h>
@@ -35,7 +36,8 @@ struct services_rig {
     struct strbuf seen; // "cache/1 starting\n": states that differ from the one before
     int state;          // of the latest observation
     unsigned passed;    // bits of the states that were observed since the last services_rig_await()
-    int awaited;
+    int awaited;        // what is waited for,
+    const char *line;   // or that
     int grade, exit_code, exit_signal;
     char ports[256], signals[1024], error[512], host[64], object[128], boundary[32];
     int count;     // observations
@@ -147,6 +149,20 @@ static inline void services_rig_await(struct services_rig *rig, int state)
     if (!loop_until(rig->loop, services_rig_was, rig, SERVICES_PATIENCE_MS))
         fail_msg("'%s' was never observed: %s%s", instance_state_name(state), strbuf_text(&rig->seen), rig->error);
     rig->passed = 0;
+}
+
+static inline bool services_rig_saw(void *context)
+{
+    struct services_rig *rig = context;
+    return runtime_scripted_saw(rig->runtime, rig->line);
+}
+
+// Turns the loop until the log of a scripted runtime has this line.
+static inline void services_rig_await_line(struct services_rig *rig, const char *line)
+{
+    rig->line = line;
+    if (!loop_until(rig->loop, services_rig_saw, rig, SERVICES_PATIENCE_MS))
+        fail_msg("no '%s': %s", line, runtime_scripted_log(rig->runtime));
 }
 
 static inline void services_rig_expect(struct services_rig *rig, const char *expected)

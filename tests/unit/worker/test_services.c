@@ -63,18 +63,6 @@ static struct runtime_instance *start(int epoch, const char *run)
     return instance;
 }
 
-static bool says_line(void *context)
-{
-    return runtime_scripted_saw(rig.runtime, context);
-}
-
-// Waits until the runtime's log has this line.
-static void await_line(char *line)
-{
-    if (!loop_until(rig.loop, says_line, line, SERVICES_PATIENCE_MS))
-        fail_msg("no '%s': %s", line, runtime_scripted_log(rig.runtime));
-}
-
 static void a_service_sees_what_it_needs(void **state)
 {
     UNUSED(state);
@@ -161,7 +149,7 @@ static void as_long_as_something_is_there_nothing_is_verified(void **state)
         runtime_scripted_forget(rig.runtime);
         runtime_scripted_inspected(rig.runtime, i == 0 ? -1 : 1);
         assert_int_equal(rig.state, INSTANCE_STOPPED);
-        await_line("inspect j1/cache/1");
+        services_rig_await_line(&rig, "inspect j1/cache/1");
     }
     runtime_scripted_inspected(rig.runtime, 0);
     assert_int_equal(rig.state, INSTANCE_VERIFIED);
@@ -177,7 +165,7 @@ static void who_does_not_go_is_killed_and_then_stuck(void **state)
     services_rig_await(&rig, INSTANCE_STUCK);
     assert_true(runtime_scripted_saw(rig.runtime, "kill j1/cache/1"));
     runtime_scripted_forget(rig.runtime);
-    await_line("kill j1/cache/1"); // and again
+    services_rig_await_line(&rig, "kill j1/cache/1"); // and again
     runtime_scripted_exited(instance, -1, SIGKILL);
     runtime_scripted_gone(instance, RUNTIME_STOPPED);
     runtime_scripted_inspected(rig.runtime, 0);
@@ -330,7 +318,7 @@ static void a_check_by_command_decides(void **state)
     for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
         runtime_scripted_forget(rig.runtime);
         runtime_scripted_executed(rig.runtime, codes[i]);
-        await_line("exec j1/cache/1 ping");
+        services_rig_await_line(&rig, "exec j1/cache/1 ping");
     }
     services_rig_expect(&rig, "cache/1 starting\ncache/1 ready\ncache/1 unhealthy\ncache/1 ready\n");
     // The check that is under way at the end answers nobody.
@@ -445,7 +433,7 @@ static void one_of_a_former_life_is_taken_over(void **state)
     runtime_scripted_started(instance, 100);
     assert_int_equal(rig.state, INSTANCE_READY); // as it was
     for (int i = 0; i < 2; i++) {
-        await_line("exec j1/cache/1 ping");
+        services_rig_await_line(&rig, "exec j1/cache/1 ping");
         runtime_scripted_forget(rig.runtime);
         runtime_scripted_executed(rig.runtime, 1);
     }
