@@ -33,9 +33,9 @@ static int check_conninfo(const char *conninfo, struct err *err)
     return 0;
 }
 
-#define PLANS_BY_INDEX                                                                                             \
-    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; " \
-    "SET plan_cache_mode = force_generic_plan"
+#define PLANS_BY_INDEX                                                                                               \
+    "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; " \
+    "SET enable_material = off; SET plan_cache_mode = force_generic_plan"
 
 static void apply_options(struct db *db, const struct db_options *options)
 {

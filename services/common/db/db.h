@@ -72,9 +72,9 @@ int db_prepare_all(struct db *db, struct err *err) WARN_UNUSED;
 // For this connection from now on, reconnects included; negative: none.
 int db_set_statement_timeout(struct db *db, int64_t timeout_ms, struct err *err) WARN_UNUSED;
 
-// For statements that find a few rows by index in tables of any size: no sequential scans, hash or merge joins, and
-// each statement is planned once, so that what the server thinks of a table that was empty a moment ago does no harm.
-// For this connection from now on, reconnects included; statements that were prepared before may keep their plans.
+// For statements that find a few rows by index in tables of any size: no other scans, no hash or merge joins, one plan
+// each, whatever the server believes of a table (docs/decisions/0030-one-plan.md). For this connection from now on,
+// reconnects included; statements that were prepared before may keep their plans.
 int db_set_plans_by_index(struct db *db, struct err *err) WARN_UNUSED;
 
 // Counts connections: what was read over an earlier one may have been another server's. 0: none so far.

@@ -1,4 +1,5 @@
 -- Claims: services/common/store/hot_claim.c cuts what these read. A claim takes no lock of a job, only of ready slices.
+-- "x = ANY (ARRAY[y])" is x = y in a way that has one plan: docs/decisions/0030-one-plan.md.
 
 -- name: hot_candidates
 -- Arrays: demand, how many slices at most, priority, rank, job. The heads of these queues: everything of a higher priority, then
@@ -42,7 +43,7 @@ UPDATE slice s
   FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::bigint[]) AS first,
                unnest($4::bigint[]) AS count, unnest($5::bigint[]) AS worker, unnest($6::integer[]) AS incarnation,
                unnest($7::bigint[]) AS token) u
- WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first
+ WHERE s.job = ANY (ARRAY[u.job]) AND s.stage = u.stage AND s.first = u.first
 
 -- name: hot_shrink
 -- Arrays: job, stage, first, tasks that are cut off its beginning.
@@ -50,7 +51,7 @@ UPDATE slice s
    SET first = s.first + u.cut, count = s.count - u.cut, rank = s.rank + u.cut
   FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::bigint[]) AS first,
                unnest($4::bigint[]) AS cut) u
- WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first
+ WHERE s.job = ANY (ARRAY[u.job]) AND s.stage = u.stage AND s.first = u.first
 
 -- name: hot_lease_cut
 -- Arrays: job, stage, first, count, attempt, failures, demand, priority, rank, worker, incarnation, token; since when
@@ -65,8 +66,8 @@ SELECT unnest($1::bigint[]), unnest($2::smallint[]), unnest($3::bigint[]), unnes
 -- Arrays: job, stage. The trace of the job is for outside workers: what Curfew runs finds it in its environment.
 SELECT u.ordinal, g.name, g.run, j.bundle, j.services, CASE WHEN g.run IS NULL THEN j.traceparent END
   FROM unnest($1::bigint[], $2::smallint[]) WITH ORDINALITY AS u (job, stage, ordinal)
-  JOIN stage g ON g.job = u.job AND g.stage = u.stage
-  JOIN job j ON j.id = u.job
+  JOIN stage g ON g.job = ANY (ARRAY[u.job]) AND g.stage = u.stage
+  JOIN job j ON j.id = ANY (ARRAY[u.job])
  ORDER BY u.ordinal
 
 -- name: hot_items
@@ -80,5 +81,6 @@ SELECT u.ordinal, i.first, i.count, i.lines
                         AND m.first >= (SELECT c.first FROM item c
                                          WHERE c.job = u.job AND c.stage = u.stage AND c.first <= u.start
                                          ORDER BY c.first DESC
-                                         LIMIT 1)) i
+                                         LIMIT 1)
+                      OFFSET 0) i
  ORDER BY u.ordinal, i.first

@@ -71,4 +71,4 @@ ON CONFLICT (id) DO UPDATE
 -- Array of jobs: those that are not closed.
 SELECT u.ordinal
   FROM unnest($1::bigint[]) WITH ORDINALITY AS u (id, ordinal)
-  JOIN job j ON j.id = u.id AND j.closed_at IS NULL
+  JOIN job j ON j.id = ANY (ARRAY[u.id]) AND j.closed_at IS NULL

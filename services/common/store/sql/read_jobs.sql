@@ -3,7 +3,7 @@
 -- name: read_progress
 SELECT u.ordinal, j.outcome, j.cleanup, j.closed_at IS NOT NULL, j.event_count, j.log_bytes, j.namespace
   FROM unnest($1::bigint[]) WITH ORDINALITY AS u (id, ordinal)
-  JOIN job j ON j.id = u.id
+  JOIN job j ON j.id = ANY (ARRAY[u.id])
 
 -- name: read_jobs
 SELECT id, name, labels::text, priority, autostop_on, linger_ms, keep_on_failure_ms,

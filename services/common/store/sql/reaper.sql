@@ -38,14 +38,14 @@ WITH due AS (
                       ORDER BY h.rank
                       LIMIT 1), 0) AS rank
       FROM slice s
-      JOIN job j ON j.id = s.job
+      JOIN job j ON j.id = ANY (ARRAY[s.job])
      WHERE s.job = ANY ($1::bigint[]) AND s.state = 3 AND s.due_at <= (SELECT clock_timestamp())
      ORDER BY s.due_at
      LIMIT $2::bigint
 ), moved AS (
     UPDATE slice s SET state = d.state, rank = d.rank, due_at = NULL
       FROM due d
-     WHERE s.job = d.job AND s.stage = d.stage AND s.first = d.first
+     WHERE s.job = ANY (ARRAY[d.job]) AND s.stage = d.stage AND s.first = d.first
     RETURNING CASE WHEN s.state = 1 THEN s.demand ELSE 0 END AS demand, s.count
 )
 SELECT demand, sum(count)::bigint, count(*) FROM moved GROUP BY demand
@@ -95,13 +95,13 @@ SELECT incarnation, state IN (4, 5), registered_at <= clock_timestamp() - $2::bi
 -- Ended jobs with leased slices that nobody has asked to end.
 SELECT DISTINCT s.job
   FROM slice s
-  JOIN job j ON j.id = s.job
+  JOIN job j ON j.id = ANY (ARRAY[s.job])
  WHERE s.state = 2 AND NOT s.cancel AND j.outcome IS NOT NULL
  ORDER BY s.job
  LIMIT $1::bigint
 
 -- name: sweep_flag
-UPDATE slice SET cancel = true WHERE job = ANY ($1::bigint[]) AND state = 2 AND NOT cancel
+UPDATE slice SET cancel = true WHERE job = ANY ($1::bigint[]) AND state BETWEEN 2 AND 2 AND NOT cancel
 RETURNING worker
 
 -- name: sweep_attention

@@ -1,5 +1,6 @@
 -- Reports of workers, as services/common/store/hot_report*.c merges them. Numbers of states are those of
 -- services/common/model/states.h. A batch holds the row locks of all its jobs before it reads anything else of them.
+-- "x = ANY (ARRAY[y])" is x = y in a way that has one plan: docs/decisions/0030-one-plan.md.
 
 -- name: hot_lock_jobs
 SELECT id, outcome, phase, paused, closed_at IS NOT NULL, services, started_at IS NOT NULL, log_bytes, event_count
@@ -73,7 +74,7 @@ DELETE FROM slice s
  USING (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::bigint[]) AS start,
                unnest($4::bigint[]) AS finish, unnest($5::bigint[]) AS token, unnest($6::bigint[]) AS token_last,
                unnest($7::integer[]) AS incarnation) u
- WHERE s.job = u.job AND s.stage = u.stage AND s.first >= u.start AND s.first < u.finish
+ WHERE s.job = ANY (ARRAY[u.job]) AND s.stage = u.stage AND s.first >= u.start AND s.first < u.finish
    AND coalesce(s.token, 0) BETWEEN u.token AND u.token_last AND u.incarnation IN (0, s.incarnation)
 
 -- name: hot_slices_update
@@ -87,7 +88,7 @@ UPDATE slice s
                unnest($4::bigint[]) AS count, unnest($5::smallint[]) AS state, unnest($6::integer[]) AS attempt,
                unnest($7::integer[]) AS failures, unnest($8::bigint[]) AS rank, unnest($9::bigint[]) AS delay_ms,
                unnest($10::bigint[]) AS token, unnest($11::integer[]) AS incarnation) u
- WHERE s.job = u.job AND s.stage = u.stage AND s.first = u.first AND coalesce(s.token, 0) = u.token
+ WHERE s.job = ANY (ARRAY[u.job]) AND s.stage = u.stage AND s.first = u.first AND coalesce(s.token, 0) = u.token
    AND u.incarnation IN (0, s.incarnation)
 
 -- name: hot_slices_insert
@@ -109,7 +110,7 @@ UPDATE stage g
   FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::bigint[]) AS total,
                unnest($4::bigint[]) AS succeeded, unnest($5::bigint[]) AS failed, unnest($6::bigint[]) AS cancelled,
                unnest($7::bigint[]) AS rank) u
- WHERE g.job = u.job AND g.stage = u.stage
+ WHERE g.job = ANY (ARRAY[u.job]) AND g.stage = u.stage
 
 -- name: hot_jobs_update
 -- Arrays: job, log bytes, events, started at (microseconds; 0: as it is).
@@ -118,7 +119,7 @@ UPDATE job
        started_at = coalesce(job.started_at, time_of(nullif(u.started_us, 0)))
   FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::bigint[]) AS log_bytes, unnest($3::integer[]) AS event_count,
                unnest($4::bigint[]) AS started_us) u
- WHERE job.id = u.job
+ WHERE job.id = ANY (ARRAY[u.job])
 
 -- name: hot_errors
 -- Arrays: job, stage, task, attempt, error, exit (-1: none).

@@ -1,4 +1,5 @@
 -- Settling jobs: see services/common/store/settle.h. Numbers of states are those of services/common/model/states.h.
+-- "x = ANY (ARRAY[y])" is x = y in a way that has one plan: docs/decisions/0030-one-plan.md.
 
 -- name: settle_load_jobs
 SELECT id, clock_timestamp(), outcome, cleanup, phase, paused, stop_requested_at IS NOT NULL, autostop_on, linger_ms,
@@ -33,7 +34,7 @@ UPDATE stage
    SET released = released OR u.releases, closed = closed OR u.closes
   FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::smallint[]) AS position, unnest($3::boolean[]) AS releases,
                unnest($4::boolean[]) AS closes) u
- WHERE stage.job = u.id AND stage.stage = u.position
+ WHERE stage.job = ANY (ARRAY[u.id]) AND stage.stage = u.position
 
 -- name: settle_cancel
 -- What is not leased is cancelled, what is leased is asked to end; the workers that have to be told. With "= 2" a plan that was
@@ -49,7 +50,7 @@ WITH asked AS (
 ), counted AS (
     UPDATE stage SET open = open - d.tasks, cancelled = cancelled + d.tasks
       FROM (SELECT job AS id, stage AS position, sum(count)::bigint AS tasks FROM done GROUP BY 1, 2) d
-     WHERE stage.job = d.id AND stage.stage = d.position
+     WHERE stage.job = ANY (ARRAY[d.id]) AND stage.stage = d.position
 )
 SELECT DISTINCT worker FROM asked
 
@@ -62,27 +63,27 @@ SELECT DISTINCT job
 
 -- name: settle_hold
 UPDATE slice SET state = 0
- WHERE job = ANY ($1::bigint[]) AND state = 1
+ WHERE job = ANY ($1::bigint[]) AND state BETWEEN 1 AND 1
 
 -- name: settle_hold_left
 -- The same for settle_hold.
 SELECT DISTINCT job
   FROM slice
- WHERE job = ANY ($1::bigint[]) AND state = 1
+ WHERE job = ANY ($1::bigint[]) AND state BETWEEN 1 AND 1
  ORDER BY job
 
 -- name: settle_release
 -- Held slices of these stages become ready, as far as max_parallel has room: the last one is cut if need be. They queue
 -- up behind what the stage has been given already, but not before the head of their queue. Tasks by demand.
 WITH target AS (
-    SELECT g.job, g.stage, greatest(head.rank, least(g.rank, head.rank + g.open)) AS base,
+    SELECT u.id AS job, u.position AS stage, greatest(head.rank, least(g.rank, head.rank + g.open)) AS base,
            CASE WHEN g.max_parallel = 0 THEN 9223372036854775807
                 ELSE g.max_parallel - (SELECT coalesce(sum(s.count), 0)::bigint
                                          FROM slice s
                                         WHERE s.job = g.job AND s.stage = g.stage AND s.state IN (1, 2, 3))
            END AS room
       FROM unnest($1::bigint[], $2::smallint[]) AS u (id, position)
-      JOIN stage g ON g.job = u.id AND g.stage = u.position
+      JOIN stage g ON g.job = ANY (ARRAY[u.id]) AND g.stage = u.position
      CROSS JOIN LATERAL (
            SELECT coalesce((SELECT s.rank
                               FROM slice s
@@ -91,9 +92,9 @@ WITH target AS (
                              LIMIT 1), 0) AS rank) head
 ), held AS (
     SELECT s.job, s.stage, s.first, s.count, s.demand, s.priority, s.attempt, s.failures, t.base, t.room,
-           (sum(s.count) OVER (PARTITION BY s.job, s.stage ORDER BY s.first))::bigint - s.count AS ahead
+           (sum(s.count) OVER (PARTITION BY t.job, t.stage ORDER BY s.first))::bigint - s.count AS ahead
       FROM target t
-      JOIN slice s ON s.job = t.job AND s.stage = t.stage AND s.state = 0
+      JOIN slice s ON s.job = ANY (ARRAY[t.job]) AND s.stage = t.stage AND s.state = 0
      WHERE t.room > 0
 ), chosen AS (
     SELECT *, least(count, room - ahead) AS take
@@ -102,7 +103,7 @@ WITH target AS (
 ), freed AS (
     UPDATE slice SET state = 1, count = c.take, rank = c.base + c.ahead
       FROM chosen c
-     WHERE slice.job = c.job AND slice.stage = c.stage AND slice.first = c.first
+     WHERE slice.job = ANY (ARRAY[c.job]) AND slice.stage = c.stage AND slice.first = c.first
     RETURNING slice.job, slice.stage, slice.demand, slice.count, c.base
 ), rest AS (
     INSERT INTO slice (job, stage, first, count, state, attempt, failures, demand, priority)
@@ -112,7 +113,7 @@ WITH target AS (
 ), moved AS (
     UPDATE stage SET rank = f.next
       FROM (SELECT job AS id, stage AS position, (min(base) + sum(count))::bigint AS next FROM freed GROUP BY 1, 2) f
-     WHERE stage.job = f.id AND stage.stage = f.position
+     WHERE stage.job = ANY (ARRAY[f.id]) AND stage.stage = f.position
 )
 SELECT demand, sum(count)::bigint FROM freed GROUP BY demand
 
@@ -121,7 +122,7 @@ SELECT demand, sum(count)::bigint FROM freed GROUP BY demand
 INSERT INTO instance (job, service, epoch, name, demand, state, not_before, created_at)
 SELECT s.job, s.service, u.epoch, s.name, s.demand, 0, time_of(u.not_before_us), clock_timestamp()
   FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[]) AS u (id, position, epoch, not_before_us)
-  JOIN service s ON s.job = u.id AND s.service = u.position
+  JOIN service s ON s.job = ANY (ARRAY[u.id]) AND s.service = u.position
 
 -- name: settle_stop
 -- Arrays: job, service, epoch, reason, failed. One that no worker was given yet is over at once: there was never
@@ -136,7 +137,7 @@ UPDATE instance i
        grade = CASE WHEN i.state = 0 THEN 1 ELSE i.grade END
   FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::text[], $5::boolean[]) AS u (id, position, number, reason, failed),
        (SELECT clock_timestamp() AS at) now
- WHERE i.job = u.id AND i.service = u.position AND i.epoch = u.number AND i.stop_requested_at IS NULL
+ WHERE i.job = ANY (ARRAY[u.id]) AND i.service = u.position AND i.epoch = u.number AND i.stop_requested_at IS NULL
 RETURNING i.worker
 
 -- name: event_insert
@@ -165,4 +166,4 @@ UPDATE job
                unnest($4::text[]) AS reason_code, unnest($5::text[]) AS reason_message, unnest($6::smallint[]) AS cleanup,
                unnest($7::bigint[]) AS keep_until_us, unnest($8::smallint[]) AS phase, unnest($9::bigint[]) AS started_us,
                unnest($10::boolean[]) AS closes, unnest($11::bigint[]) AS attention_us, unnest($12::integer[]) AS events) u
- WHERE job.id = u.id
+ WHERE job.id = ANY (ARRAY[u.id])

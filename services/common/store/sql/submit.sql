@@ -1,4 +1,5 @@
 -- Submissions: services/common/store/hot_submit*.c.
+-- "x = ANY (ARRAY[y])" is x = y in a way that has one plan: docs/decisions/0030-one-plan.md.
 
 -- name: hot_bundles_use
 -- Array of hashes. Keeps them from being removed; seldom, because others wait for the row.
@@ -8,7 +9,7 @@ UPDATE bundle b
          WHERE hash = ANY ($1::text[]) AND last_used_at < clock_timestamp() - interval '1 minute'
          ORDER BY hash
            FOR NO KEY UPDATE) u
- WHERE b.hash = u.hash
+ WHERE b.hash = ANY (ARRAY[u.hash])
 
 -- name: hot_bundles
 SELECT hash FROM bundle WHERE hash = ANY ($1::text[])
@@ -17,7 +18,7 @@ SELECT hash FROM bundle WHERE hash = ANY ($1::text[])
 -- Arrays: queue, runtime, labels.
 SELECT u.ordinal, d.id
   FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS u (queue, runtime, labels, ordinal)
-  JOIN demand d ON d.queue = u.queue AND d.runtime = u.runtime AND d.labels = u.labels::jsonb
+  JOIN demand d ON d.queue = ANY (ARRAY[u.queue]) AND d.runtime = u.runtime AND d.labels = u.labels::jsonb
 
 -- name: hot_demand_lock
 -- One writer at a time, so that demands become visible in the order of their ids.

@@ -1,4 +1,5 @@
 -- Heartbeats of workers, and instances: services/common/store/hot_workers.c, hot_instances.c, hot_orders.c.
+-- "x = ANY (ARRAY[y])" is x = y in a way that has one plan: docs/decisions/0030-one-plan.md.
 
 -- name: hot_renew
 -- Arrays: worker, incarnation, it drains, it has something stuck; then the lease (ms). Renews leases of which a sixth
@@ -6,14 +7,14 @@
 WITH due AS (
     SELECT w.id, u.drains OR w.drain AS drains, u.stuck, q.bad
       FROM unnest($1::bigint[], $2::integer[], $3::boolean[], $4::boolean[]) AS u (id, incarnation, drains, stuck)
-      JOIN worker w ON w.id = u.id AND w.incarnation = u.incarnation
+      JOIN worker w ON w.id = ANY (ARRAY[u.id]) AND w.incarnation = u.incarnation
      CROSS JOIN LATERAL (
            SELECT u.stuck OR (w.state = 3 AND (SELECT true FROM instance i
                                                 WHERE i.worker = w.id AND i.state = 9 LIMIT 1) IS NOT NULL) AS bad) q
      WHERE w.state <= 3
        AND (w.lease_until < clock_timestamp() + $5::bigint * 5 / 6 * interval '1 millisecond' OR w.state = 1
             OR (u.drains AND w.state = 0) OR q.bad <> (w.state = 3))
-     ORDER BY w.id
+     ORDER BY u.id
        FOR NO KEY UPDATE OF w
 )
 UPDATE worker w
@@ -21,13 +22,13 @@ UPDATE worker w
        state = CASE WHEN due.bad THEN 3 WHEN due.drains OR w.state = 2 THEN 2 ELSE 0 END,
        note = CASE WHEN due.stuck THEN 'a service could not be stopped' WHEN due.bad OR w.state = 2 THEN w.note END
   FROM due
- WHERE w.id = due.id AND w.state <= 3
+ WHERE w.id = ANY (ARRAY[due.id]) AND w.state <= 3
 
 -- name: hot_workers
 -- With each the last demand: demands are never deleted and become visible in the order of their ids. And whether any of
 -- these workers may have to be asked for something, see hot_orders and hot_cancels.
 SELECT id, incarnation, state, drain, lease_until, clock_timestamp(), coalesce(drill = incarnation, false),
-       (SELECT coalesce(max(id), 0) FROM demand),
+       coalesce((SELECT d.id FROM demand d WHERE d.id > 0 ORDER BY d.id DESC LIMIT 1), 0),
        EXISTS (SELECT FROM instance i WHERE i.worker = ANY ($1::bigint[]) AND i.state BETWEEN 1 AND 10)
            OR EXISTS (SELECT FROM slice s WHERE s.worker = ANY ($1::bigint[]) AND s.cancel)
   FROM worker
@@ -38,13 +39,13 @@ SELECT id, incarnation, state, drain, lease_until, clock_timestamp(), coalesce(d
 -- can serve.
 SELECT w.id, d.id, d.queue
   FROM unnest($1::bigint[], $2::integer[]) AS u (id, seen)
-  JOIN worker w ON w.id = u.id
+  JOIN worker w ON w.id = ANY (ARRAY[u.id])
   JOIN demand d ON d.id > u.seen AND d.id <= $3::integer
  WHERE (d.queue = '' OR d.queue = ANY (w.queues))
    AND CASE d.runtime WHEN '' THEN EXISTS (SELECT FROM unnest(w.runtimes) r (name) WHERE r.name <> 'pull')
                       ELSE d.runtime = ANY (w.runtimes) END
    AND w.labels @> d.labels
- ORDER BY w.id, d.id
+ ORDER BY u.id, d.id
 
 -- name: hot_deployment
 SELECT value FROM setting WHERE name = 'deployment'
@@ -82,19 +83,19 @@ UPDATE instance i
                   + CASE WHEN d.runtime = 'docker' THEN interval '1 hour' ELSE interval '0' END
   FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[], $5::integer[], $6::text[])
        AS u (job, service, epoch, worker, incarnation, object)
-  JOIN service s ON s.job = u.job AND s.service = u.service
-  JOIN worker w ON w.id = u.worker
-  JOIN demand d ON d.id = s.demand,
+  JOIN service s ON s.job = ANY (ARRAY[u.job]) AND s.service = u.service
+  JOIN worker w ON w.id = ANY (ARRAY[u.worker])
+  JOIN demand d ON d.id = ANY (ARRAY[s.demand]),
        (SELECT clock_timestamp() AS at) now
- WHERE i.job = u.job AND i.service = u.service AND i.epoch = u.epoch AND i.state <= 0
+ WHERE i.job = ANY (ARRAY[u.job]) AND i.service = u.service AND i.epoch = u.epoch AND i.state <= 0
 
 -- name: hot_instances
 -- Arrays: job, name, epoch.
 SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker, i.incarnation, i.adopt, i.boundary IS NULL,
        (extract(epoch FROM clock_timestamp() - i.stop_requested_at) * 1000)::bigint
   FROM unnest($1::bigint[], $2::text[], $3::integer[]) WITH ORDINALITY AS u (job, name, epoch, ordinal)
-  JOIN service s ON s.job = u.job AND s.name = u.name
-  JOIN instance i ON i.job = s.job AND i.service = s.service AND i.epoch = u.epoch
+  JOIN service s ON s.job = ANY (ARRAY[u.job]) AND s.name = u.name
+  JOIN instance i ON i.job = ANY (ARRAY[u.job]) AND i.service = s.service AND i.epoch = u.epoch
  ORDER BY u.ordinal
 
 -- name: hot_instances_update
@@ -120,13 +121,13 @@ UPDATE instance i
        AS u (job, service, epoch, state, failed, object, host, ports, boundary, error, signals, exit_code, exit_signal,
              grade),
        (SELECT clock_timestamp() AS at) now
- WHERE i.job = u.job AND i.service = u.service AND i.epoch = u.epoch
+ WHERE i.job = ANY (ARRAY[u.job]) AND i.service = u.service AND i.epoch = u.epoch
 
 -- name: hot_orders
 -- What these workers have of services in their present life; what is left of a former one is the reaper's business.
 SELECT i.worker, i.job, i.service, i.epoch, i.name, i.state, i.stop_requested_at IS NOT NULL, i.stop_reason, i.object, i.adopt
   FROM instance i
-  JOIN worker w ON w.id = i.worker AND w.incarnation = i.incarnation
+  JOIN worker w ON w.id = ANY (ARRAY[i.worker]) AND w.incarnation = i.incarnation
  WHERE i.worker = ANY ($1::bigint[]) AND i.state BETWEEN 1 AND 10
  ORDER BY i.worker, i.job, i.service, i.epoch
 
@@ -141,8 +142,8 @@ SELECT worker, job, stage, first, token
 -- Arrays: job, service.
 SELECT u.ordinal, s.run, j.bundle
   FROM unnest($1::bigint[], $2::smallint[]) WITH ORDINALITY AS u (job, service, ordinal)
-  JOIN service s ON s.job = u.job AND s.service = u.service
-  JOIN job j ON j.id = u.job
+  JOIN service s ON s.job = ANY (ARRAY[u.job]) AND s.service = u.service
+  JOIN job j ON j.id = ANY (ARRAY[u.job])
  ORDER BY u.ordinal
 
 -- name: hot_addresses

@@ -1,4 +1,5 @@
 -- Workers come and go: see services/common/store/workers.h.
+-- "x = ANY (ARRAY[y])" is x = y in a way that has one plan: docs/decisions/0030-one-plan.md.
 
 -- name: worker_lock_by_name
 SELECT id, incarnation, state, host, boot,
@@ -33,13 +34,13 @@ SELECT value FROM setting WHERE name = 'deployment'
 WITH found AS (
     SELECT u.ordinal, i.job, i.service, i.epoch, i.state BETWEEN 1 AND 4 AND i.stop_requested_at IS NULL AS wanted
       FROM unnest($1::bigint[], $2::text[], $3::integer[]) WITH ORDINALITY AS u (job, name, epoch, ordinal)
-      JOIN instance i ON i.job = u.job AND i.name = u.name AND i.epoch = u.epoch
+      JOIN instance i ON i.job = ANY (ARRAY[u.job]) AND i.name = u.name AND i.epoch = u.epoch
      WHERE i.worker = $4 AND i.engine = $5 AND i.state BETWEEN 1 AND 10 AND i.incarnation < $6::integer
 ), bound AS (
     UPDATE instance i
        SET incarnation = $6::integer, adopt = f.wanted
       FROM found f
-     WHERE i.job = f.job AND i.service = f.service AND i.epoch = f.epoch
+     WHERE i.job = ANY (ARRAY[f.job]) AND i.service = f.service AND i.epoch = f.epoch
 )
 SELECT ordinal, wanted FROM found ORDER BY ordinal
 
@@ -55,8 +56,8 @@ UPDATE slice SET incarnation = $3::integer
 SELECT s.job, s.stage, s.first, s.count, s.token, s.attempt, g.name, g.run, u.task, coalesce(l.logged, 0)
   FROM unnest($1::bigint[], $2::bigint[]) AS u (token, task)
   JOIN slice s ON s.worker = $3 AND s.token = u.token AND s.state = 2
-  JOIN stage g ON g.job = s.job AND g.stage = s.stage
-  JOIN job j ON j.id = s.job
+  JOIN stage g ON g.job = ANY (ARRAY[s.job]) AND g.stage = s.stage
+  JOIN job j ON j.id = ANY (ARRAY[s.job])
   LEFT JOIN LATERAL (SELECT o.position + octet_length(o.content) AS logged
                        FROM log o
                       WHERE o.job = s.job AND o.source = format('task/%s/%s/%s', g.name, u.task, s.attempt)
@@ -93,8 +94,8 @@ WITH taken AS (
                       LIMIT 1), 0) AS rank,
            s.leased_at
       FROM (SELECT * FROM slice l WHERE l.worker = $1 AND l.state = 2 AND l.incarnation < $2 OFFSET 0) s
-      JOIN job j ON j.id = s.job
-      JOIN stage g ON g.job = s.job AND g.stage = s.stage
+      JOIN job j ON j.id = ANY (ARRAY[s.job])
+      JOIN stage g ON g.job = ANY (ARRAY[s.job]) AND g.stage = s.stage
      WHERE s.job = ANY ($5::bigint[])
        AND ($4::text IS NULL OR NOT engine_is_watched($4)
             OR EXISTS (SELECT FROM demand d WHERE d.id = s.demand AND d.runtime = 'process'))
@@ -103,7 +104,7 @@ WITH taken AS (
        SET state = t.state, failures = s.failures + 1, rank = t.rank, worker = NULL, incarnation = NULL, token = NULL,
            leased_at = NULL, cancel = false
       FROM taken t
-     WHERE s.job = t.job AND s.stage = t.stage AND s.first = t.first
+     WHERE s.job = ANY (ARRAY[t.job]) AND s.stage = t.stage AND s.first = t.first
     RETURNING s.job, s.stage, s.first, s.count, s.state, s.attempt, s.demand
 ), counted AS (
     UPDATE stage g
@@ -113,7 +114,7 @@ WITH taken AS (
               FROM moved
              WHERE state IN (5, 6)
              GROUP BY job, stage) m
-     WHERE g.job = m.job AND g.stage = m.stage
+     WHERE g.job = ANY (ARRAY[m.job]) AND g.stage = m.stage
 ), errors AS (
     INSERT INTO task_error AS e (job, stage, task, attempt, error, at)
     SELECT m.job, m.stage, n.task, m.attempt, $3, clock_timestamp()
@@ -125,11 +126,11 @@ WITH taken AS (
 ), started AS (
     UPDATE job j SET started_at = t.at
       FROM (SELECT job AS id, min(leased_at) AS at FROM taken GROUP BY job) t
-     WHERE j.id = t.id AND j.started_at IS NULL AND j.services = 0
+     WHERE j.id = ANY (ARRAY[t.id]) AND j.started_at IS NULL AND j.services = 0
 )
 SELECT m.job, m.demand, m.count, m.state, g.name, m.first, m.attempt
   FROM moved m
-  JOIN stage g ON g.job = m.job AND g.stage = m.stage
+  JOIN stage g ON g.job = ANY (ARRAY[m.job]) AND g.stage = m.stage
 
 -- name: worker_take_instances
 -- $3: the process runtime's instances are presumed gone (12), verified to be gone (11), or lost (10). $6 is the engine that
@@ -160,7 +161,7 @@ WITH taken AS (
            grade = CASE t.state WHEN 11 THEN 2 WHEN 12 THEN 3 ELSE i.grade END,
            error = coalesce(i.error, $5)
       FROM taken t
-     WHERE i.job = t.job AND i.service = t.service AND i.epoch = t.epoch AND i.state <> t.state
+     WHERE i.job = ANY (ARRAY[t.job]) AND i.service = t.service AND i.epoch = t.epoch AND i.state <> t.state
     RETURNING i.job, i.name, i.epoch, i.state
 ), happened AS (
     SELECT m.job, e.kind, format('{"service":"%s","epoch":%s%s}', m.name, m.epoch, e.grade) AS data,
@@ -173,11 +174,11 @@ WITH taken AS (
 ), counted AS (
     UPDATE job j SET event_count = j.event_count + h.events
       FROM (SELECT job AS id, count(*)::integer AS events FROM happened GROUP BY job) h
-     WHERE j.id = h.id
+     WHERE j.id = ANY (ARRAY[h.id])
 ), recorded AS (
     INSERT INTO event (job, seq, at, kind, data)
     SELECT h.job, j.event_count + h.number, clock_timestamp(), h.kind, h.data
       FROM happened h
-      JOIN job j ON j.id = h.job
+      JOIN job j ON j.id = ANY (ARRAY[h.job])
 )
 SELECT job FROM moved
