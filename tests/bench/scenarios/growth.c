@@ -133,11 +133,13 @@ static void turn_of_one(struct world *world, const char *name)
     struct crew crew;
     crew_open(&crew, world, 1, 1, 1000000);
     submit_counted(world, 1, 1000000);
+    struct costs costs = costs_begin(world);
     struct load *load = load_new(world->ports, 1, 1, next, answer, &crew);
     load_wake(load_connection_at(load, 0));
     load_run(load, LOOK_MS);
     load_free(load);
     note(name, "ms", latencies_at_ms(&turns, 0.5));
+    costs_note(&costs, name, crew.done);
     latencies_release(&turns);
     crew_close(&crew);
 }
@@ -156,20 +158,24 @@ static void beside(struct pg *pg, bool filled)
     struct crew crew;
     crew_open(&crew, &world, 64, 1, 100000000);
     submit_counted(&world, 1, 100000000);
+    struct costs costs = costs_begin(&world);
     double seconds = crew_run(&crew, &world, LOOK_MS);
     snprintf(name[1], sizeof name[1], "one task per claim, 64 workers, %s", what);
     note(name[1], "tasks/s", (double)crew.done / seconds);
+    costs_note(&costs, name[1], crew.done);
     crew_close(&crew);
 }
 
 void scenario_finished(struct pg *pg)
 {
+    static const char *const turn[] = {"report and claim of one worker, empty, p50",
+                                       "report and claim of one worker, 10,000,000 finished tasks, p50"};
+    static const char *const tasks[] = {"one task per claim, 64 workers, empty",
+                                        "one task per claim, 64 workers, 10,000,000 finished tasks"};
     beside(pg, false);
     beside(pg, true);
-    note("a claim beside 10,000,000 finished tasks against empty", "",
-         noted("report and claim of one worker, 10,000,000 finished tasks, p50") /
-             noted("report and claim of one worker, empty, p50"));
-    note("tasks/s beside 10,000,000 finished tasks against empty", "",
-         noted("one task per claim, 64 workers, 10,000,000 finished tasks") /
-             noted("one task per claim, 64 workers, empty"));
+    note("a claim beside 10,000,000 finished tasks against empty", "", noted(turn[1]) / noted(turn[0]));
+    note("the same: time run", "", costs_noted_us(turn[1]) / costs_noted_us(turn[0]));
+    note("tasks/s beside 10,000,000 finished tasks against empty", "", noted(tasks[1]) / noted(tasks[0]));
+    note("the same 64 workers: time run", "", costs_noted_us(tasks[1]) / costs_noted_us(tasks[0]));
 }
