@@ -136,6 +136,8 @@ static int begin(struct attempt *attempt, struct pipeline *pipeline, struct err 
     if (attempt->hot->generation != db_generation(attempt->hot->db))
         forget(attempt->hot);
     attempt->hot->generation = db_generation(attempt->hot->db);
+    if (attempt->hot->raised != attempt->hot->generation)
+        return err_set(err, ERR_UNAVAILABLE, "the connection to the database was lost");
     if (batch->interned) // the rolled back attempt's demands exist nowhere
         hot_cache_release(&attempt->hot->demands);
     arena_free(arena);
@@ -260,7 +262,9 @@ static void finish(struct batch *batch)
 
 static int run_attempts(struct attempt *attempt, struct err *err)
 {
-    int outcome = db_pipeline(attempt->hot->db, run_attempt, attempt, err);
+    int outcome = hot_tokens_raise(attempt->hot, err);
+    if (outcome >= 0)
+        outcome = db_pipeline(attempt->hot->db, run_attempt, attempt, err);
     if (outcome >= 0) {
         finish(&attempt->batch);
     } else if (attempt->batch.interned) {

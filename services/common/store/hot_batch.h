@@ -21,8 +21,7 @@ struct batch_submit; // hot_submit.h
 struct demand_need;
 struct direct_slice; // hot_direct.c
 
-// What a lane remembers of a worker's incarnation: the demands that it can serve. Demands never go away and neither an
-// incarnation's queues, labels and runtimes nor a demand change.
+// What a lane remembers of a worker's incarnation: the demands that it can serve. None of it changes.
 struct worker_demand {
     int id;
     char queue[64]; // "" is for services
@@ -317,8 +316,9 @@ struct hot {
     int demand_last;                 // the youngest demand that was seen
     double tasks_per_slice;          // that claims have met lately
     struct queue_head heads[HOT_HEADS];
-    unsigned rotation, generation; // which of equal demands has its turn; the connection that all this was read over
-    char deployment[64];           // "" until it was read
+    unsigned rotation, generation,
+        raised;          // whose turn it is of equals; connection of all this; the one that has raised
+    char deployment[64]; // "" until it was read
 };
 
 struct operations {
@@ -445,6 +445,7 @@ int hot_neighbours_ask(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_neighbours_read(struct batch *batch, struct err *err) WARN_UNUSED;
 
 // hot_leases.c
+int hot_tokens_raise(struct hot *hot, struct err *err) WARN_UNUSED; // before a batch; see migrations/0014
 int hot_token_take(struct batch *batch, int64_t *token, struct err *err) WARN_UNUSED; // rarely a round trip
 // NULL: it is not remembered. Valid until the next batch is finished.
 const struct hot_lease *hot_lease_find(struct hot *hot, int64_t worker, int64_t token);

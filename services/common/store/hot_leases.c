@@ -23,6 +23,19 @@ static int take_block(struct batch *batch, struct err *err)
     return result_ok(rows, err);
 }
 
+// Outside of a batch: others wait for it meanwhile, and a batch has locked jobs.
+int hot_tokens_raise(struct hot *hot, struct err *err)
+{
+    if (db_ensure(hot->db, err) < 0)
+        return -1;
+    if (hot->raised == db_generation(hot->db))
+        return 0;
+    if (db_query(hot->db, STATEMENT_HOT_TOKENS_RAISE, NULL, RESULT_BINARY, NULL, err) < 0)
+        return -1;
+    hot->raised = db_generation(hot->db);
+    return 0;
+}
+
 // For good, even when the transaction fails: it may have been committed.
 int hot_token_take(struct batch *batch, int64_t *token, struct err *err)
 {

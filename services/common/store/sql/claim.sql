@@ -31,6 +31,9 @@ SELECT u.demand
   FROM unnest($1::integer[]) AS u (demand)
  CROSS JOIN LATERAL (SELECT FROM slice s WHERE s.state = 1 AND s.demand = u.demand LIMIT 1) s
 
+-- name: hot_tokens_raise
+SELECT raise_lease_token()
+
 -- name: hot_tokens
 -- The first of a block of tokens that nobody else is given, and how many they are.
 SELECT nextval('lease_token'), (SELECT seqincrement FROM pg_sequence WHERE seqrelid = 'lease_token'::regclass)
