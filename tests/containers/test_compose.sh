@@ -145,7 +145,7 @@ test_reproducible() {
 test_up_is_healthy_in_time() {
     local started=$SECONDS
     section compose.md Start
-    until_ 30 all_healthy
+    until_ 60 all_healthy
     [ $((SECONDS - started)) -le 30 ] || fail "healthy after $((SECONDS - started)) s"
     status 0 curl --silent --fail --header "Authorization: Bearer $(cat "$CURFEW_TOKEN_FILE")" "$CURFEW_SERVER/v1/workers"
     says worker-1 worker-2
@@ -160,15 +160,15 @@ test_demo() {
 test_killed_worker() {
     local job
     job=$("$curfew" submit --detach "$work/busy.yaml")
-    until_ 10 job_is_running "$job"
+    until_ 60 job_is_running "$job"
     kill_in worker-1
     ends_well "$job"
     job=$("$curfew" submit --detach "$work/busy.yaml")
-    until_ 10 job_is_running "$job"
+    until_ 60 job_is_running "$job"
     docker kill "$(container worker-2)" >/dev/null # the whole container, and nobody starts it again but we
     compose start worker-2 >/dev/null 2>&1
     ends_well "$job"
-    until_ 30 all_healthy
+    until_ 60 all_healthy
 }
 
 job_is_running() {
@@ -178,10 +178,10 @@ job_is_running() {
 test_killed_manager_and_reaper() {
     local job
     job=$("$curfew" submit --detach "$work/busy.yaml")
-    until_ 10 job_is_running "$job"
+    until_ 60 job_is_running "$job"
     kill_in jobmanager
     kill_in reaper
-    until_ 30 all_healthy
+    until_ 60 all_healthy
     ends_well "$job"
 }
 
@@ -199,10 +199,10 @@ test_rolling_replacement() {
     loader=$!
     manager=$(container jobmanager) worker=$(container worker-1)
     section compose.md Replace
-    until_ 30 all_healthy
+    until_ 60 all_healthy
     if [ "$manager" = "$(container jobmanager)" ] || [ "$worker" = "$(container worker-1)" ]; then fail "nothing was replaced"; fi
     compose up --detach --no-deps --force-recreate worker-2 reaper >"$log" 2>&1 || fail "replacing more"
-    until_ 30 all_healthy
+    until_ 60 all_healthy
     touch "$work/enough"
     wait $loader
     ! grep -q FAILED "$work/submitted" || fail "failed submits: $(cat "$work/load.log")"
@@ -233,7 +233,7 @@ sed -e 's/name: busy/name: contained/' -e 's/{name: main}/{name: main, container
 test_containers() {
     section compose.md 'Jobs with containers'
     says '"word":"license"' 'cleanup: clean' container verified
-    until_ 30 docker_is_healthy
+    until_ 60 docker_is_healthy
     nothing_of_jobs || fail "left: $(docker ps --all)"
 }
 
@@ -241,19 +241,19 @@ test_containers() {
 test_killed_worker_of_containers() {
     local job
     job=$("$curfew" submit --detach "$work/contained.yaml")
-    until_ 20 job_is_running "$job"
+    until_ 60 job_is_running "$job"
     kill_in worker-docker
     ends_well "$job"
     "$curfew" -o json cleanup "$job" >"$log"
     jq -e '[.certificates[].epoch] == [1]' "$log" >/dev/null || fail "the service did not go on"
-    until_ 30 docker_is_healthy
+    until_ 60 docker_is_healthy
     nothing_of_jobs || fail "left: $(docker ps --all)"
 }
 
 test_down_leaves_nothing() {
     local volumes job
     job=$("$curfew" submit --detach "$work/contained.yaml")
-    until_ 20 job_is_running "$job"
+    until_ 60 job_is_running "$job"
     COMPOSE_PROFILES=docker section compose.md End 1
     [ -z "$(docker ps --all --quiet)" ] || fail "containers: $(docker ps --all)"
     [ -z "$(docker network ls --quiet --filter type=custom)" ] || fail "networks: $(docker network ls)"
@@ -264,7 +264,7 @@ test_down_leaves_nothing() {
 # What it has left is taken up again, here by the file for development.
 test_development() {
     section compose.md Develop
-    until_ 30 all_healthy
+    until_ 60 all_healthy
     PGPASSWORD=$(cat "$clone/secrets/database-password") \
         status 0 psql --host 127.0.0.1 --port 19002 --username curfew --command 'SELECT count(*) AS jobs FROM job' curfew
     says jobs
@@ -276,11 +276,11 @@ test_development() {
 test_down_after_a_kill_leaves_nothing() {
     local job
     COMPOSE_PROFILES=docker compose up --detach >"$log" 2>&1 || fail "compose up"
-    until_ 30 docker_is_healthy
+    until_ 60 docker_is_healthy
     docker network create --label io.curfew.deployment=others others >/dev/null
     docker run --detach --name others --network others --label io.curfew.deployment=others redis:8 >/dev/null
     job=$("$curfew" submit --detach "$work/contained.yaml")
-    until_ 20 job_is_running "$job"
+    until_ 60 job_is_running "$job"
     docker kill "$(container worker-docker)" >/dev/null
     section compose.md End 4
     [ "$(docker ps --all --format '{{.Names}}')" = others ] || fail "containers: $(docker ps --all)"
@@ -324,7 +324,7 @@ start_sshd() {
         "UserKnownHostsFile $work/ssh/known" 'LogLevel ERROR' >"$work/ssh/config"
     /usr/sbin/sshd -D -e -f "$work/ssh/sshd" 2>"$work/ssh/log" &
     sshd=$!
-    until_ 10 ssh -F "$work/ssh/config" "$1" true
+    until_ 60 ssh -F "$work/ssh/config" "$1" true
 }
 
 test_every_command_of_the_pages_was_run() {

@@ -15,7 +15,7 @@ test_manager_hangs() {
     port=$(free_port)
     python3 -c 'import socket, sys, time
 s = socket.socket(); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); time.sleep(1000)' "$port" &
-    until_ 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
+    until_ 60 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
     status 6 timeout 25 "$curfew" --server "http://127.0.0.1:$port" wait j1 --timeout 1ms
     says 'timed out'
     kill $!
@@ -27,7 +27,7 @@ test_manager_restarts() {
     pid=$(pid_of "$stack" jobmanager)
     printf 'name: three-seconds\ncommand: [sleep, "3"]\n' >"$work/three-seconds.yaml"
     "$curfew" submit "$work/three-seconds.yaml" >"$work/across" 2>&1 &
-    until_ 30 grep -q stage.released "$work/across"
+    until_ 60 grep -q stage.released "$work/across"
     kill -KILL "$pid"
     wait $! || got=$?
     cp "$work/across" "$log"
@@ -50,11 +50,11 @@ JOB
     followers+=($!)
     "$curfew" results --follow "$job" >"$work/results" 2>"$work/results.said" &
     followers+=($!)
-    until_ 30 grep -q before "$work/logs"
-    until_ 30 grep -q stage.released "$work/events"
+    until_ 60 grep -q before "$work/logs"
+    until_ 60 grep -q stage.released "$work/events"
     kill -KILL "$(pid_of "$stack" jobmanager)"
     for what in logs events results; do
-        until_ 30 grep -q 'trying again' "$work/$what.said"
+        until_ 60 grep -q 'trying again' "$work/$what.said"
     done
     touch "$work/go"
     for what in "${followers[@]}"; do
@@ -87,7 +87,7 @@ os.rename(sys.argv[1] + ".new", sys.argv[1])
 for _ in range(3):
     server.handle_request()
 PROGRAM
-    until_ 30 test -e "$work/away"
+    until_ 60 test -e "$work/away"
     status 1 timeout 30 "$curfew" --server "http://127.0.0.1:$(cat "$work/away")" wait j1
     says 'the database is away; trying again'
     wait $!

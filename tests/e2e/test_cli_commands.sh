@@ -44,7 +44,7 @@ test_follow_to_each_outcome() {
     status 4 "$curfew" submit "$timed"
     says 'outcome=timed_out'
     "$curfew" submit "$slow" >"$work/followed" 2>&1 &
-    until_ 30 grep -q job.submitted "$work/followed"
+    until_ 60 grep -q job.submitted "$work/followed"
     status 0 "$curfew" stop "$(head -n 1 "$work/followed")"
     says 'is being stopped'
     local got=0
@@ -162,7 +162,7 @@ test_doctor() {
     pretend_engine "$work/engine.sock" "$deployment" &
     # shellcheck disable=SC2064
     trap "kill $!" EXIT # of this test's own shell
-    until_ 10 test -S "$work/engine.sock"
+    until_ 60 test -S "$work/engine.sock"
     "$curfew" doctor -o json --engine "unix:$work/engine.sock" >"$log" || :
     json '.findings[] | select(.area == "engine" and .check == "answers") | .verdict == "ok"'
     json '.findings[] | select(.check == "containers") | .verdict == "wrong" and .found == "2 of services of this installation, 2 of them of no service that is live"'
@@ -177,7 +177,7 @@ test_drill() {
     # It is not done to a worker that has something else.
     submit "$(spec busy 'name: busy' 'stages: [{name: a, command: [sleep, "1000"]}]')"
     busy=$job
-    until_ 20 eval '"$curfew" show -o json "$busy" | jq -e ".stages[0].running == 1" >/dev/null'
+    until_ 60 eval '"$curfew" show -o json "$busy" | jq -e ".stages[0].running == 1" >/dev/null'
     "$curfew" doctor --drill -o json >"$log" || :
     json '.findings[] | select(.area == "drill" and .check == "kill") | .verdict == "wrong" and (.found | endswith("has 1 tasks and services of other jobs"))'
     json '[.findings[] | select(.area == "drill")] | length == 1'
@@ -200,7 +200,7 @@ test_drill_without_a_worker_for_it() {
     local server
     server=$("$curfew" up --dir "$work/other")
     status 0 "$curfew" --server "$server" drain 1
-    until_ 20 eval '"$curfew" --server "$server" workers -o json | jq -e ".state != \"ready\"" >/dev/null'
+    until_ 60 eval '"$curfew" --server "$server" workers -o json | jq -e ".state != \"ready\"" >/dev/null'
     status 8 timeout 20 "$curfew" --server "$server" doctor --drill
     says 'no ready worker has the runtime `process`'
     status 0 "$curfew" --server "$server" list -o json
@@ -250,7 +250,7 @@ test_pause_resume_extend_delete() {
     status 7 "$curfew" delete "$job"
     status 0 "$curfew" delete --force "$job"
     says 'is deleted then'
-    until_ 30 bash -c "! $curfew show $job"
+    until_ 60 bash -c "! $curfew show $job"
     submit "$quick"
     status 0 timeout 60 "$curfew" wait "$job"
     status 0 "$curfew" delete -o json "$job"
@@ -270,7 +270,7 @@ test_drain() {
     worker=$("$curfew" workers -o json | jq .id)
     status 0 "$curfew" drain "$worker"
     says 'gets nothing new'
-    until_ 30 bash -c "$curfew workers | grep -q draining"
+    until_ 60 bash -c "$curfew workers | grep -q draining"
     submit "$quick"
     status 5 "$curfew" wait --timeout 300ms "$job"
     status 0 "$curfew" drain --undo "$worker"
@@ -349,17 +349,17 @@ signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:]
 test_interrupt_ends_the_following_only() {
     local got=0
     (interruptible "$curfew" submit "$slow") >"$work/left" 2>&1 &
-    until_ 30 grep -q stage.released "$work/left"
+    until_ 60 grep -q stage.released "$work/left"
     kill -INT $!
     wait $! 2>/dev/null || got=$?
     cp "$work/left" "$log"
     job=$(head -n 1 "$log")
     [ $got -eq 130 ] || fail "exit status $got"
     says "$job goes on; \`curfew stop $job\` stops it"
-    until_ 30 bash -c "$curfew -o json show $job | grep -q running"
+    until_ 60 bash -c "$curfew -o json show $job | grep -q running"
     got=0
     (interruptible "$curfew" wait "$job") >"$log" 2>&1 &
-    until_ 10 bash -c "grep -q 'State:.S' /proc/$!/status && grep -q curfew /proc/$!/comm"
+    until_ 60 bash -c "grep -q 'State:.S' /proc/$!/status && grep -q curfew /proc/$!/comm"
     sleep 0.2
     kill -INT $!
     wait $! 2>/dev/null || got=$?

@@ -79,7 +79,7 @@ test_up_interrupted() {
     local directory=$work/cut up
     "$curfew" up --dir "$directory" >"$log" 2>&1 &
     up=$!
-    until_ 30 test -e "$directory/run/guard"
+    until_ 60 test -e "$directory/run/guard"
     kill -TERM "$up"
     wait "$up" 2>/dev/null || true
     until_ 60 nothing_runs_in "$directory"
@@ -92,7 +92,7 @@ test_port_in_use() {
     port=$(free_port)
     python3 -c 'import socket, sys, time
 s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); time.sleep(1000)' "$port" &
-    until_ 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
+    until_ 60 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
     status 8 "$curfew" up --dir "$work/port" --port "$port"
     says "port $port: Address already in use" "$work/port/log/jobmanager.log"
     kill $!
@@ -119,7 +119,7 @@ test_what_dies_comes_back() {
     for program in worker reaper jobmanager postgres; do
         pid=$(pid_of "$directory" "$program")
         kill -KILL "$pid"
-        until_ 30 bash -c "read -r other rest <$directory/run/$program.process && [ \$other != $pid ] && kill -0 \$other"
+        until_ 60 bash -c "read -r other rest <$directory/run/$program.process && [ \$other != $pid ] && kill -0 \$other"
     done
     until_ 60 bash -c "$curfew workers | grep -q ready"
     status 0 timeout 60 "$curfew" submit --quiet docs/examples/lengths/job.yaml
@@ -136,7 +136,7 @@ test_guard_killed() {
     sed "s|MARKFILE|guard.mark|" "$work/endless.yaml" >"$work/endless-guard.yaml"
     status 0 "$curfew" submit --detach "$work/endless-guard.yaml"
     job=$(cat "$log")
-    until_ 30 test -e "$work/guard.mark"
+    until_ 60 test -e "$work/guard.mark"
     kill -KILL "$(pid_of "$directory" guard)"
     status 0 "$curfew" down --dir "$directory"
     nothing_runs_in "$directory" || fail "something is left: $(processes_of "$directory")"
@@ -229,7 +229,7 @@ test_run_killed() {
     kill -KILL "$run"
     end_of_run 137
     until_ 60 nothing_runs_in "$work/kill"
-    until_ 10 rmdir "$work/kill" # it is empty
+    until_ 60 rmdir "$work/kill" # it is empty
 }
 
 test_run_interrupted_twice() {
@@ -248,7 +248,7 @@ test_run_killed_early() {
     mkdir "$work/early"
     TMPDIR=$work/early "$curfew" run docs/examples/lengths/job.yaml >"$log" 2>&1 &
     run=$!
-    until_ 30 compgen -G "$work/early/*/run/guard"
+    until_ 60 compgen -G "$work/early/*/run/guard"
     kill -KILL "$run"
     end_of_run 137
     until_ 60 nothing_runs_in "$work/early"

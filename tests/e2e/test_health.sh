@@ -21,7 +21,7 @@ start() {
 
 # is WORD COMMAND...: waits until `health` answers so.
 is() {
-    until_ 10 answers "$@"
+    until_ 60 answers "$@"
 }
 
 answers() {
@@ -68,7 +68,7 @@ test_worker() {
     says 'cannot read'
     start manager "$build/bin/curfew-jobmanager" serve --listen 127.0.0.1:0 --port-file "$work/port" \
         --worker-lease 2s --worker-fence 1s --worker-skew 500ms --worker-poll 300ms
-    until_ 10 test -s "$work/port"
+    until_ 60 test -s "$work/port"
     CURFEW_SERVER=http://127.0.0.1:$(cat "$work/port")
     export CURFEW_SERVER
     start worker "$build/bin/curfew-worker" --name health

@@ -127,7 +127,7 @@ static int64_t go_away_and_come_back(void)
 {
     int64_t end_ms = clock_boot_ms() + OUTAGE_MS;
     pg_kill(test_pg);
-    assert_true(wait_until(is_down, NULL, 10000));
+    assert_true(wait_until(is_down, NULL, 60000));
     assert_true(wait_until(time_is_over, &end_ms, 2 * OUTAGE_MS));
     assert_true(atomic_load(&load.refused) > 0);
     pg_restart(test_pg);

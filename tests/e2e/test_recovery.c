@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define WAIT_MS 90000
-#define GONE_MS 2000
+#define GONE_MS (SYSTEM_LEASE_MS - 1000) // two seconds, where there is nobody else; in any case before another begins
 #define SERVICE(more)                                                                                              \
     "'services':[{'name':'store','command':['@nasty@','tree'],'ports':[{'name':'main'}],'env':{'PORT':'${PORT}'}," \
     "'ready':{'tcp':'main'},'stop':{'grace':'5s'}" more "}]"

@@ -172,7 +172,7 @@ static void read_arguments(struct run *run, int argc, char **argv)
 
 static void start(struct run *run)
 {
-    struct system_plan plan = {.managers = 2, .workers = 2, .reapers = 2, .pg_flags = PG_FSYNC};
+    struct system_plan plan = {.managers = 2, .workers = 2, .reapers = 2, .lease_ms = 3000, .pg_flags = PG_FSYNC};
     if (run->victims.list == victims_of_containers.list) {
         run->engine = plan.engine = containers_engine_start();
         run->strangers = strangers_start(run->engine);

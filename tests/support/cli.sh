@@ -72,7 +72,7 @@ pid_of() {
 through_contract() {
     "$build/tests/fixtures/contract_proxy" "$1" "$work/proxy.url" >"$work/proxy.count" 2>"$work/proxy.log" &
     proxy=$!
-    until_ 20 test -s "$work/proxy.url"
+    until_ 60 test -s "$work/proxy.url"
     CURFEW_SERVER=$(cat "$work/proxy.url")
     export CURFEW_SERVER
 }

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_S 10
+#define PATIENCE_S 60
 
 static enum http_handled hello(void *app, struct http_request *request, struct http_reply *reply)
 {

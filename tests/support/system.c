@@ -83,8 +83,9 @@ static void plan_manager(struct system *system, const struct system_plan *plan, 
     add(member, "--database-url=%s", system->conninfo);
     if (plan->patient)
         return;
-    add(member, "--worker-lease=%dms", SYSTEM_LEASE_MS);
-    add(member, "--worker-fence=%dms", SYSTEM_FENCE_MS);
+    int lease_ms = plan->lease_ms ? plan->lease_ms : SYSTEM_LEASE_MS;
+    add(member, "--worker-lease=%dms", lease_ms);
+    add(member, "--worker-fence=%dms", lease_ms - 1000);
     add(member, "--worker-poll=500ms"); // two of them have to fit into the fence
     add(member, "--worker-skew=800ms");
 }

@@ -18,8 +18,7 @@ struct pg;
 struct system;
 
 // The leases of these systems, unless they are patient.
-#define SYSTEM_LEASE_MS 3000
-#define SYSTEM_FENCE_MS 2000
+#define SYSTEM_LEASE_MS 8000 // who is not scheduled for some seconds keeps its own
 
 enum system_part { SYSTEM_MANAGER, SYSTEM_WORKER, SYSTEM_REAPER };
 #define SYSTEM_PARTS 3
@@ -27,6 +26,7 @@ enum system_part { SYSTEM_MANAGER, SYSTEM_WORKER, SYSTEM_REAPER };
 struct system_plan {
     int managers, workers, reapers;     // 0: one; -1: none
     int slots;                          // of each worker; 0: 8
+    int lease_ms;                       // 0: SYSTEM_LEASE_MS; the fence is a second below
     bool patient;                       // leases as they are by default: for tests in which nobody dies, a slow
                                         // machine must not cost a worker its lease
     unsigned pg_flags;                  // enum pg_flag

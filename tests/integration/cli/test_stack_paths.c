@@ -97,7 +97,7 @@ static void test_ended_process(void **state)
     siginfo_t info;
     assert_int_equal(waitid(P_PID, (id_t)process_pid(sleeper), &info, WEXITED | WNOWAIT), 0);
     assert_has_ended(path);
-    assert_int_equal(process_wait(sleeper, 10000), 256 + SIGKILL);
+    assert_int_equal(process_wait(sleeper, 60000), 256 + SIGKILL);
     assert_has_ended(path);
     assert_int_equal(stack_process_of(process_pid(sleeper), &process, &err), -1);
 }

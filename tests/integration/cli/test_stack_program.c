@@ -102,7 +102,7 @@ static void test_ends_with_its_parent(void **state)
     assert_false(has_ended(&child));
     kill(parent, SIGKILL);
     assert_int_equal(waitpid(parent, NULL, 0), parent);
-    assert_true(wait_until(has_ended, &child, 30000));
+    assert_true(wait_until(has_ended, &child, 60000));
     close(report[0]);
     close(report[1]);
 }

@@ -131,7 +131,7 @@ static bool answers_so(void *context)
 static void assert_becomes(struct http_client *client, const char *header, int status)
 {
     struct wanted wanted = {.client = client, .header = header, .status = status};
-    assert_true(wait_until(answers_so, &wanted, 10000));
+    assert_true(wait_until(answers_so, &wanted, 60000));
 }
 
 static void make_callers(struct world *world)
@@ -422,7 +422,7 @@ static void end_while_waiting(const struct world *world, const char *job, const 
                       rest, header);
     raw_send_text(fd, strbuf_text(&request));
     if (*begins)
-        assert_true(raw_read_until(fd, &reply, begins, 10000));
+        assert_true(raw_read_until(fd, &reply, begins, 60000));
     end_token(world, id);
     assert_true(raw_read_to_end(fd, &reply, 15000));
     assert_non_null(strstr(strbuf_text(&reply), ends));

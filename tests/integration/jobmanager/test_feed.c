@@ -136,7 +136,7 @@ static void events_resume_behind_the_last_one(void **state)
     AUTO_FREE char *id = manager_submit(manager, "{\"name\":\"told\",\"command\":[\"true\"]}");
     stream_reader_begin(&first, manager, id, "events");
     assert_true(stream_reader_wait(&first, "event: job.submitted", 1));
-    assert_true(fake_worker_until(&worker, manager, id, "succeeded", "none", 10000));
+    assert_true(fake_worker_until(&worker, manager, id, "succeeded", "none", 60000));
     stream_reader_end(&first);
     assert_false(first.broken);
     assert_non_null(strstr(first.body.data, "id: 1\n"));
@@ -254,7 +254,7 @@ static void results_of_any_size_take_little_memory(void **state)
     pthread_mutex_init(&stalled.gate, NULL);
     pthread_mutex_lock(&stalled.gate);
     pthread_create(&stalled.thread, NULL, stalled_main, &stalled);
-    assert_true(wait_until(has_begun, &stalled, 10000));
+    assert_true(wait_until(has_begun, &stalled, 60000));
     for (int i = 0; i < 30; i++) {
         assert_int_equal(manager_call(manager, "GET", "/metrics", NULL, NULL), 200);
         assert_little(manager, before_kib);
@@ -302,7 +302,7 @@ static void clients_go_in_the_middle(void **state)
         int fd = raw_connect(port);
         raw_send_text(fd, strbuf_text(&text));
         if (i % 8 >= 4)
-            assert_true(raw_read_until(fd, &some, "\r\n\r\n", 10000));
+            assert_true(raw_read_until(fd, &some, "\r\n\r\n", 60000));
         close(fd);
     }
     assert_int_equal(manager_call(manager, "GET", "/v1/version", NULL, NULL), 200);

@@ -208,7 +208,7 @@ static void streams_resume_at_another_manager(void **state)
     manager_restart(managers[(KILLS + 1) % 2]);
     writers_end(writers);
     fake_worker_obey(&worker, work);
-    assert_true(manager_wait_job(left, job, "succeeded", "none", 20000));
+    assert_true(manager_wait_job(left, job, "succeeded", "none", 60000));
     for (int i = 0; i < 2; i++) {
         stream_reader_end(&followers[i].reader);
         assert_false(followers[i].reader.broken);

@@ -52,7 +52,7 @@ static bool is_so(void *context)
 static void assert_becomes(struct keyring *keyring, const char *text, enum key_verdict verdict)
 {
     struct wanted wanted = {keyring, text, verdict};
-    if (!wait_until(is_so, &wanted, 10000))
+    if (!wait_until(is_so, &wanted, 60000))
         fail_msg("'%s' does not come to %d", text, (int)verdict);
 }
 

@@ -34,7 +34,7 @@ static void an_open_address_wants_a_token(void **state)
 {
     UNUSED(state);
     AUTO_PROCESS struct process *process = run("serve", pg_database_new(test_pg), "--listen", "0.0.0.0:0");
-    assert_int_equal(process_wait(process, 10000), 1);
+    assert_int_equal(process_wait(process, 60000), 1);
     assert_non_null(strstr(process_stderr(process), "CURFEW_TOKEN_FILE"));
 }
 
@@ -43,11 +43,11 @@ static void an_older_schema_is_refused_until_it_is_migrated(void **state)
     UNUSED(state);
     const char *database = pg_database_empty(test_pg);
     AUTO_PROCESS struct process *refused = run("serve", database, "--listen", "127.0.0.1:0");
-    assert_int_equal(process_wait(refused, 10000), 1);
+    assert_int_equal(process_wait(refused, 60000), 1);
     AUTO_PROCESS struct process *migrated = run("migrate", database, NULL, NULL);
-    assert_int_equal(process_wait(migrated, 30000), 0);
+    assert_int_equal(process_wait(migrated, 60000), 0);
     AUTO_PROCESS struct process *again = run("migrate", database, NULL, NULL);
-    assert_int_equal(process_wait(again, 30000), 0);
+    assert_int_equal(process_wait(again, 60000), 0);
     AUTO_MANAGER struct manager *manager = manager_start(database, NULL);
     assert_int_equal(manager_call(manager, "GET", "/readyz", NULL, NULL), 200);
 }
@@ -148,10 +148,10 @@ static void health_asks_the_running_one(void **state)
     AUTO_MANAGER struct manager *manager = manager_start(database, NULL);
     const char *address = strstr(manager_url(manager), "//") + 2;
     AUTO_PROCESS struct process *healthy = run("health", database, "--listen", address);
-    assert_int_equal(process_wait(healthy, 10000), 0);
+    assert_int_equal(process_wait(healthy, 60000), 0);
     manager_kill(manager);
     AUTO_PROCESS struct process *dead = run("health", database, "--listen", address);
-    assert_int_equal(process_wait(dead, 10000), 1);
+    assert_int_equal(process_wait(dead, 60000), 1);
 }
 
 // ---- the end

@@ -143,7 +143,7 @@ static void a_stop_at_one_reaches_a_worker_at_the_other(void **state)
     waiting.worker.holds_tasks = false;
     fake_worker_obey(&waiting.worker, waiting.reply);
     json_object_put(waiting.reply);
-    assert_true(manager_wait_job(replicas->a, id, "stopped", "none", 5000));
+    assert_true(manager_wait_job(replicas->a, id, "stopped", "none", 60000));
     fake_worker_release(&waiting.worker);
 }
 

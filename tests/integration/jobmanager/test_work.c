@@ -170,7 +170,7 @@ static void a_submission_and_a_waiting_poll_share_a_transaction(void **state)
     fake_worker_init(&waiting[0].worker, manager, "shares");
     fake_worker_init(&waiting[1].worker, manager, "waits");
     AUTO_FREE char *first = manager_submit(manager, ONE_TASK); // the lane learns it
-    assert_true(fake_worker_until(&waiting[0].worker, manager, first, "succeeded", "none", 10000));
+    assert_true(fake_worker_until(&waiting[0].worker, manager, first, "succeeded", "none", 60000));
     for (int i = 0; i < 2; i++) {
         waiting[i].wait_ms = 5000;
         pthread_create(&threads[i], NULL, wait_main, &waiting[i]);

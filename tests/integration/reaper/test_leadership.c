@@ -89,7 +89,7 @@ static void a_leader_that_hangs_is_followed_and_never_trusts_itself_beside_anoth
     init(&second);
     renew(&first, db);
     struct takeover takeover = {&first, &second, db, false};
-    assert_true(wait_until(young_leads, &takeover, 20000));
+    assert_true(wait_until(young_leads, &takeover, 60000));
     assert_false(takeover.both);
     assert_int_equal(renew(&first, db), LEADERSHIP_SAME); // it had lost its trust already
     assert_false(leadership_holds(&first));
@@ -115,7 +115,7 @@ static void long_work_keeps_it(void **state)
         assert_ok(leadership_keep(&first, db, &err), err);
         bool is_early = clock_boot_ms() < renewed_ms + TERM_MS / 4;
         assert_true(first.trusted_until_ms == trusted_until_ms || !is_early);
-        assert_true(wait_until(a_third_has_passed, &renewed_ms, 20000));
+        assert_true(wait_until(a_third_has_passed, &renewed_ms, 60000));
         assert_ok(leadership_keep(&first, db, &err), err);
         if (first.trusted_until_ms > trusted_until_ms)
             return;

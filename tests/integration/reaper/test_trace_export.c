@@ -280,7 +280,7 @@ static void a_reaper_does_it(void **state)
     db = first;
     assert_true(exports);
     process_signal(reaper, SIGTERM);
-    assert_int_equal(process_wait(reaper, 20000), 0);
+    assert_int_equal(process_wait(reaper, 60000), 0);
     process_free(reaper);
 }
 

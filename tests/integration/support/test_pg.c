@@ -68,7 +68,7 @@ static void a_killed_program_leaves_nothing(void **state)
     assert_true(read(ends[0], directory, sizeof directory - 1) > 0);
     close(ends[0]);
     close(ends[1]);
-    assert_true(wait_until(is_removed, directory, 30000));
+    assert_true(wait_until(is_removed, directory, 60000));
 }
 
 int main(void)

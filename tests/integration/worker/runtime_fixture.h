@@ -139,7 +139,7 @@ static inline void rig_close(struct rig *rig)
 {
     runtime_free(rig->runtime);
     loop_free(rig->loop);
-    if (oracle_wait_none(rig->marker, 10000) != 0) {
+    if (oracle_wait_none(rig->marker, 60000) != 0) {
         oracle_print(rig->marker);
         temp_dir_free(rig->directory);
         fail_msg("processes of %s are left", rig->job);

@@ -47,7 +47,7 @@ static void every_task_runs_once(void **state)
         tasks[i].run = run;
         assert_ok(pool_add(pool, &tasks[i], &err), err);
     }
-    assert_true(wait_until(all_ran, &wanted, 10000));
+    assert_true(wait_until(all_ran, &wanted, 60000));
     assert_int_equal(pool_queued(pool), 0);
     pool_stop(pool);
 }
@@ -70,7 +70,7 @@ static void above_the_limit_it_refuses(void **state)
     assert_ok(pool_start(&settings, &pool, &err), err);
     pthread_mutex_lock(&gate.mutex);
     assert_ok(pool_add(pool, &tasks[0], &err), err);
-    assert_true(wait_until(one_is_taken, pool, 10000));
+    assert_true(wait_until(one_is_taken, pool, 60000));
     assert_ok(pool_add(pool, &tasks[1], &err), err);
     assert_ok(pool_add(pool, &tasks[2], &err), err);
     assert_error(pool_add(pool, &tasks[3], &err), err, ERR_UNAVAILABLE, "too many");

@@ -15,7 +15,7 @@ static void output_and_status_are_captured(void **state)
 {
     UNUSED(state);
     struct process *process AUTO_PROCESS = process_start(ARGV("sh", "-c", "echo out; echo err >&2; exit 3"), NULL);
-    assert_int_equal(process_wait(process, 20000), 3);
+    assert_int_equal(process_wait(process, 60000), 3);
     assert_string_equal(process_stdout(process), "out\n");
     assert_string_equal(process_stderr(process), "err\n");
     assert_false(process_is_running(process));
@@ -26,7 +26,7 @@ static void stdin_is_empty_and_signals_are_fresh(void **state)
 {
     UNUSED(state);
     struct process *process AUTO_PROCESS = process_start(ARGV("sh", "-c", "cat; kill -TERM $$"), NULL);
-    assert_int_equal(process_wait(process, 20000), 256 + SIGTERM);
+    assert_int_equal(process_wait(process, 60000), 256 + SIGTERM);
     assert_string_equal(process_stdout(process), "");
 }
 
@@ -34,11 +34,11 @@ static void a_running_process_can_be_waited_for(void **state)
 {
     UNUSED(state);
     struct process *process AUTO_PROCESS = process_start(ARGV("sh", "-c", "echo ready; exec sleep 1000"), NULL);
-    assert_true(process_wait_output(process, "ready", 20000));
+    assert_true(process_wait_output(process, "ready", 60000));
     assert_true(process_is_running(process));
     assert_int_equal(process_wait(process, 10), -1);
     process_signal(process, SIGTERM);
-    assert_int_equal(process_wait(process, 20000), 256 + SIGTERM);
+    assert_int_equal(process_wait(process, 60000), 256 + SIGTERM);
 }
 
 static void options_apply(void **state)
@@ -48,7 +48,7 @@ static void options_apply(void **state)
     const struct process_options options = {.environment = (const char *const[]){"CURFEW_X=1", "HOME=/nowhere", NULL},
                                             .directory = directory};
     struct process *process AUTO_PROCESS = process_start(ARGV("sh", "-c", "echo $CURFEW_X $HOME; pwd"), &options);
-    assert_int_equal(process_wait(process, 20000), 0);
+    assert_int_equal(process_wait(process, 60000), 0);
     char expected[PATH_MAX];
     snprintf(expected, sizeof expected, "1 /nowhere\n%s\n", directory);
     assert_string_equal(process_stdout(process), expected);

@@ -34,7 +34,7 @@ static struct seen run(background_fn work, const void *argument)
     assert_ok(loop_new(&loop, &err), err);
     assert_ok(background_start(loop, work, argument, on_done, &seen, &background, &err), err);
     assert_false(seen.ended);
-    assert_true(loop_until_set(loop, &seen.ended, 20000));
+    assert_true(loop_until_set(loop, &seen.ended, 60000));
     loop_free(loop);
     return seen;
 }

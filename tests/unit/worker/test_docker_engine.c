@@ -34,7 +34,7 @@ static void an_engine_that_is_not_there(void **state)
     assert_ok(docker_engine_new(loop, url, &engine, &err), err);
     docker_engine_hello(engine, on_hello, &heard);
     assert_false(heard.told);
-    assert_true(loop_until_set(loop, &heard.told, 10000));
+    assert_true(loop_until_set(loop, &heard.told, 60000));
     assert_true(heard.failed);
     assert_int_equal(heard.error.code, ERR_UNAVAILABLE);
     assert_non_null(strstr(heard.error.text, "there is no"));

@@ -47,9 +47,9 @@ static void trees_are_away_at_once_and_removed_later(void **state)
     assert_ok(trash_new(loop, directory, &trash, &err), err);
     assert_ok(trash_add(trash, temp_path(state, "one"), &err), err);
     assert_int_not_equal(access(temp_path(state, "one"), F_OK), 0);
-    assert_true(loop_until(loop, is_empty, directory, 20000));
+    assert_true(loop_until(loop, is_empty, directory, 60000));
     assert_ok(trash_add(trash, temp_path(state, "two"), &err), err);
-    assert_true(loop_until(loop, is_empty, directory, 20000));
+    assert_true(loop_until(loop, is_empty, directory, 60000));
     make_tree(state, "three");
     assert_ok(trash_add(trash, temp_path(state, "three"), &err), err);
     trash_free(trash);

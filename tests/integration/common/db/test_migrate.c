@@ -66,7 +66,7 @@ static void applies_what_is_missing_and_nothing_twice(void **state)
     assert_int_equal(migrate(3, &err), 0);
     assert_version(3);
     assert_int_equal(db_test_i64(db, "SELECT count(*) FROM a WHERE name = 'x'"), 1);
-    assert_true(wait_until(nothing_is_locked, NULL, 20000)); // whose session has been closed may need a moment to go
+    assert_true(wait_until(nothing_is_locked, NULL, 60000)); // whose session has been closed may need a moment to go
 }
 
 static void the_session_is_as_before(void **state)

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 static struct fixture fixture;
 static struct loop *loop;

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 60000
 #define BYTES(text) text, sizeof(text) - 1
 #define HOST "Host: x\r\n"
 #define SMUGGLED "GET /hello HTTP/1.1\r\nHost: smuggled\r\n\r\n"

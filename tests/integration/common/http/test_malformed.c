@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 60000
 #define GET "GET /hello HTTP/1.1\r\nHost: x\r\n"
 #define POST "POST /echo HTTP/1.1\r\nHost: x\r\n"
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"

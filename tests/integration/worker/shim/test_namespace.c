@@ -119,7 +119,7 @@ static void signals_from_outside_are_passed_on_and_from_inside_not(void **state)
     struct process_stat stat;
     assert_int_equal(process_stat_read(report.value, &stat), 0);
     assert_int_equal(stat.parent, inside.init);
-    assert_true(wait_until(file_exists, ready, 20000));
+    assert_true(wait_until(file_exists, ready, 60000));
     assert_int_equal(kill(inside.init, SIGWINCH), 0);
     assert_int_equal(namespace_signal(inside.init, SIGTERM), 0);
     report = next(&inside);

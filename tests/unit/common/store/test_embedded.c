@@ -45,7 +45,7 @@ static void put(const char *name, const char *content)
 static int run(void)
 {
     script = process_start((const char *const[]){SCRIPT, directory, NULL}, NULL);
-    return process_wait(script, 20000);
+    return process_wait(script, 60000);
 }
 
 static void assert_printed(const char *text)
