@@ -26,6 +26,7 @@ struct app {
     const char *deployment; // names the objects of this installation
     struct lanes *lanes;
     struct pool *pool;
+    struct pool *probes; // one thread, which hangs with the database for two seconds at most: for /readyz
     struct polls *polls;
     struct watches *watches;
     struct waiters *waiters;

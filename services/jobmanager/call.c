@@ -65,16 +65,21 @@ static void call_run(struct pool_task *task, struct db *db)
     http_request_complete(call->request, &reply); // frees the call
 }
 
-enum http_handled call_start(struct call *call, call_fn run, struct http_reply *reply)
+enum http_handled call_start_in(struct call *call, struct pool *pool, call_fn run, struct http_reply *reply)
 {
     struct err err;
     call->run = run;
     call->task.run = call_run;
     call->queued_ms = clock_boot_ms();
     http_request_park(call->request, NULL, NULL);
-    if (pool_add(call->app->pool, &call->task, &err) == 0)
+    if (pool_add(pool, &call->task, &err) == 0)
         return HTTP_PARKED;
     answer_error(call->request, reply, &err, NULL);
     http_request_complete(call->request, reply);
     return HTTP_PARKED;
+}
+
+enum http_handled call_start(struct call *call, call_fn run, struct http_reply *reply)
+{
+    return call_start_in(call, call->app->pool, run, reply);
 }

@@ -40,3 +40,5 @@ void call_free(void *call);
 struct quota_holder call_holder(struct app *app, const struct http_request *request, struct quota *limits);
 // Parks the request and queues the call. `call` must come from call_new().
 enum http_handled call_start(struct call *call, call_fn run, struct http_reply *reply);
+// The same in another pool than the app's.
+enum http_handled call_start_in(struct call *call, struct pool *pool, call_fn run, struct http_reply *reply);

@@ -85,8 +85,11 @@ static void *pool_main(void *context)
 static int thread_start(struct pool_thread *thread, struct pool *pool, const struct pool_settings *settings,
                         struct err *err)
 {
-    struct db_options options = {
-        .application_name = "curfew-jobmanager", .statements = store_statements, .statement_count = STATEMENT_COUNT};
+    struct db_options options = {.application_name = "curfew-jobmanager",
+                                 .statements = store_statements,
+                                 .statement_count = STATEMENT_COUNT,
+                                 .statement_timeout_ms = settings->statement_timeout_ms,
+                                 .network_timeout_ms = settings->network_timeout_ms};
     AUTO_DB struct db *db = NULL;
     if (db_open(settings->database_url, &options, &db, err) < 0)
         return -1;

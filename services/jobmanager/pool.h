@@ -23,6 +23,7 @@ struct pool_settings {
     const char *database_url;
     int threads;
     size_t queue_max;
+    int64_t statement_timeout_ms, network_timeout_ms; // as of struct db_options; 0: its defaults
 };
 
 int pool_start(const struct pool_settings *settings, struct pool **out, struct err *err) WARN_UNUSED;

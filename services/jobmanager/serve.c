@@ -30,6 +30,9 @@
 // most.
 #define WATCH_INTERVAL_MS 1000
 #define CERTIFICATE_INTERVAL_S 2
+// Of what /readyz asks the database.
+#define PROBE_TIMEOUT_MS 1000
+#define PROBE_NETWORK_MS 500
 
 // ---- before the start
 
@@ -123,14 +126,17 @@ static int app_start(struct app *app, struct err *err)
                                        .token = settings->token,
                                        .required = !settings->loopback,
                                        .limits = settings->limits};
-    struct pool_settings pool = {settings->database_url, (int)settings->pool_threads, (size_t)settings->queue_limit};
+    struct pool_settings pool = {settings->database_url, (int)settings->pool_threads, (size_t)settings->queue_limit, 0,
+                                 0};
+    struct pool_settings probes = {settings->database_url, 1, (size_t)settings->queue_limit, PROBE_TIMEOUT_MS,
+                                   PROBE_NETWORK_MS};
     if (keyring_start(&keyring, &app->keyring, err) < 0 || exposure_check(app, err) < 0 ||
         refusals_new(&app->refusals, err) < 0 || rates_new(settings->submit_rate, &app->rates, err) < 0 ||
         stops_new(&app->stops, err) < 0 || meters_new(&routes_table, &app->meters, err) < 0 ||
         polls_new(&app->polls, err) < 0 || watches_new(&app->watches, err) < 0 ||
         waiters_new(app, &app->waiters, err) < 0 ||
         wakeup_start(settings->database_url, app->polls, app->watches, &app->wakeup, err) < 0 ||
-        pool_start(&pool, &app->pool, err) < 0)
+        pool_start(&pool, &app->pool, err) < 0 || pool_start(&probes, &app->probes, err) < 0)
         return -1;
     return lanes_of_app(app, err);
 }
@@ -139,6 +145,7 @@ static int app_start(struct app *app, struct err *err)
 static void app_stop(struct app *app)
 {
     lanes_stop(app->lanes);
+    pool_stop(app->probes);
     pool_stop(app->pool);
     wakeup_stop(app->wakeup);
     waiters_free(app->waiters);

@@ -174,6 +174,21 @@ static void a_database_that_restarts_is_a_503_and_then_forgotten(void **state)
     fake_worker_release(&worker);
 }
 
+// Within two seconds each, of which a busy machine makes more; long before it has given up the calls that it has sent.
+static void a_database_that_hangs_is_not_ready_soon(void **state)
+{
+    struct manager *manager = *state;
+    assert_true(wait_until(is_ready, manager, 20000));
+    int64_t began_ms = clock_boot_ms();
+    pg_freeze(test_pg);
+    for (int i = 0; i < 3; i++)
+        assert_unavailable(manager, "GET", "/readyz", NULL);
+    int64_t took_ms = clock_boot_ms() - began_ms;
+    pg_thaw(test_pg);
+    assert_true(took_ms < 20000);
+    assert_true(wait_until(is_ready, manager, 20000));
+}
+
 struct flood {
     struct http_client *client;
     pthread_t thread;
@@ -294,6 +309,7 @@ int main(void)
         cmocka_unit_test(the_same_key_is_the_same_job),
         cmocka_unit_test(kills_between_commit_and_reply_make_no_second_job),
         cmocka_unit_test(a_database_that_restarts_is_a_503_and_then_forgotten),
+        cmocka_unit_test(a_database_that_hangs_is_not_ready_soon),
         cmocka_unit_test(a_database_that_hangs_holds_nobody_for_ever),
         cmocka_unit_test(workers_are_heard_when_submissions_are_too_many),
     };
