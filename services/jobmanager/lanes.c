@@ -14,6 +14,7 @@
 // Short, so that workers hear of a database that hangs well before they have to fence themselves.
 #define STATEMENT_TIMEOUT_MS 8000
 #define NETWORK_TIMEOUT_MS 3000
+#define FALL_SAID_MS 60000
 
 struct lane {
     struct lanes *lanes;
@@ -27,6 +28,8 @@ struct lane {
     size_t batch_count, submit_count, work_count;
     size_t taken;  // from the queue; guests come from elsewhere
     bool was_down; // so that the log says it once
+    int64_t falls; // that are in the stats
+    int64_t fall_said_ms;
 };
 
 struct lanes {
@@ -82,6 +85,24 @@ static void batch_sort(struct lane *lane, uint64_t mark)
         lane->batch[kept++] = entry;
     }
     lane->batch_count = kept;
+}
+
+// All that is lost by it is time; it should not happen, so it is said, once a minute at most.
+static void falls_note(struct lane *lane)
+{
+    const struct hot_falls *falls = hot_falls(lane->hot);
+    int64_t more = falls->count - lane->falls, now_ms = clock_boot_ms();
+    if (more == 0)
+        return;
+    lane->falls = falls->count;
+    pthread_mutex_lock(&lane->lanes->mutex);
+    lane->lanes->stats.falls += more;
+    pthread_mutex_unlock(&lane->lanes->mutex);
+    if (lane->fall_said_ms != 0 && now_ms - lane->fall_said_ms < FALL_SAID_MS)
+        return;
+    lane->fall_said_ms = now_ms;
+    log_event(LOG_WARN, "submissions go step by step: their one statement failed", "error", falls->last.text, "times",
+              LOG_NUMBER(falls->count), NULL);
 }
 
 static void outcome_note(struct lane *lane, int64_t began_us, int outcome, const struct err *err)
@@ -140,6 +161,7 @@ static void batch_run(struct lane *lane)
     int64_t began_us = clock_boot_us();
     int outcome = hot_run(lane->hot, lane->submits, lane->submit_count, lane->works, lane->work_count, &wakes, &err);
     outcome_note(lane, began_us, outcome, &err);
+    falls_note(lane);
     batch_answer(lane, outcome < 0 ? -1 : 0, &err);
     if (outcome >= 0)
         lanes->settings.deliver(lanes->settings.context, &wakes);

@@ -49,6 +49,7 @@ struct lanes_stats {
     int64_t queued;
     int64_t transactions, operations, failures; // since the start
     int64_t refused;
+    int64_t falls; // see struct hot_falls
 };
 
 int lanes_start(const struct lanes_settings *settings, struct lanes **out, struct err *err) WARN_UNUSED;

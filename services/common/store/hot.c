@@ -275,10 +275,17 @@ static int run_attempts(struct attempt *attempt, struct err *err)
 
 static void run_left(const struct attempt *attempt, struct wakes *wakes);
 
+const struct hot_falls *hot_falls(const struct hot *hot)
+{
+    return &hot->falls;
+}
+
 // Whatever failed, it may come from a lease that others have ended, or from what was taken for granted.
-static bool may_go_otherwise(struct attempt *attempt)
+static bool may_go_otherwise(struct attempt *attempt, const struct err *why)
 {
     bool direct = attempt->batch.at.direct >= 0;
+    if (direct)
+        attempt->hot->falls = (struct hot_falls){attempt->hot->falls.count + 1, *why};
     attempt->step_by_step = true;
     return hot_leases_forget(&attempt->batch) || direct;
 }
@@ -289,7 +296,7 @@ static int run_once(struct hot *hot, const struct operations *of, const struct w
 {
     struct attempt attempt = {.hot = hot, .of = of, .before = before, .step_by_step = before};
     int outcome = run_attempts(&attempt, err);
-    if (outcome < 0 && err->code != ERR_UNAVAILABLE && may_go_otherwise(&attempt))
+    if (outcome < 0 && err->code != ERR_UNAVAILABLE && may_go_otherwise(&attempt, err))
         outcome = run_attempts(&attempt, err);
     if (outcome >= 0 && attempt.batch.at.direct >= 0)
         run_left(&attempt, wakes);

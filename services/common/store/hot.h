@@ -172,6 +172,14 @@ struct hot_settings {
     void *stopped_context;
 };
 
+// Batches of plain submissions whose one statement has failed, so that they were run step by step: since the start,
+// and why the last one was.
+struct hot_falls {
+    int64_t count;
+    struct err last;
+};
+const struct hot_falls *hot_falls(const struct hot *hot); // on the lane's thread
+
 int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out, struct err *err) WARN_UNUSED;
 void hot_free(struct hot *hot);
 

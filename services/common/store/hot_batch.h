@@ -296,8 +296,7 @@ struct hot_run {
     const char *name, *run, *bundle, *traceparent; // in this block; all but the name: NULL when none
 };
 
-// Where the head of a demand's queue was when all of it was looked at. What is before it are the remains of what was
-// taken: entries of the index that stay for as long as anybody's snapshot may still see them.
+// Where the head of a demand's queue was. Before it are entries of what was taken, while a snapshot may see them.
 struct queue_head {
     int32_t demand; // 0: none is remembered here
     int16_t priority;
@@ -311,6 +310,7 @@ struct hot {
     struct db *db;
     struct hot_settings settings;
     struct params params; // of the statement that is being added
+    struct hot_falls falls;
     struct hot_cache workers, beats, runs, items, leases, demands, bundles, quota_logs;
     int64_t token_next, tokens_left; // of leases
     int demand_last;                 // the youngest demand that was seen

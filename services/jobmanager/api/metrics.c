@@ -105,6 +105,8 @@ static void write_lanes(struct strbuf *out, struct lanes *lanes)
     counter(out, "curfew_lane_transactions_total", "Transactions of the lanes.", stats.transactions);
     counter(out, "curfew_lane_operations_total", "Hot requests in these.", stats.operations);
     counter(out, "curfew_lane_failures_total", "Of the transactions, failed.", stats.failures);
+    counter(out, "curfew_lane_falls_total",
+            "Transactions of plain submissions whose one statement failed: they were run step by step.", stats.falls);
     counter(out, "curfew_lane_refused_total", "Hot requests refused since the queue was full.", stats.refused);
 }
 

@@ -303,6 +303,26 @@ static void an_id_that_is_taken_is_replaced(void **state)
     pair_release(&pair);
 }
 
+// All that it costs is time, but somebody should know.
+static void a_statement_that_fails_is_counted(void **state)
+{
+    UNUSED(state);
+    store_sql(lane.db, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                       "IF current_query() LIKE '%%new_stage AS (%%' THEN RAISE 'not like that'; END IF; "
+                       "RETURN NEW; END $$; "
+                       "CREATE TRIGGER refuse BEFORE INSERT ON job FOR EACH ROW EXECUTE FUNCTION refuse()");
+    assert_int_equal(hot_falls(lane.hot)->count, 0);
+    for (int i = 1; i <= 2; i++) {
+        int64_t job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x']}");
+        assert_int_equal(tasks(job, SLICE_READY), 1);
+        assert_int_equal(hot_falls(lane.hot)->count, i);
+        assert_non_null(strstr(hot_falls(lane.hot)->last.text, "not like that"));
+    }
+    store_sql(lane.db, "DROP TRIGGER refuse ON job");
+    hot_lane_submit(&lane, "{'name': 'a', 'command': ['x']}");
+    assert_int_equal(hot_falls(lane.hot)->count, 2);
+}
+
 int main(void)
 {
 #define test(function) cmocka_unit_test_setup_teardown(function, setup, hot_test_teardown)
@@ -311,6 +331,7 @@ int main(void)
         test(what_nobody_wants_is_ready),        test(who_may_not_have_tasks_gets_none),
         test(others_that_wait_go_first),         test(a_key_that_is_known_makes_nothing),
         test(a_batch_does_what_is_new_at_once),  test(an_id_that_is_taken_is_replaced),
+        test(a_statement_that_fails_is_counted),
     };
     return cmocka_run_group_tests(tests, hot_group_setup, hot_group_teardown);
 }
