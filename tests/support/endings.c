@@ -21,7 +21,7 @@
 #define QUICK "'command':['sh','-c','@nasty@ fork-daemons 1'],'tasks':{'count':4}"
 #define LONG "'command':['sh','-c','@nasty@ fork-daemons 2; exec sleep 600'],'tasks':{'count':2}"
 
-enum act { NOTHING, STOP, STOP_TWICE, PAUSE_AND_STOP };
+enum act { NOTHING, STOP, STOP_TWICE, PAUSE_AND_STOP, LET_AN_HOUR_PASS };
 
 struct ending {
     const char *name;
@@ -69,16 +69,28 @@ static const struct ending endings[] = {
     {"timeout while starting",
      "'timeout':'2s','services':[" STORE "," SERVICE("front", "'binds-late','600000'", "") "]," QUICK, NULL, NOTHING,
      "timed_out", "timeout", "clean", false},
-    {"timeout while running", "'timeout':'8s'," SERVICES "," LONG, NULL, NOTHING, "timed_out", "timeout", "clean",
-     true},
-    {"max_lifetime while running", "'max_lifetime':'8s'," SERVICES "," LONG, NULL, NOTHING, "timed_out", "max_lifetime",
+    {"timeout while running", "'timeout':'1h'," SERVICES "," LONG, "running", LET_AN_HOUR_PASS, "timed_out", "timeout",
      "clean", true},
+    {"max_lifetime while running", "'max_lifetime':'1h'," SERVICES "," LONG, "running", LET_AN_HOUR_PASS, "timed_out",
+     "max_lifetime", "clean", true},
 };
 #define ENDINGS ARRAY_LEN(endings)
 
 static const struct flavour *flavour;
 static struct system *curfew;
 static char ids[ENDINGS][SYSTEM_ID_SIZE];
+
+// However long its services took to come up.
+static void let_an_hour_pass(int64_t job)
+{
+    assert_int_equal(
+        system_sql(curfew,
+                   "WITH passed AS (UPDATE instance SET placed_at = placed_at - interval '1 hour' WHERE "
+                   "job = %lld), due AS (UPDATE job SET created_at = created_at - interval '1 hour', "
+                   "attention_at = clock_timestamp() WHERE id = %lld RETURNING 1) SELECT count(*) FROM due",
+                   (long long)job, (long long)job),
+        1);
+}
 
 static void act(const struct ending *ending, const char *id)
 {
@@ -88,7 +100,9 @@ static void act(const struct ending *ending, const char *id)
         assert_int_equal(system_post(curfew, "/v1/jobs/%s/pause", id), 200);
         system_expect(curfew, id, "/state", "paused", WAIT_MS);
     }
-    if (ending->act != NOTHING)
+    if (ending->act == LET_AN_HOUR_PASS)
+        let_an_hour_pass(system_job_number(id));
+    else if (ending->act != NOTHING)
         system_stop(curfew, id);
     if (ending->act == STOP_TWICE) {
         system_expect(curfew, id, "/cleanup", "pending", WAIT_MS);

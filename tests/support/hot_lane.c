@@ -12,13 +12,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct hot_lane hot_lane_open(const char *conninfo)
+static struct hot_lane open_with(const char *conninfo, int64_t lease_ms)
 {
     struct err err = {0};
-    struct hot_settings settings = {.worker_lease_ms = 30000, .log_limit_bytes = 1000, .event_limit = 50};
+    struct hot_settings settings = {.worker_lease_ms = lease_ms, .log_limit_bytes = 1000, .event_limit = 50};
     struct hot_lane opened = {.db = store_db_again(conninfo), .own = store_db_again(conninfo)};
     assert_ok(hot_new(opened.own, &settings, &opened.hot, &err), err);
     return opened;
+}
+
+struct hot_lane hot_lane_open(const char *conninfo)
+{
+    return open_with(conninfo, 30000);
+}
+
+struct hot_lane hot_lane_open_patient(const char *conninfo)
+{
+    return open_with(conninfo, INT64_C(3600) * 1000);
 }
 
 void hot_lane_close(struct hot_lane *of)

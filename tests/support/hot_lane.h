@@ -17,7 +17,8 @@ struct hot_lane {
     const char *traceparent; // of what is submitted next; NULL: none
 };
 
-struct hot_lane hot_lane_open(const char *conninfo);
+struct hot_lane hot_lane_open(const char *conninfo);         // leases of 30 s, renewed after 5
+struct hot_lane hot_lane_open_patient(const char *conninfo); // leases that nobody renews meanwhile
 void hot_lane_close(struct hot_lane *of);
 
 // Submits a job that is written as JSON with ' in place of ". Returns its id.

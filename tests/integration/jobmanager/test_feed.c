@@ -35,7 +35,7 @@ static int teardown(void **state)
 static void lease(struct fake_worker *worker, int64_t want, char slice[96], int64_t *token, int *width)
 {
     AUTO_JSON_OBJECT struct json_object *reply = NULL;
-    assert_int_equal(fake_worker_poll(worker, 2000, want, &reply), 200);
+    assert_int_equal(fake_worker_poll(worker, 20000, want, &reply), 200);
     assert_true(json_length_at(reply, "/slices") >= 1);
     snprintf(slice, 96, "%s", json_text_at(reply, "/slices/0/slice"));
     *token = json_number_at(reply, "/slices/0/token");

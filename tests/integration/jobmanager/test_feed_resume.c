@@ -198,7 +198,7 @@ static void streams_resume_at_another_manager(void **state)
     UNUSED(state);
     fake_worker_init(&worker, managers[1], "writer");
     AUTO_FREE char *job = manager_submit(managers[0], "{\"name\":\"told\",\"command\":[\"true\"]}");
-    assert_int_equal(fake_worker_poll(&worker, 5000, 1, &work), 200);
+    assert_int_equal(fake_worker_poll(&worker, 20000, 1, &work), 200);
     assert_int_equal(json_length_at(work, "/slices"), 1);
     writers_begin(writers, &worker, job);
     read_through_kills(followers, job);

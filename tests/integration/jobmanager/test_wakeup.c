@@ -131,7 +131,7 @@ static void a_stop_at_one_reaches_a_worker_at_the_other(void **state)
     pthread_t thread;
     fake_worker_init(&waiting.worker, replicas->b, "w3");
     AUTO_FREE char *id = manager_submit(replicas->a, "{\"name\":\"one\",\"command\":[\"true\"]}");
-    fake_worker_step(&waiting.worker, 2000, 1);
+    fake_worker_step(&waiting.worker, 20000, 1);
     pthread_create(&thread, NULL, poll_main, &waiting);
     metric_wait(replicas->b, "\ncurfew_parked_polls 1\n");
     snprintf(path, sizeof(path), "/v1/jobs/%s/stop", id);

@@ -80,7 +80,7 @@ static void stop_while_starting(void **state)
     struct fake_worker worker = {.holds_services = true};
     fake_worker_init(&worker, *state, "starting");
     AUTO_FREE char *id = manager_submit(*state, SERVED);
-    fake_worker_step(&worker, 2000, 1);
+    fake_worker_step(&worker, 20000, 1);
     assert_int_equal(worker.starts, 1);
     assert_true(manager_wait_job(*state, id, "starting", "pending", 1) ||
                 manager_wait_job(*state, id, "starting", NULL, 60000));
@@ -93,8 +93,8 @@ static void stop_while_running(void **state)
     struct fake_worker worker = {.holds_tasks = true};
     fake_worker_init(&worker, *state, "running");
     AUTO_FREE char *id = manager_submit(*state, SERVED);
-    fake_worker_step(&worker, 2000, 2);
-    fake_worker_step(&worker, 2000, 2);
+    fake_worker_step(&worker, 20000, 2);
+    fake_worker_step(&worker, 20000, 2);
     assert_true(manager_wait_job(*state, id, "running", NULL, 60000));
     assert_stopped(*state, &worker, id, "clean");
     AUTO_JSON_OBJECT struct json_object *job = NULL;
@@ -109,8 +109,8 @@ static void stop_while_stopping(void **state)
     AUTO_JSON_OBJECT struct json_object *reply = NULL;
     fake_worker_init(&worker, *state, "stopping");
     AUTO_FREE char *id = manager_submit(*state, SERVED);
-    fake_worker_step(&worker, 2000, 2);
-    fake_worker_step(&worker, 2000, 2);
+    fake_worker_step(&worker, 20000, 2);
+    fake_worker_step(&worker, 20000, 2);
     assert_int_equal(act(*state, id, "stop", NULL, NULL), 200);
     assert_int_equal(fake_worker_poll(&worker, 0, 0, &reply), 200); // told, not obeyed
     assert_int_equal(json_length_at(reply, "/cancel"), 1);
@@ -146,7 +146,7 @@ static void orders_that_are_known_do_not_make_a_worker_spin(void **state)
     AUTO_JSON_OBJECT struct json_object *first = NULL, *second = NULL;
     fake_worker_init(&worker, *state, "spin");
     AUTO_FREE char *id = manager_submit(*state, PLAIN);
-    fake_worker_step(&worker, 2000, 2);
+    fake_worker_step(&worker, 20000, 2);
     assert_int_equal(act(*state, id, "stop", NULL, NULL), 200);
     assert_int_equal(fake_worker_poll(&worker, 400, 0, &first), 200);
     assert_int_equal(json_length_at(first, "/cancel"), 1);
@@ -182,12 +182,13 @@ static void fail_one(struct manager *manager, struct fake_worker *worker, const 
 {
     AUTO_JSON_OBJECT struct json_object *reply = NULL;
     char members[512];
-    assert_int_equal(fake_worker_poll(worker, 2000, 10, &reply), 200);
-    snprintf(members, sizeof(members),
-             "\"slices\":[{\"slice\":\"%s\",\"token\":%d,\"succeeded\":[[0,1],[2,4]],\"failed\":[{\"task\":1,\"error\":"
-             "\"broke\","
-             "\"exit\":3}]}]",
-             json_text_at(reply, "/slices/0/slice"), (int)json_number_at(reply, "/slices/0/token"));
+    assert_int_equal(fake_worker_poll(worker, 20000, 10, &reply), 200);
+    snprintf(
+        members, sizeof(members),
+        "\"slices\":[{\"slice\":\"%s\",\"token\":%lld,\"succeeded\":[[0,1],[2,4]],\"failed\":[{\"task\":1,\"error\":"
+        "\"broke\","
+        "\"exit\":3}]}]",
+        json_text_at(reply, "/slices/0/slice"), (long long)json_number_at(reply, "/slices/0/token"));
     assert_int_equal(fake_worker_report(worker, members, NULL), 200);
     assert_true(manager_wait_job(manager, id, "failed", "none", 60000));
 }
@@ -231,7 +232,7 @@ static void delete_wants_a_closed_job(void **state)
     struct fake_worker worker = {.holds_tasks = true};
     fake_worker_init(&worker, *state, "deleted");
     AUTO_FREE char *busy = manager_submit(*state, PLAIN);
-    fake_worker_step(&worker, 2000, 4);
+    fake_worker_step(&worker, 20000, 4);
     snprintf(path, sizeof(path), "/v1/jobs/%s?force=true", busy);
     assert_int_equal(manager_call(*state, "DELETE", path, NULL, NULL), 202);
     assert_true(fake_worker_until(&worker, *state, busy, "stopped", "none", 60000));
@@ -295,7 +296,7 @@ static void a_worker_is_drained(void **state)
     fake_worker_init(&worker, *state, "drained");
     snprintf(path, sizeof(path), "/v1/workers/%d/drain", (int)worker.id);
     assert_int_equal(manager_call(*state, "POST", path, NULL, &shown), 200);
-    assert_int_equal(fake_worker_poll(&worker, 2000, 10, &reply), 200);
+    assert_int_equal(fake_worker_poll(&worker, 20000, 10, &reply), 200);
     assert_true(json_object_get_boolean(json_at(reply, "/drain")));
     assert_int_equal(json_length_at(reply, "/slices"), 0);
     fake_worker_release(&worker);
