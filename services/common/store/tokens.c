@@ -7,38 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add_limit(struct params *params, int64_t limit)
-{
-    if (limit == QUOTA_DEFAULT)
-        params_null(params);
-    else
-        params_i64(params, limit);
-}
-
-int token_add(struct db *db, const struct token_addition *token, struct err *err)
-{
-    AUTO_PARAMS struct params params = PARAMS_INIT;
-    AUTO_RESULT struct result row = RESULT_INIT;
-    params_i64(&params, token->id);
-    params_bytea(&params, token->digest, SHA256_SIZE);
-    params_text(&params, token->name);
-    params_text(&params, role_name((int)token->role));
-    params_text(&params, token->by);
-    if (token->lifetime_ms > 0)
-        params_i64(&params, token->lifetime_ms);
-    else
-        params_null(&params);
-    params_i64(&params, TOKENS_VALID_MAX);
-    params_text(&params, token->space);
-    for (int kind = 0; kind < QUOTA_KINDS; kind++)
-        add_limit(&params, token->limits ? token->limits->of[kind] : QUOTA_DEFAULT);
-    if (db_query(db, STATEMENT_TOKEN_ADD, &params, RESULT_BINARY, &row, err) < 0)
-        return -1;
-    if (result_rows(&row) == 0)
-        return err_set(err, ERR_CONFLICT, "%d tokens are valid: revoke some first", TOKENS_VALID_MAX);
-    return 0;
-}
-
 static int no_such_token(int64_t token, struct err *err)
 {
     char id[ID_TEXT_SIZE];
@@ -59,8 +27,6 @@ int token_revoke(struct db *db, int64_t token, const char *by, struct err *err)
     bool is_new = result_bool(&row, 0, 0);
     return result_ok(&row, err) < 0 ? -1 : is_new;
 }
-
-// ---- reading
 
 static void write_token(struct strbuf *out, struct result *rows, int row, const char *text)
 {
@@ -83,6 +49,43 @@ static void write_token(struct strbuf *out, struct result *rows, int row, const 
         row_i64(out, quota_name((enum quota_kind)kind), rows, row, 10 + kind);
     json_close(out, '}');
 }
+
+// ---- making
+
+static void add_limit(struct params *params, int64_t limit)
+{
+    if (limit == QUOTA_DEFAULT)
+        params_null(params);
+    else
+        params_i64(params, limit);
+}
+
+int token_add(struct db *db, const struct token_addition *token, const char *text, struct strbuf *out, struct err *err)
+{
+    AUTO_PARAMS struct params params = PARAMS_INIT;
+    AUTO_RESULT struct result row = RESULT_INIT;
+    params_i64(&params, token->id);
+    params_bytea(&params, token->digest, SHA256_SIZE);
+    params_text(&params, token->name);
+    params_text(&params, role_name((int)token->role));
+    params_text(&params, token->by);
+    if (token->lifetime_ms > 0)
+        params_i64(&params, token->lifetime_ms);
+    else
+        params_null(&params);
+    params_i64(&params, TOKENS_VALID_MAX);
+    params_text(&params, token->space);
+    for (int kind = 0; kind < QUOTA_KINDS; kind++)
+        add_limit(&params, token->limits ? token->limits->of[kind] : QUOTA_DEFAULT);
+    if (db_query(db, STATEMENT_TOKEN_ADD, &params, RESULT_BINARY, &row, err) < 0)
+        return -1;
+    if (result_rows(&row) == 0)
+        return err_set(err, ERR_CONFLICT, "%d tokens are valid: revoke some first", TOKENS_VALID_MAX);
+    write_token(out, &row, 0, text);
+    return read_done(&row, out, err);
+}
+
+// ---- reading
 
 // `token` 0: a page.
 static int query(struct db *db, int64_t token, int64_t below, int64_t limit, struct result *rows, struct err *err)

@@ -31,12 +31,14 @@ struct token_addition {
     const struct quota *limits; // NULL: none of its own; see QUOTA_DEFAULT
 };
 
-// ERR_CONFLICT when TOKENS_VALID_MAX are valid.
-int token_add(struct db *db, const struct token_addition *token, struct err *err) WARN_UNUSED;
+// Writes it as JSON with its `text`, as it is then: nothing has to be read that may be away by now. ERR_CONFLICT when
+// TOKENS_VALID_MAX are valid.
+int token_add(struct db *db, const struct token_addition *token, const char *text, struct strbuf *out,
+              struct err *err) WARN_UNUSED;
 // 1: it was revoked now; 0: it had been. ERR_NOT_FOUND.
 int token_revoke(struct db *db, int64_t token, const char *by, struct err *err) WARN_UNUSED;
 
-// One token as JSON; `text`, when it is not NULL, goes along: only right after it was made. ERR_NOT_FOUND.
+// One token as JSON; `text`, when it is not NULL, goes along: only for who has just made it. ERR_NOT_FOUND.
 int token_read(struct db *db, int64_t token, const char *text, struct strbuf *out, struct err *err) WARN_UNUSED;
 // {"tokens": [...], "next": "t..."|null}, newest first. ERR_INVALID: `cursor` (NULL: from the start) is not one of
 // ours.

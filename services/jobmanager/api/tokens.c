@@ -3,6 +3,7 @@
 
 #include "services/common/base/id.h"
 #include "services/common/base/parse.h"
+#include "services/common/db/db.h"
 #include "services/common/store/read.h"
 #include "services/common/store/tokens.h"
 #include "services/jobmanager/answer.h"
@@ -40,7 +41,20 @@ static void tell_keyring(struct call *call, struct db *db)
 
 // ---- making
 
-static int make(struct call *call, struct db *db, char text[static TOKEN_TEXT_SIZE], struct err *err)
+// Whether a token was made whose making nobody has confirmed: its row says so. Without one (the database is away, or
+// has not come to it yet) the answer says which token may be there, with a text that nobody has.
+static int resolve(struct db *db, int64_t token, const char *text, struct strbuf *out, struct err *err)
+{
+    char id[ID_TEXT_SIZE];
+    strbuf_clear(out);
+    if (token_read(db, token, text, out, NULL) == 0)
+        return 0;
+    id_format('t', token, id);
+    return err_set(err, ERR_UNAVAILABLE, "the database went away: if token '%s' is there, revoke it", id);
+}
+
+static int make(struct call *call, struct db *db, char text[static TOKEN_TEXT_SIZE], struct strbuf *out,
+                struct err *err)
 {
     struct token_call *token = CONTAINER_OF(call, struct token_call, call);
     unsigned char digest[SHA256_SIZE];
@@ -57,7 +71,8 @@ static int make(struct call *call, struct db *db, char text[static TOKEN_TEXT_SI
         .lifetime_ms = token->lifetime_ms,
         .limits = &token->limits,
     };
-    return token_add(db, &addition, err);
+    int outcome = token_add(db, &addition, text, out, err);
+    return outcome < 0 && db_last_error(db)->outcome_unknown ? resolve(db, token->token, text, out, err) : outcome;
 }
 
 static int create_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
@@ -68,14 +83,11 @@ static int create_run(struct call *call, struct db *db, struct http_reply *reply
     // From the first token on every call needs one, and only an admin's makes others.
     if (token->role != ROLE_ADMIN && !keyring_has_admin(call->app->keyring))
         return err_set(err, ERR_CONFLICT, "there is no token of role admin yet: make that one first");
-    int outcome = make(call, db, text, err);
-    if (outcome == 0) {
-        tell_keyring(call, db);
-        outcome = token_read(db, token->token, text, &body, err);
-    }
+    int outcome = make(call, db, text, &body, err);
     explicit_bzero(text, sizeof(text));
     if (outcome < 0)
         return -1;
+    tell_keyring(call, db);
     answer_json(call->request, reply, 201, &body);
     http_reply_header(reply, "Cache-Control", "no-store");
     return 0;

@@ -29,10 +29,11 @@ static int64_t add(const char *text, enum role role, int64_t lifetime_ms)
 {
     unsigned char digest[SHA256_SIZE];
     struct err err = {0};
+    AUTO_STRBUF struct strbuf shown = STRBUF_INIT;
     assert_ok(token_digest(text, digest, &err), err);
     struct token_addition token = {
         .id = id_new(), .digest = digest, .name = "some", .role = role, .lifetime_ms = lifetime_ms};
-    assert_ok(token_add(db, &token, &err), err);
+    assert_ok(token_add(db, &token, NULL, &shown, &err), err);
     return token.id;
 }
 

@@ -1,14 +1,15 @@
 -- Tokens: services/common/store/tokens.c.
 
 -- name: token_add
--- No row: $7 tokens are valid already.
-INSERT INTO token (id, digest, name, role, created_by, expires_at, namespace, max_jobs, max_tasks, max_services,
+-- As token_read. No row: $7 tokens are valid already.
+INSERT INTO token AS t (id, digest, name, role, created_by, expires_at, namespace, max_jobs, max_tasks, max_services,
                    max_log_bytes)
 SELECT $1, $2, $3, $4, $5, clock_timestamp() + $6::bigint * interval '1 millisecond', $8, $9, $10, $11, $12
  WHERE (SELECT count(*)
-          FROM token t
-         WHERE t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())) < $7::bigint
-RETURNING id
+          FROM token v
+         WHERE v.revoked_at IS NULL AND (v.expires_at IS NULL OR v.expires_at > clock_timestamp())) < $7::bigint
+RETURNING t.id, t.name, t.role, 'valid', t.created_at, t.created_by, t.expires_at, t.revoked_at, t.revoked_by, t.namespace,
+          t.max_jobs, t.max_tasks, t.max_services, t.max_log_bytes
 
 -- name: token_revoke
 -- Whether it was valid until now.

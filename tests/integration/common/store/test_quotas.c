@@ -25,9 +25,10 @@ static int64_t token_new(struct db *db, const char *name, const char *space)
     static unsigned char number;
     struct err err = {0};
     unsigned char digest[SHA256_SIZE] = {++number};
+    AUTO_STRBUF struct strbuf shown = STRBUF_INIT;
     struct token_addition token = {
         .id = id_new(), .digest = digest, .name = name, .role = ROLE_SUBMITTER, .space = space};
-    assert_ok(token_add(db, &token, &err), err);
+    assert_ok(token_add(db, &token, NULL, &shown, &err), err);
     return token.id;
 }
 

@@ -22,6 +22,7 @@ static void made_loaded_and_revoked(void **state)
     struct db *db = store_db_new(*state);
     struct err err = {0};
     unsigned char one[SHA256_SIZE] = {1}, two[SHA256_SIZE] = {2};
+    AUTO_STRBUF struct strbuf shown = STRBUF_INIT;
     struct token_addition viewer = addition(one, "dash", ROLE_VIEWER, 0);
     struct token_addition worker = addition(two, "w", ROLE_WORKER, 3600000);
     viewer.space = "team-a";
@@ -29,8 +30,11 @@ static void made_loaded_and_revoked(void **state)
     struct token_entry *entries = NULL;
     assert_int_equal(tokens_load(db, &entries, &err), 0);
     free(entries);
-    assert_ok(token_add(db, &viewer, &err), err);
-    assert_ok(token_add(db, &worker, &err), err);
+    assert_ok(token_add(db, &viewer, "the text", &shown, &err), err);
+    AUTO_STRBUF struct strbuf read = STRBUF_INIT;
+    assert_ok(token_read(db, viewer.id, "the text", &read, &err), err);
+    assert_string_equal(strbuf_text(&shown), strbuf_text(&read));
+    assert_ok(token_add(db, &worker, NULL, &shown, &err), err);
     assert_int_equal(tokens_load(db, &entries, &err), 2);
     assert_int_equal(entries[0].id, worker.id);
     assert_memory_equal(entries[0].digest, two, SHA256_SIZE);
@@ -61,11 +65,12 @@ static void listed_in_pages(void **state)
     struct db *db = store_db_new(*state);
     struct err err = {0};
     AUTO_STRBUF struct strbuf all = STRBUF_INIT, first = STRBUF_INIT, second = STRBUF_INIT, one = STRBUF_INIT;
+    AUTO_STRBUF struct strbuf shown = STRBUF_INIT;
     int64_t ids[3];
     for (unsigned char i = 0; i < 3; i++) {
         unsigned char digest[SHA256_SIZE] = {i};
         struct token_addition token = addition(digest, "ci", ROLE_SUBMITTER, i == 1 ? 1 : 0);
-        assert_ok(token_add(db, &token, &err), err);
+        assert_ok(token_add(db, &token, NULL, &shown, &err), err);
         ids[i] = token.id;
     }
     store_sql(db, "UPDATE token SET expires_at = expires_at - interval '1 h'");
@@ -95,14 +100,15 @@ static void there_are_not_too_many(void **state)
     struct db *db = store_db_new(*state);
     struct err err = {0};
     unsigned char digest[SHA256_SIZE] = {9};
+    AUTO_STRBUF struct strbuf shown = STRBUF_INIT;
     store_sql(db,
               "INSERT INTO token (id, digest, name, role) "
               "SELECT i, sha256(i::text::bytea), 'many', 'viewer' FROM generate_series(1, %d) i",
               TOKENS_VALID_MAX);
     struct token_addition token = addition(digest, "more", ROLE_VIEWER, 0);
-    assert_error(token_add(db, &token, &err), err, ERR_CONFLICT, "revoke some");
+    assert_error(token_add(db, &token, NULL, &shown, &err), err, ERR_CONFLICT, "revoke some");
     assert_int_equal(token_revoke(db, 7, NULL, &err), 1);
-    assert_ok(token_add(db, &token, &err), err);
+    assert_ok(token_add(db, &token, NULL, &shown, &err), err);
     db_close(db);
 }
 

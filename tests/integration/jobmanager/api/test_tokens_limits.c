@@ -1,5 +1,6 @@
 // Quotas of tokens over HTTP: given with a token or by the settings, refused by name, seen in the list.
 #include "services/common/base/fd.h"
+#include "services/common/db/db.h"
 #include "tests/support/db_test.h"
 #include "tests/support/manager.h"
 #include "tests/support/temp_dir.h"
@@ -11,6 +12,7 @@
 #define JOB "{\"name\":\"a\",\"mode\":\"pull\",\"tasks\":{\"count\":10}}"
 
 static struct http_client *client;
+static const char *database;
 
 static int call(const char *authorization, const char *method, const char *path, const char *body,
                 struct json_object **out)
@@ -103,6 +105,22 @@ static void limits_are_numbers(void **state)
     }
 }
 
+// What is committed is answered, whatever becomes of the database after that.
+static void a_token_is_told_without_another_look(void **state)
+{
+    UNUSED(state);
+    AUTO_DB struct db *db = db_test_open(database, NULL, 0);
+    AUTO_JSON_OBJECT struct json_object *token = NULL;
+    db_test_sql(db, "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                    "DELETE FROM token WHERE id = NEW.id; RETURN NULL; END $$; "
+                    "CREATE TRIGGER lose AFTER INSERT ON token FOR EACH ROW EXECUTE FUNCTION lose()");
+    int status = call("Bearer " OWN, "POST", "/v1/tokens", "{\"name\":\"told\",\"role\":\"viewer\"}", &token);
+    db_test_sql(db, "DROP TRIGGER lose ON token");
+    assert_int_equal(status, 201);
+    assert_string_equal(json_text_at(token, "/name"), "told");
+    assert_non_null(json_text_at(token, "/token"));
+}
+
 int main(void)
 {
     struct err err;
@@ -112,6 +130,7 @@ int main(void)
         cmocka_unit_test(the_settings_limits),
         cmocka_unit_test(a_new_token_goes_on_with_what_the_old_one_has),
         cmocka_unit_test(limits_are_numbers),
+        cmocka_unit_test(a_token_is_told_without_another_look),
     };
     db_test_start(&state);
     char *directory = temp_dir_new(), file[256];
@@ -119,7 +138,8 @@ int main(void)
     if (file_replace(file, OWN, strlen(OWN), 0600, &err) < 0)
         return 1;
     const char *const settings[] = {"--token-file", file, "--token-max-jobs", "3", NULL};
-    struct manager *manager = manager_start(pg_database_new(test_pg), settings);
+    database = pg_database_new(test_pg);
+    struct manager *manager = manager_start(database, settings);
     client = manager_client(manager);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     http_client_free(client);
