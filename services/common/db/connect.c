@@ -35,7 +35,8 @@ static int check_conninfo(const char *conninfo, struct err *err)
 
 #define PLANS_BY_INDEX                                                                                               \
     "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; " \
-    "SET enable_material = off; SET plan_cache_mode = force_generic_plan"
+    "SET enable_material = off; SET plan_cache_mode = force_generic_plan; "                                          \
+    "SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'enable_memoize'" /* since 14 */
 
 static void apply_options(struct db *db, const struct db_options *options)
 {
@@ -124,7 +125,7 @@ static PGconn *start_connection(const struct db *db)
 
 static int apply_session_settings(struct db *db, struct err *err)
 {
-    char sql[768];
+    char sql[1024];
     snprintf(
         sql, sizeof sql,
         "SET search_path = curfew; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET jit = off; "

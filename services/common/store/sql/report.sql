@@ -10,11 +10,19 @@ SELECT id, outcome, phase, paused, closed_at IS NOT NULL, services, started_at I
    FOR NO KEY UPDATE
 
 -- name: hot_stages
-SELECT job, stage, demand, priority, from_stage, fail_job, retries_max, backoff_ms, backoff_max_ms, max_parallel, total,
-       open, released, rank, name
-  FROM stage
- WHERE job = ANY ($1::bigint[])
- ORDER BY job, stage
+-- Each stage from the end of its versions, of which the newest is the last one and ends the look: while somebody holds a
+-- snapshot there are as many as transactions that have changed it.
+SELECT g.job, g.stage, g.demand, g.priority, g.from_stage, g.fail_job, g.retries_max, g.backoff_ms, g.backoff_max_ms,
+       g.max_parallel, g.total, g.open, g.released, g.rank, g.name
+  FROM (SELECT unnest($1::bigint[]) AS job) u
+ CROSS JOIN LATERAL (SELECT generate_series(0, (SELECT s.stage FROM stage s WHERE s.job = u.job ORDER BY s.stage DESC
+                                                 LIMIT 1)) AS stage) p
+ CROSS JOIN LATERAL (SELECT *
+                       FROM stage s
+                      WHERE s.job = u.job AND s.stage BETWEEN p.stage AND p.stage
+                      ORDER BY s.stage DESC
+                      LIMIT 1) g
+ ORDER BY g.job, g.stage
 
 -- name: hot_leased
 -- Arrays: worker, token. With OFFSET 0 each is looked up by itself; a plan that was made for an empty table would else go
@@ -32,11 +40,16 @@ SELECT worker, token, incarnation, job, (extract(epoch FROM clock_timestamp() - 
 
 -- name: hot_neighbours
 -- Arrays: job, stage, from, to, how many tasks of the stage end now. The succeeded slices that these ranges take in: the one
--- behind, and of those before it, one after the other, what is not wider than what it meets; all when no more are open.
+-- behind, and of those before it, one after the other, what is not wider than what it meets; all when no more are open. Nothing
+-- wider is looked for: its row lies before everything that has been leased of it. The stage is found as in hot_stages.
 SELECT u.ordinal, n.first, n.count
   FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[]) WITH ORDINALITY
        AS u (job, stage, start, finish, tasks, ordinal)
- CROSS JOIN LATERAL (SELECT g.open = u.tasks AS is_last FROM stage g WHERE g.job = u.job AND g.stage = u.stage OFFSET 0) l
+ CROSS JOIN LATERAL (SELECT g.open = u.tasks AS is_last
+                       FROM stage g
+                      WHERE g.job = u.job AND g.stage BETWEEN u.stage AND u.stage
+                      ORDER BY g.stage DESC
+                      LIMIT 1) l
  CROSS JOIN LATERAL (
        WITH RECURSIVE behind AS (
            SELECT a.first, a.count
@@ -50,9 +63,10 @@ SELECT u.ordinal, n.first, n.count
             CROSS JOIN LATERAL (SELECT s.first, s.count, s.state
                                   FROM slice s
                                  WHERE s.job = u.job AND s.stage = u.stage AND s.first < t.first
+                                   AND s.first >= CASE WHEN l.is_last THEN 0 ELSE t.first - t.width END
                                  ORDER BY s.first DESC
                                  LIMIT 1) b
-            WHERE b.state = 4 AND b.first + b.count = t.first AND (l.is_last OR b.count <= t.width)
+            WHERE b.state = 4 AND b.first + b.count = t.first
        )
        SELECT first, count FROM behind
        UNION ALL
@@ -102,7 +116,8 @@ SELECT u.job, u.stage, u.first, u.count, u.state, u.attempt, u.failures, u.rank,
                unnest($10::integer[]) AS demand, unnest($11::smallint[]) AS priority) u
 
 -- name: hot_stages_update
--- Arrays: job, stage, and what is added to total, succeeded, failed and cancelled; the rank that is reached.
+-- Arrays: job, stage, and what is added to total, succeeded, failed and cancelled; the rank that is reached. Found as in
+-- hot_stages; under the locks of the jobs it stays where it is.
 UPDATE stage g
    SET total = g.total + u.total, succeeded = g.succeeded + u.succeeded, failed = g.failed + u.failed,
        cancelled = g.cancelled + u.cancelled, open = g.open + u.total - u.succeeded - u.failed - u.cancelled,
@@ -110,7 +125,12 @@ UPDATE stage g
   FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::bigint[]) AS total,
                unnest($4::bigint[]) AS succeeded, unnest($5::bigint[]) AS failed, unnest($6::bigint[]) AS cancelled,
                unnest($7::bigint[]) AS rank) u
- WHERE g.job = ANY (ARRAY[u.job]) AND g.stage = u.stage
+ CROSS JOIN LATERAL (SELECT s.ctid AS place
+                       FROM stage s
+                      WHERE s.job = u.job AND s.stage BETWEEN u.stage AND u.stage
+                      ORDER BY s.stage DESC
+                      LIMIT 1) p
+ WHERE g.ctid = p.place
 
 -- name: hot_jobs_update
 -- Arrays: job, log bytes, events, started at (microseconds; 0: as it is).
