@@ -20,9 +20,10 @@
 
 #define LINE_BYTES_MAX 4096
 #define URL_SIZE 128
-#define LASTS_MS 100     // a connection through a proxy
-#define CERTAIN_MS 3000  // behind a proxy, of trouble
-#define FIRST_PAUSE_MS 5 // doubles up to the interval until the first success
+#define LASTS_MS 100         // a connection through a proxy
+#define CERTAIN_MS 3000      // behind a proxy, of trouble
+#define UNMADE_PAUSE_MS 5000 // at most, until a probe is tried again that could not be made
+#define FIRST_PAUSE_MS 5     // doubles up to the interval until the first success
 
 struct readiness {
     struct loop *loop;
@@ -36,7 +37,8 @@ struct readiness {
     int64_t failures;           // in a row
     int64_t unhealthy_since_ms; // that many; 0: not
     int64_t pause_ms;
-    char last_failure[160];
+    bool in_trouble; // the last probe could not be made
+    char last_failure[240];
     // the probe that is under way
     int fd;
     struct loop_watch *watch;
@@ -63,18 +65,41 @@ static void end_probe(struct readiness *readiness)
     readiness->probing = readiness->lasting = false;
 }
 
-static void next_probe(struct readiness *readiness)
+static void next_probe(struct readiness *readiness, int64_t longest_ms)
 {
-    int64_t interval_ms = readiness->target.spec->interval_ms;
+    int64_t interval_ms = MIN(readiness->target.spec->interval_ms, longest_ms);
     int64_t pause_ms = readiness->was_ready ? interval_ms : MIN(readiness->pause_ms, interval_ms);
     readiness->pause_ms = pause_ms * 2;
     loop_timer_arm(readiness->timer, clock_boot_ms() + pause_ms);
 }
 
+static void is_made(struct readiness *readiness)
+{
+    bool was_in_trouble = readiness->in_trouble;
+    end_probe(readiness);
+    next_probe(readiness, INT64_MAX);
+    readiness->in_trouble = false;
+    if (was_in_trouble && readiness->events.on_trouble)
+        readiness->events.on_trouble(readiness->context, NULL);
+}
+
+// Neither this nor that.
+static void unmade(struct readiness *readiness, const char *why)
+{
+    char text[sizeof readiness->last_failure];
+    end_probe(readiness);
+    next_probe(readiness, UNMADE_PAUSE_MS);
+    snprintf(text, sizeof text, "its check cannot be made: %s", why);
+    bool is_news = !readiness->in_trouble || strcmp(text, readiness->last_failure) != 0;
+    readiness->in_trouble = true;
+    snprintf(readiness->last_failure, sizeof readiness->last_failure, "%s", text);
+    if (is_news && readiness->events.on_trouble)
+        readiness->events.on_trouble(readiness->context, readiness->last_failure);
+}
+
 static void succeeded(struct readiness *readiness)
 {
-    end_probe(readiness);
-    next_probe(readiness);
+    is_made(readiness);
     readiness->failures = 0;
     readiness->unhealthy_since_ms = 0;
     if (readiness->ready)
@@ -88,18 +113,22 @@ static bool is_certain(struct readiness *readiness)
     int64_t now_ms = clock_boot_ms();
     if (!readiness->target.behind_proxy)
         return true;
-    if (readiness->unhealthy_since_ms == 0 || runtime_disturbed(readiness->target.instance))
+    bool disturbed = runtime_disturbed(readiness->target.instance); // looks into it from the first time on
+    if (readiness->unhealthy_since_ms == 0 || disturbed)
         readiness->unhealthy_since_ms = now_ms;
     return now_ms - readiness->unhealthy_since_ms >= CERTAIN_MS;
 }
 
 static void failed(struct readiness *readiness, const char *what, const char *why)
 {
-    end_probe(readiness);
-    next_probe(readiness);
+    is_made(readiness);
     snprintf(readiness->last_failure, sizeof readiness->last_failure, "%s: %s", what, why);
-    if (!readiness->ready || ++readiness->failures < readiness->target.spec->failures || !is_certain(readiness))
+    if (!readiness->ready || ++readiness->failures < readiness->target.spec->failures)
         return;
+    if (!is_certain(readiness)) {
+        next_probe(readiness, CERTAIN_MS);
+        return;
+    }
     readiness->ready = false;
     readiness->failures = 0;
     readiness->unhealthy_since_ms = 0;
@@ -220,7 +249,7 @@ static void probe_http(struct readiness *readiness)
 
 // ---- a command
 
-static void on_exec(void *context, const struct runtime_exit *exited)
+static void on_exec(void *context, const struct runtime_exit *exited, const struct err *trouble)
 {
     struct readiness *readiness = context;
     char why[48] = "it did not end in time";
@@ -230,7 +259,9 @@ static void on_exec(void *context, const struct runtime_exit *exited)
         snprintf(why, sizeof why, "signal %d", exited->signal);
     else if (exited->known)
         snprintf(why, sizeof why, "exit %d", exited->code);
-    if (exited->known && exited->signal == 0 && exited->code == 0)
+    if (trouble)
+        unmade(readiness, trouble->text);
+    else if (exited->known && exited->signal == 0 && exited->code == 0)
         succeeded(readiness);
     else
         failed(readiness, "check", why);
@@ -243,7 +274,7 @@ static void probe_exec(struct readiness *readiness)
     loop_timer_disarm(readiness->timer);
     if (runtime_exec(readiness->target.instance, readiness->target.exec, readiness->target.spec->timeout_ms, on_exec,
                      readiness, &err) < 0)
-        failed(readiness, "check", err.text);
+        unmade(readiness, err.text);
 }
 
 // ---- the log

@@ -1,7 +1,8 @@
 // Is a service ready, and is it still: probes by tcp, http, a command or its log, again and again.
 //
 // One per instance. The start deadline is the manager's; here the probes go on until the instance ends. The first one
-// comes at once and the next ones soon, then in the spec's interval: whoever is ready quickly does not wait for it.
+// comes at once and the next ones soon, then in the spec's interval: whoever is ready quickly does not wait for it. A
+// probe that could not be made, because the container engine did not run it, counts for nothing.
 #pragma once
 
 #include "services/common/base/err.h"
@@ -32,6 +33,9 @@ struct readiness_events {
     void (*on_ready)(void *context); // the first time, and again after on_unhealthy
     void (*on_unhealthy)(void *context,
                          const char *why); // spec.failures probes in a row have failed since it was ready
+    // A probe could not be made, for another reason than the last time; this is neither a failure nor a success. NULL:
+    // they are made again. May be NULL.
+    void (*on_trouble)(void *context, const char *why);
 };
 
 // Probes from now on; calls nothing back from within. READY_LOG waits for readiness_output(); READY_STARTED is ready at
@@ -43,5 +47,5 @@ void readiness_stop(struct readiness *readiness); // no more probes and calls; t
 // Takes NULL. After the release of its instance, because until then a command may still answer.
 void readiness_free(struct readiness *readiness);
 void readiness_output(struct readiness *readiness, const char *bytes, size_t length); // what the service writes
-// What the last failed probe said; "" when there was none: why it is not ready.
+// What the last failed probe said, or why it could not be made; "" when there was none: why it is not ready.
 const char *readiness_last_failure(const struct readiness *readiness);

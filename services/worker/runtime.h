@@ -204,8 +204,9 @@ typedef void (*runtime_list_fn)(void *context, const struct runtime_found *found
 // `remaining`: how many processes or containers of the instance an independent listing shows (0: absent), -1 with
 // `error`.
 typedef void (*runtime_inspect_fn)(void *context, int64_t remaining, const struct err *error);
-// The exit of a probe; exit->known is false when it timed out, could not be started, or its instance went first.
-typedef void (*runtime_exec_fn)(void *context, const struct runtime_exit *exit);
+// The exit of a probe; exit->known is false when it did not end in time. With `trouble` nothing is known of the
+// command: what carries the instance did not run it, or did not see its end, and why.
+typedef void (*runtime_exec_fn)(void *context, const struct runtime_exit *exit, const struct err *trouble);
 
 struct runtime_ops {
     const char *name; // "process", "docker"
@@ -231,7 +232,8 @@ struct runtime_ops {
     int (*exec)(struct runtime_instance *, const char *const *argv, int64_t timeout_ms, runtime_exec_fn, void *context,
                 struct err *);
     void (*release)(struct runtime_instance *);
-    bool (*disturbed)(struct runtime_instance *); // NULL: never
+    bool (*disturbed)(struct runtime_instance *);                // NULL: never
+    int64_t (*resists)(struct runtime_instance *, struct err *); // NULL: whatever was killed does
 };
 
 // Fills in ports[i].number for a start that follows soon. Process: free ports of this machine, not given to another
@@ -349,7 +351,7 @@ static inline void runtime_close_stdin(struct runtime_instance *instance)
 
 // Runs a probe beside a started instance, with its environment and working directory (containers: inside), output
 // dropped. After timeout_ms it is killed. Probes end with their instance. `function` is called exactly once on success,
-// unless the instance is released first.
+// unless the instance is released first. A failure is `trouble` of the same kind.
 static inline int runtime_exec(struct runtime_instance *instance, const char *const *argv, int64_t timeout_ms,
                                runtime_exec_fn function, void *context, struct err *err)
 {
@@ -361,6 +363,15 @@ static inline int runtime_exec(struct runtime_instance *instance, const char *co
 static inline bool runtime_disturbed(struct runtime_instance *instance)
 {
     return instance->runtime->ops->disturbed && instance->runtime->ops->disturbed(instance);
+}
+
+// Of an instance that was killed and is still there: since when, clock_boot_ms(), it alone is what holds that up,
+// because what carries it has carried the kill out and has worked ever since. err->text is what is known of the reason,
+// or "". 0: it is not the instance, and the text says what is waited for instead.
+static inline int64_t runtime_resists_since_ms(struct runtime_instance *instance, struct err *err)
+{
+    *err = (struct err){0};
+    return instance->runtime->ops->resists ? instance->runtime->ops->resists(instance, err) : 1;
 }
 
 // Frees the handle and removes the instance's record. Normally after `gone`. Earlier it cuts the lease (the instance is

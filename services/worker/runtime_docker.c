@@ -149,6 +149,7 @@ static void docker_runtime_free(struct runtime *base)
         docker_instance_detach(runtime->instances);
     docker_queries_end(runtime);
     docker_networks_free(runtime);
+    engine_pulse_free(runtime->pulse);
     loop_timer_remove(runtime->fence);
     free(runtime->deployment);
     free(runtime->worker);
@@ -177,6 +178,7 @@ static const struct runtime_ops DOCKER_OPS = {
     .exec = docker_runtime_exec,
     .release = docker_runtime_release,
     .disturbed = docker_runtime_disturbed,
+    .resists = docker_runtime_resists,
 };
 
 // Where ports are published has to be a number for the engine, and for probes.
@@ -217,6 +219,8 @@ int runtime_docker_new(const struct runtime_docker_settings *settings, struct ru
         outcome = docker_records_open(runtime, settings->state_directory, settings->boot, err);
     if (outcome == 0)
         outcome = loop_timer_add(runtime->loop, on_fence, runtime, &runtime->fence, err);
+    if (outcome == 0)
+        outcome = engine_pulse_new(runtime->loop, runtime->engine, &runtime->pulse, err);
     if (outcome < 0) {
         docker_runtime_free(&runtime->base);
         return -1;

@@ -16,6 +16,7 @@
 #include "services/worker/background.h"
 #include "services/worker/docker_attach.h"
 #include "services/worker/docker_engine.h"
+#include "services/worker/engine_pulse.h"
 #include "services/worker/orders.h"
 #include "services/worker/runtime.h"
 
@@ -28,6 +29,7 @@ struct docker_runtime {
     struct runtime base;
     struct loop *loop;
     struct docker_engine *engine;
+    struct engine_pulse *pulse;
     char *deployment, *worker, *owner;
     char *records, *boot;           // the directory of the records; NULL: none are kept
     char host[DOCKER_ADDRESS_SIZE]; // as others are told
@@ -127,12 +129,16 @@ struct docker_instance {
     struct http_async_call *push; // a signal that is under way
     bool stop_sent, kill_sent;    // as far as is known
     bool stop_noted, kill_noted;  // in `signals`
+    int64_t pushed_at_ms;         // when it was sent
+    int64_t killed_at_ms;         // when the first kill was that the engine says to have carried out while it worked
+    struct err waits_for;         // why the step is begun again
     struct runtime_signal signals[RUNTIME_SIGNALS_MAX];
     size_t signal_count;
     struct runtime_exit exit;
     struct err error; // why it could not be started, or what has become of it
     struct docker_probe *probes;
-    int references; // callbacks that are under way; and the owner
+    bool doubts_engine; // the last probe was not made, or may not have been
+    int references;     // callbacks that are under way; and the owner
     bool released;
 };
 
@@ -214,7 +220,9 @@ void docker_stop_now(struct docker_instance *instance); // after asked, fenced..
 void docker_ignore(void *context, struct http_response *response, const struct err *failure);
 void docker_press(void *context); // sends what is due; the callback of the timer `pressure`
 
+bool docker_is_disturbed(const struct docker_instance *instance);
 bool docker_runtime_disturbed(struct runtime_instance *base);
+int64_t docker_runtime_resists(struct runtime_instance *base, struct err *err);
 
 // runtime_docker_exec.c
 int docker_runtime_exec(struct runtime_instance *base, const char *const *argv, int64_t timeout_ms,

@@ -67,6 +67,7 @@ void docker_go(struct docker_instance *instance, enum docker_step step)
         return;
     }
     instance->step = step;
+    instance->waits_for = (struct err){0};
     instance->create_sent |= step == DOCKER_CREATE;
     log_event(LOG_DEBUG, "container", "identity", instance->identity, "step", steps[instance->step].name, NULL);
     loop_timer_disarm(instance->timer);
@@ -96,6 +97,7 @@ void docker_again(struct docker_instance *instance, const struct err *why)
             return;
         }
     }
+    instance->waits_for = *why;
     log_event(LOG_DEBUG, "container, again", "identity", instance->identity, "step", steps[instance->step].name, "why",
               why->text, NULL);
     loop_timer_arm(instance->timer, now_ms + backoff_next_ms(&instance->backoff));

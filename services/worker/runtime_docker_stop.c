@@ -1,5 +1,8 @@
 // Signals to containers: stop, grace, kill, and again until the container has ended or the engine has said that it does
 // not run any more.
+//
+// Whether a container that is still there resists its kill, or its engine has not carried that out, is a question of
+// what the engine did all the while: see decision 31.
 #include "services/common/base/clock.h"
 #include "services/common/model/signal_name.h"
 #include "services/worker/runtime_docker_internal.h"
@@ -9,6 +12,7 @@
 
 #define PUSH_AGAIN_MS 500
 #define KILL_AGAIN_MS 2000
+#define PULSE_MS 30000 // so long the engine is watched after somebody wanted to know
 
 // Something can be signalled: it was started, and its end is not known.
 static bool is_running(const struct docker_instance *instance)
@@ -23,6 +27,16 @@ static void note_signal(struct docker_instance *instance, int number)
     instance->signal_count = at + 1;
 }
 
+// An engine that works and says that it has killed, or that it has and saw no end of it (500), has. Asked while it did
+// not work it may say both of what it has not done.
+static void note_kill(struct docker_instance *instance, const struct http_response *response)
+{
+    int64_t since_ms = engine_pulse_since_ms(instance->runtime->pulse);
+    if (response && response->status != 503 && since_ms > 0 && instance->pushed_at_ms >= since_ms &&
+        instance->killed_at_ms < since_ms)
+        instance->killed_at_ms = instance->pushed_at_ms;
+}
+
 static void on_pushed(void *context, struct http_response *response, const struct err *failure)
 {
     struct docker_instance *instance = context;
@@ -30,6 +44,8 @@ static void on_pushed(void *context, struct http_response *response, const struc
     instance->push = NULL;
     bool arrived = response && (response->status < 300 || response->status == 409 || response->status == 404);
     bool killed = instance->kill_sent;
+    if (killed)
+        note_kill(instance, response);
     if (!arrived && killed)
         instance->kill_sent = false;
     else if (!arrived)
@@ -48,11 +64,13 @@ static int push(struct docker_instance *instance, const char *signal, struct err
     char path[ENGINE_ID_SIZE + 64];
     snprintf(path, sizeof path, "/containers/%s/kill?signal=%s", instance->container, signal);
     const struct http_call call = {.method = "POST", .path = path};
+    instance->pushed_at_ms = clock_boot_ms();
     return docker_engine_call(instance->runtime->engine, &call, on_pushed, instance, &instance->push, err);
 }
 
 static void send_kill(struct docker_instance *instance)
 {
+    engine_pulse_need(instance->runtime->pulse, PULSE_MS);
     if (push(instance, "SIGKILL", NULL) < 0) {
         loop_timer_arm(instance->pressure, clock_boot_ms() + PUSH_AGAIN_MS);
         return;
@@ -89,10 +107,37 @@ void docker_press(void *context)
 }
 
 // The call that waits for its end has broken off, or did so a moment ago.
+bool docker_is_disturbed(const struct docker_instance *instance)
+{
+    return (instance->step == DOCKER_WAIT && !instance->call) || clock_boot_ms() < instance->disturbed_until_ms;
+}
+
+// An engine that has just started takes calls before it answers them and has published the ports.
 bool docker_runtime_disturbed(struct runtime_instance *base)
 {
     const struct docker_instance *instance = docker_instance_of(base);
-    return (instance->step == DOCKER_WAIT && !instance->call) || clock_boot_ms() < instance->disturbed_until_ms;
+    engine_pulse_need(instance->runtime->pulse, PULSE_MS);
+    return docker_is_disturbed(instance) || engine_pulse_since_ms(instance->runtime->pulse) == 0;
+}
+
+// After the end of the command whatever a working engine does not manage holds it up as well: nobody else will.
+int64_t docker_runtime_resists(struct runtime_instance *base, struct err *err)
+{
+    const struct docker_instance *instance = docker_instance_of(base);
+    struct engine_pulse *pulse = instance->runtime->pulse;
+    engine_pulse_need(pulse, PULSE_MS);
+    int64_t since_ms = engine_pulse_since_ms(pulse);
+    const char *trouble = engine_pulse_trouble(pulse);
+    *err = instance->step > DOCKER_WAIT ? instance->waits_for : (struct err){0};
+    if (since_ms == 0)
+        err_set(err, ERR_UNAVAILABLE, "%s", *trouble ? trouble : "the container engine has not answered yet");
+    else if (instance->step <= DOCKER_START)
+        err_set(err, ERR_UNAVAILABLE, "the container engine has not answered its start yet");
+    else if (is_running(instance) && instance->killed_at_ms < since_ms)
+        err_set(err, ERR_UNAVAILABLE, "the container engine has not carried out the kill yet");
+    else
+        return is_running(instance) ? instance->killed_at_ms : since_ms;
+    return 0;
 }
 
 // What has not been created need not be. What is on its way is waited for, and seen when its answer comes.

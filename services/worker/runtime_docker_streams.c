@@ -141,7 +141,7 @@ void docker_streams_again(void *context)
     if (instance->attach || instance->step != DOCKER_WAIT)
         return;
     // As long as the engine answers the streams have ended because the command has closed them: its end will be told.
-    if (!instance->interrupted && !docker_runtime_disturbed(&instance->base))
+    if (!instance->interrupted && !docker_is_disturbed(instance))
         return;
     instance->interrupted = true;
     if (is_cut(instance) && !instance->asked) {

@@ -25,11 +25,14 @@ static void probe_unlink(struct process_probe *probe)
     *link = probe->next;
 }
 
-static void answer(struct process_probe *probe, const struct runtime_exit *result)
+// A command that is not there, or may not be run, is the probe's own fault; what this machine has run out of is not.
+static void answer(struct process_probe *probe, const struct runtime_exit *result, const struct runtime_gone *gone)
 {
     runtime_exec_fn function = TAKE_PTR(probe->function);
+    bool unmade = gone->reason == RUNTIME_NOT_STARTED && gone->start_error.code != ERR_NOT_FOUND &&
+                  gone->start_error.code != ERR_FORBIDDEN;
     if (function)
-        function(probe->context, result);
+        function(probe->context, result, unmade ? &gone->start_error : NULL);
 }
 
 static void on_gone(void *context, struct runtime_instance *instance, const struct runtime_gone *gone)
@@ -44,7 +47,7 @@ static void on_gone(void *context, struct runtime_instance *instance, const stru
         probe_unlink(probe);
     }
     loop_timer_remove(probe->timer);
-    answer(probe, &result);
+    answer(probe, &result, gone);
     runtime_release(instance);
     free(probe);
     if (parent) {

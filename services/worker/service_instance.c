@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define LOOK_AGAIN_MS 200
+#define PRESS_AGAIN_MS 1000 // a kill that is not carried out
 #define SOURCE_SIZE 128
 
 static void on_timer(void *context);
@@ -206,6 +207,13 @@ static void on_unhealthy(void *context, const char *why)
     service_observe(instance, INSTANCE_UNHEALTHY);
 }
 
+static void on_trouble(void *context, const char *why)
+{
+    struct service_instance *instance = context;
+    if (!instance->stop_asked)
+        service_note_trouble(instance, why);
+}
+
 static int port_of_check(const struct service_instance *instance)
 {
     const char *wanted = instance->order->run.ready.port;
@@ -217,7 +225,8 @@ static int port_of_check(const struct service_instance *instance)
 
 static void begin_checks(struct service_instance *instance)
 {
-    static const struct readiness_events events = {.on_ready = on_ready, .on_unhealthy = on_unhealthy};
+    static const struct readiness_events events = {
+        .on_ready = on_ready, .on_unhealthy = on_unhealthy, .on_trouble = on_trouble};
     struct services *services = instance->services;
     const struct readiness_target target = {
         .spec = &instance->order->run.ready,
@@ -395,22 +404,43 @@ void service_instance_adopt(struct service_instance *instance)
 
 // ---- the stop
 
+// It is stuck when the kill was carried out, and nothing but itself has kept it for so long since. Until what carries
+// it works it is being killed, and that is said.
+static void judge_kill(struct service_instance *instance)
+{
+    struct err why;
+    int64_t now_ms = clock_boot_ms(), patience_ms = instance->services->settings.stuck_after_ms;
+    int64_t since_ms = runtime_resists_since_ms(instance->instance, &why);
+    int64_t stuck_at_ms = MAX(since_ms, instance->killing_since_ms) + patience_ms;
+    if (instance->state == INSTANCE_STUCK) {
+        loop_timer_arm(instance->timer, now_ms + patience_ms);
+    } else if (since_ms == 0) {
+        service_note_trouble(instance, why.text);
+        loop_timer_arm(instance->timer, now_ms + MIN(patience_ms, PRESS_AGAIN_MS));
+    } else if (now_ms < stuck_at_ms) {
+        service_note_trouble(instance, NULL);
+        loop_timer_arm(instance->timer, MIN(stuck_at_ms, now_ms + PRESS_AGAIN_MS));
+    } else {
+        service_note_error(instance, "it is still there after SIGKILL%s%s", *why.text ? ": " : "", why.text);
+        service_observe(instance, INSTANCE_STUCK);
+        loop_timer_arm(instance->timer, now_ms + patience_ms);
+    }
+}
+
 // After a stop: first the grace is over, then all patience.
 static void on_timer(void *context)
 {
     struct service_instance *instance = context;
+    int64_t now_ms = clock_boot_ms();
     if (!instance->instance) {
         service_instance_look(instance);
     } else if (instance->state != INSTANCE_KILLING && instance->state != INSTANCE_STUCK) {
+        instance->killing_since_ms = now_ms;
         service_observe(instance, INSTANCE_KILLING);
-        loop_timer_arm(instance->timer, clock_boot_ms() + instance->services->settings.stuck_after_ms);
+        loop_timer_arm(instance->timer, now_ms + MIN(instance->services->settings.stuck_after_ms, PRESS_AGAIN_MS));
     } else {
         runtime_kill(instance->instance, NULL); // as long as there is something to kill
-        loop_timer_arm(instance->timer, clock_boot_ms() + instance->services->settings.stuck_after_ms);
-        if (instance->state == INSTANCE_STUCK)
-            return;
-        service_note_error(instance, "it is still there after SIGKILL");
-        service_observe(instance, INSTANCE_STUCK);
+        judge_kill(instance);
     }
 }
 
@@ -435,6 +465,7 @@ void service_instance_stop(struct service_instance *instance)
         return;
     }
     readiness_stop(instance->readiness);
+    service_note_trouble(instance, NULL);
     if (runtime_stop(instance->instance, -1, &err) < 0)
         service_note_error(instance, "stop: %s", err.text);
     loop_timer_arm(instance->timer, clock_boot_ms() + instance->order->run.stop.grace_ms);

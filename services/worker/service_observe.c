@@ -19,6 +19,8 @@ void service_say(struct service_instance *instance)
     struct services *services = instance->services;
     if (instance->state == INSTANCE_PENDING) // not even its working directory is there: nothing to say yet
         return;
+    const char *no_error = instance->error_said ? "" : NULL;
+    instance->error_said |= instance->error.length > 0;
     const struct observation observation = {
         .job = instance->job,
         .service = instance->service,
@@ -29,7 +31,7 @@ void service_say(struct service_instance *instance)
                 : instance->host                 ? instance->host
                                                  : services->advertise,
         .boundary = instance->boundary[0] ? instance->boundary : NULL,
-        .error = text_or_null(&instance->error),
+        .error = instance->error.length > 0 ? strbuf_text(&instance->error) : no_error,
         .ports = text_or_null(&instance->ports_json),
         .signals = text_or_null(&instance->signals_json),
         .exit_code = instance->exit_code,
@@ -57,6 +59,20 @@ void service_note_error(struct service_instance *instance, const char *format, .
     va_end(arguments);
     strbuf_clear(&instance->error);
     strbuf_add_text(&instance->error, text);
+    instance->is_trouble = false;
+}
+
+void service_note_trouble(struct service_instance *instance, const char *why)
+{
+    if (why && instance->error.length > 0 && strcmp(strbuf_text(&instance->error), why) == 0)
+        return;
+    if (!why && !instance->is_trouble)
+        return;
+    strbuf_clear(&instance->error);
+    if (why)
+        strbuf_add_text(&instance->error, why);
+    instance->is_trouble = why != NULL;
+    service_say(instance);
 }
 
 int service_note_ports(struct service_instance *instance, const int *numbers, struct err *err)
@@ -143,6 +159,8 @@ static int grade_of(enum runtime_grade grade)
 void service_note_gone(struct service_instance *instance, const struct runtime_gone *gone)
 {
     note_signals(instance, gone);
+    if (instance->is_trouble)
+        strbuf_clear(&instance->error);
     if (gone->exit.known) {
         instance->exit_code = gone->exit.signal ? -1 : gone->exit.code;
         instance->exit_signal = gone->exit.signal ? gone->exit.signal : -1;

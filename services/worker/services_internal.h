@@ -52,10 +52,13 @@ struct service_instance {
     struct log_source *log;
     struct last_line last_line;
     struct loop_timer *timer; // after a stop: the grace, then stuck; after the end: the next look
+    int64_t killing_since_ms;
 
     // for observations
     char object[RUNTIME_OBJECT_SIZE], boundary[RUNTIME_BOUNDARY_SIZE];
     struct strbuf ports_json, signals_json, error;
+    bool is_trouble; // `error` is of what carries it, and goes with that
+    bool error_said;
     int exit_code, exit_signal, grade;
 };
 
@@ -84,5 +87,7 @@ void service_free_texts(char **texts); // takes NULL
 void service_observe(struct service_instance *instance, int state); // changes the state and says so
 void service_say(struct service_instance *instance);                // says it again
 void service_note_error(struct service_instance *instance, const char *format, ...) PRINTF_LIKE(2, 3);
+// What carries it does not work; NULL: it does. Said when that is news.
+void service_note_trouble(struct service_instance *instance, const char *why);
 void service_note_gone(struct service_instance *instance, const struct runtime_gone *gone);
 int service_note_ports(struct service_instance *instance, const int *numbers, struct err *err);

@@ -41,7 +41,7 @@ static const struct config_setting settings[] = {
     {"drain-timeout", CONFIG_DURATION, FIELD(drain_timeout_ms), "20s", 0, 24 * HOUR_MS, false,
      "How long what runs may go on after SIGTERM before it is ended."},
     {"stuck-after", CONFIG_DURATION, FIELD(stuck_after_ms), "30s", 100, HOUR_MS, false,
-     "How long after SIGKILL a service that is still there is reported as stuck."},
+     "How long after a SIGKILL that was carried out a service that is still there is reported as stuck."},
     {"log-head", CONFIG_SIZE, FIELD(log_head_bytes), "1Mi", 1024, INT64_C(1) << 30, false,
      "How much of the log of each task and service is shipped from its beginning; of the rest, the end is."},
     {"log-level", CONFIG_TEXT, FIELD(log_level), "info", 0, 0, false, "error, warn, info or debug."},

@@ -37,6 +37,7 @@ static int read_container(const char *text, size_t length, struct arena *arena, 
 static int read_others(const char *text, size_t length, struct arena *arena, struct err *err)
 {
     char id[ENGINE_ID_SIZE], status[128], error[200], message[100];
+    struct engine_exec exec;
     int number;
     FUZZ_HOLDS(arena);
     int rc = engine_version_read(text, length, "the engine", &number, err);
@@ -49,7 +50,9 @@ static int read_others(const char *text, size_t length, struct arena *arena, str
     FUZZ_HOLDS(rc < 0 || (strlen(status) < sizeof status && strlen(error) < sizeof error));
     engine_message_read(text, length, message, sizeof message);
     FUZZ_HOLDS(strlen(message) < sizeof message && !strpbrk(message, "\r\n"));
-    return engine_exec_read(text, length, &number, err);
+    rc = engine_reaches_read(text, length, err);
+    FUZZ_HOLDS(rc <= 1);
+    return engine_exec_read(text, length, &exec, err);
 }
 
 static int read_ports(const char *text, size_t length, struct arena *arena, struct err *err)

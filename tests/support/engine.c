@@ -191,14 +191,14 @@ void engine_restart(struct engine *engine)
     engine_wait(engine);
 }
 
-void engine_freeze(struct engine *engine)
+void engine_freeze(struct engine *engine, enum engine_part part)
 {
-    engine_guard_freeze(&engine->guard);
+    engine_guard_freeze(&engine->guard, part);
 }
 
-void engine_thaw(struct engine *engine)
+void engine_thaw(struct engine *engine, enum engine_part part)
 {
-    engine_guard_thaw(&engine->guard);
+    engine_guard_thaw(&engine->guard, part);
 }
 
 // ---- its client

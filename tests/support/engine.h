@@ -48,8 +48,9 @@ bool engine_kill(struct engine *engine, enum engine_part part);
 void engine_launch(struct engine *engine);  // dockerd again; does not wait
 void engine_restart(struct engine *engine); // the same, and waits until it answers
 void engine_wait(struct engine *engine);    // until it answers
-void engine_freeze(struct engine *engine);
-void engine_thaw(struct engine *engine);
+// SIGSTOP and SIGCONT. dockerd without its containerd lists and inspects, and neither runs nor kills anything.
+void engine_freeze(struct engine *engine, enum engine_part part);
+void engine_thaw(struct engine *engine, enum engine_part part);
 
 // ---- what there is in it, seen by Debian's client
 

@@ -25,7 +25,15 @@
 #define TICK_MS 20
 #define END_MS 20000
 
-enum command { LAUNCH = 's', KILL_DOCKERD = 'd', KILL_CONTAINERD = 'c', FREEZE = 'z', THAW = 't' };
+enum command {
+    LAUNCH = 's',
+    KILL_DOCKERD = 'd',
+    KILL_CONTAINERD = 'c',
+    FREEZE_DOCKERD = 'z',
+    FREEZE_CONTAINERD = 'Z',
+    THAW_DOCKERD = 't',
+    THAW_CONTAINERD = 'T',
+};
 
 // ---- the init: PID 1 of its namespace
 
@@ -105,6 +113,11 @@ static char kill_process(pid_t pid)
     return 'y';
 }
 
+static char signal_process(pid_t pid, int number)
+{
+    return pid > 1 && kill(pid, number) == 0 ? 'y' : 'n';
+}
+
 static char obey(const struct engine_guard_plan *plan, char command)
 {
     reap();
@@ -119,10 +132,14 @@ static char obey(const struct engine_guard_plan *plan, char command)
         return kill_process(dockerd);
     case KILL_CONTAINERD:
         return kill_process(containerd_pid(plan));
-    case FREEZE:
-        return dockerd && kill(dockerd, SIGSTOP) == 0 ? 'y' : 'n';
-    case THAW:
-        return dockerd && kill(dockerd, SIGCONT) == 0 ? 'y' : 'n';
+    case FREEZE_DOCKERD:
+        return signal_process(dockerd, SIGSTOP);
+    case FREEZE_CONTAINERD:
+        return signal_process(containerd_pid(plan), SIGSTOP);
+    case THAW_DOCKERD:
+        return signal_process(dockerd, SIGCONT);
+    case THAW_CONTAINERD:
+        return signal_process(containerd_pid(plan), SIGCONT);
     }
     return 'n';
 }
@@ -231,14 +248,14 @@ bool engine_guard_kill(struct engine_guard *guard, enum engine_part part)
     return try_command(guard, part == ENGINE_DOCKERD ? KILL_DOCKERD : KILL_CONTAINERD);
 }
 
-void engine_guard_freeze(struct engine_guard *guard)
+void engine_guard_freeze(struct engine_guard *guard, enum engine_part part)
 {
-    command(guard, FREEZE);
+    command(guard, part == ENGINE_DOCKERD ? FREEZE_DOCKERD : FREEZE_CONTAINERD);
 }
 
-void engine_guard_thaw(struct engine_guard *guard)
+void engine_guard_thaw(struct engine_guard *guard, enum engine_part part)
 {
-    command(guard, THAW);
+    command(guard, part == ENGINE_DOCKERD ? THAW_DOCKERD : THAW_CONTAINERD);
 }
 
 void engine_guard_finish(struct engine_guard *guard)

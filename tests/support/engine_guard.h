@@ -31,8 +31,8 @@ struct engine_guard engine_guard_start(const struct engine_guard_plan *plan);
 void engine_guard_launch(struct engine_guard *guard);
 // SIGKILL, and waits for its end. False when it does not run: a containerd ends with the dockerd that started it.
 bool engine_guard_kill(struct engine_guard *guard, enum engine_part part);
-// SIGSTOP and SIGCONT to dockerd.
-void engine_guard_freeze(struct engine_guard *guard);
-void engine_guard_thaw(struct engine_guard *guard);
+// SIGSTOP and SIGCONT; dies when it does not run.
+void engine_guard_freeze(struct engine_guard *guard, enum engine_part part);
+void engine_guard_thaw(struct engine_guard *guard, enum engine_part part);
 // Everything ends now; waits for it.
 void engine_guard_finish(struct engine_guard *guard);

@@ -1,56 +1,9 @@
 #include "tests/support/runtime_scripted.h"
 
-#include "services/common/base/strbuf.h"
+#include "tests/support/runtime_scripted_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum request_kind { REQUEST_INSPECT, REQUEST_EXEC, REQUEST_LIST };
-
-struct request {
-    enum request_kind kind;
-    union {
-        runtime_inspect_fn inspect;
-        runtime_exec_fn exec;
-        runtime_list_fn list;
-    } function;
-    void *context;
-    struct request *next;
-};
-
-struct scripted_instance {
-    struct runtime_instance base;
-    struct runtime_events events;
-    void *context;
-    char identity[RUNTIME_IDENTITY_SIZE];
-    char **argv, **env;
-    char *directory;
-    struct strbuf stdin_text;
-    struct runtime_exit exit;
-    int ports[8];
-    struct scripted_instance *next;
-};
-
-struct scripted {
-    struct runtime base;
-    struct strbuf log;
-    struct scripted_instance *instances;
-    struct request *requests;
-    bool fail_start;
-    enum err_code fail_code;
-    int64_t write_limit;
-    int next_port;
-};
-
-static struct scripted *scripted_of(struct runtime *runtime)
-{
-    return (struct scripted *)(void *)runtime;
-}
-
-static struct scripted_instance *instance_of(struct runtime_instance *instance)
-{
-    return (struct scripted_instance *)(void *)instance;
-}
 
 static void *must(void *pointer)
 {
@@ -72,8 +25,8 @@ static void note(struct runtime *runtime, const char *verb, const char *identity
 
 static void note_number(struct runtime_instance *instance, const char *verb, int64_t number)
 {
-    strbuf_add_format(&scripted_of(instance->runtime)->log, "%s %s %lld\n", verb, instance_of(instance)->identity,
-                      (long long)number);
+    strbuf_add_format(&scripted_of(instance->runtime)->log, "%s %s %lld\n", verb,
+                      scripted_instance_of(instance)->identity, (long long)number);
 }
 
 static char **copy_list(const char *const *list)
@@ -172,7 +125,7 @@ static int scripted_adopt_task(struct runtime *runtime, const char *identity, co
     UNUSED(err);
     note(runtime, "adopt_task", identity, NULL);
     *out = &instance_add(runtime, identity, events, context)->base;
-    instance_of(*out)->directory = must(strdup(output));
+    scripted_instance_of(*out)->directory = must(strdup(output));
     return 0;
 }
 
@@ -189,7 +142,7 @@ static struct request *request_add(struct runtime *runtime, enum request_kind ki
 }
 
 // Unlinks the oldest request of a kind; the caller frees it.
-static struct request *request_take(struct runtime *runtime, enum request_kind kind)
+struct request *scripted_request_take(struct runtime *runtime, enum request_kind kind)
 {
     struct request **link = &scripted_of(runtime)->requests;
     while (*link && (*link)->kind != kind)
@@ -221,7 +174,7 @@ static int scripted_exec(struct runtime_instance *instance, const char *const *a
 {
     UNUSED(timeout_ms);
     UNUSED(err);
-    note(instance->runtime, "exec", instance_of(instance)->identity, argv[0]);
+    note(instance->runtime, "exec", scripted_instance_of(instance)->identity, argv[0]);
     request_add(instance->runtime, REQUEST_EXEC, context)->function.exec = function;
     return 0;
 }
@@ -243,7 +196,7 @@ static int scripted_stop(struct runtime_instance *instance, int64_t grace_ms, st
 static int scripted_kill(struct runtime_instance *instance, struct err *err)
 {
     UNUSED(err);
-    note(instance->runtime, "kill", instance_of(instance)->identity, NULL);
+    note(instance->runtime, "kill", scripted_instance_of(instance)->identity, NULL);
     return 0;
 }
 
@@ -251,8 +204,8 @@ static int scripted_set_output(struct runtime_instance *instance, enum runtime_s
                                struct err *err)
 {
     UNUSED(err);
-    strbuf_add_format(&scripted_of(instance->runtime)->log, "output %s %d %d\n", instance_of(instance)->identity,
-                      (int)stream, (int)mode);
+    strbuf_add_format(&scripted_of(instance->runtime)->log, "output %s %d %d\n",
+                      scripted_instance_of(instance)->identity, (int)stream, (int)mode);
     return 0;
 }
 
@@ -261,19 +214,26 @@ static ssize_t scripted_write(struct runtime_instance *instance, const char *byt
     UNUSED(err);
     int64_t limit = scripted_of(instance->runtime)->write_limit;
     size_t taken = limit >= 0 ? MIN(length, (size_t)limit) : length;
-    strbuf_add(&instance_of(instance)->stdin_text, bytes, taken);
+    strbuf_add(&scripted_instance_of(instance)->stdin_text, bytes, taken);
     note_number(instance, "write", (int64_t)taken);
     return (ssize_t)taken;
 }
 
 static void scripted_close_stdin(struct runtime_instance *instance)
 {
-    note(instance->runtime, "close_stdin", instance_of(instance)->identity, NULL);
+    note(instance->runtime, "close_stdin", scripted_instance_of(instance)->identity, NULL);
+}
+
+static int64_t scripted_resists(struct runtime_instance *instance, struct err *err)
+{
+    const struct scripted *scripted = scripted_of(instance->runtime);
+    *err = scripted->resists_why;
+    return scripted->resists_since_ms;
 }
 
 static void scripted_release(struct runtime_instance *base)
 {
-    struct scripted_instance *instance = instance_of(base);
+    struct scripted_instance *instance = scripted_instance_of(base);
     note(base->runtime, "release", instance->identity, NULL);
     struct scripted_instance **link = &scripted_of(base->runtime)->instances;
     while (*link != instance)
@@ -317,6 +277,7 @@ static const struct runtime_ops SCRIPTED_OPS = {
     .close_stdin = scripted_close_stdin,
     .exec = scripted_exec,
     .release = scripted_release,
+    .resists = scripted_resists,
 };
 
 struct runtime *runtime_scripted_new(void)
@@ -324,6 +285,7 @@ struct runtime *runtime_scripted_new(void)
     struct scripted *scripted = must(calloc(1, sizeof(*scripted)));
     scripted->base.ops = &SCRIPTED_OPS;
     scripted->write_limit = -1;
+    scripted->resists_since_ms = 1;
     scripted->next_port = 20000;
     return &scripted->base;
 }
@@ -379,7 +341,7 @@ size_t runtime_scripted_count(struct runtime *runtime)
 
 const char *runtime_scripted_argument(struct runtime_instance *instance, size_t index)
 {
-    char **argv = instance_of(instance)->argv;
+    char **argv = scripted_instance_of(instance)->argv;
     for (size_t i = 0; argv && argv[i]; i++) {
         if (i == index)
             return argv[i];
@@ -390,7 +352,7 @@ const char *runtime_scripted_argument(struct runtime_instance *instance, size_t 
 const char *runtime_scripted_env(struct runtime_instance *instance, const char *name)
 {
     size_t length = strlen(name);
-    char **env = instance_of(instance)->env;
+    char **env = scripted_instance_of(instance)->env;
     for (size_t i = 0; env && env[i]; i++) {
         if (strncmp(env[i], name, length) == 0 && env[i][length] == '=')
             return env[i] + length + 1;
@@ -400,98 +362,10 @@ const char *runtime_scripted_env(struct runtime_instance *instance, const char *
 
 const char *runtime_scripted_directory(struct runtime_instance *instance)
 {
-    return instance_of(instance)->directory;
+    return scripted_instance_of(instance)->directory;
 }
 
 const char *runtime_scripted_stdin(struct runtime_instance *instance)
 {
-    return strbuf_text(&instance_of(instance)->stdin_text);
-}
-
-void runtime_scripted_tell_started(struct runtime_instance *base, pid_t pid, const char *address)
-{
-    struct scripted_instance *instance = instance_of(base);
-    struct runtime_started started = {.pid = pid,
-                                      .start_time = 1,
-                                      .object = "scripted",
-                                      .boundary = "scripted",
-                                      .limited = true,
-                                      .host = address,
-                                      .address = address,
-                                      .is_over = pid == 0 && !address,
-                                      .port_numbers = instance->ports};
-    if (instance->events.started)
-        instance->events.started(instance->context, base, &started);
-}
-
-void runtime_scripted_output(struct runtime_instance *base, enum runtime_stream stream, const char *text)
-{
-    struct scripted_instance *instance = instance_of(base);
-    if (instance->events.output)
-        instance->events.output(instance->context, base, stream, text, strlen(text));
-}
-
-void runtime_scripted_writable(struct runtime_instance *base)
-{
-    struct scripted_instance *instance = instance_of(base);
-    if (instance->events.writable)
-        instance->events.writable(instance->context, base);
-}
-
-void runtime_scripted_exited(struct runtime_instance *base, int code, int signal_number)
-{
-    struct scripted_instance *instance = instance_of(base);
-    instance->exit = (struct runtime_exit){
-        .known = true, .code = signal_number ? -1 : code, .signal = signal_number, .at_wall_us = 1};
-    if (instance->events.exited)
-        instance->events.exited(instance->context, base, &instance->exit);
-}
-
-void runtime_scripted_remains(struct runtime_instance *base, const char *text)
-{
-    struct scripted_instance *instance = instance_of(base);
-    if (instance->events.remains)
-        instance->events.remains(instance->context, base, text);
-}
-
-void runtime_scripted_gone(struct runtime_instance *base, enum runtime_reason reason)
-{
-    struct scripted_instance *instance = instance_of(base);
-    struct runtime_gone gone = {.reason = reason,
-                                .grade = instance->exit.known ? RUNTIME_GRADE_EXIT : RUNTIME_GRADE_ABSENT,
-                                .exit = instance->exit,
-                                .at_wall_us = 2};
-    if (instance->events.gone)
-        instance->events.gone(instance->context, base, &gone);
-}
-
-void runtime_scripted_not_started(struct runtime_instance *base, enum err_code code, const char *text)
-{
-    struct scripted_instance *instance = instance_of(base);
-    struct runtime_gone gone = {.reason = RUNTIME_NOT_STARTED, .grade = RUNTIME_GRADE_EXIT, .at_wall_us = 2};
-    err_set(&gone.start_error, code, "%s", text);
-    if (instance->events.gone)
-        instance->events.gone(instance->context, base, &gone);
-}
-
-void runtime_scripted_inspected(struct runtime *runtime, int64_t remaining)
-{
-    struct request *request = request_take(runtime, REQUEST_INSPECT);
-    request->function.inspect(request->context, remaining, NULL);
-    free(request);
-}
-
-void runtime_scripted_executed(struct runtime *runtime, int code)
-{
-    struct request *request = request_take(runtime, REQUEST_EXEC);
-    struct runtime_exit result = {.known = code >= 0, .code = code, .at_wall_us = 1};
-    request->function.exec(request->context, &result);
-    free(request);
-}
-
-void runtime_scripted_listed(struct runtime *runtime, const struct runtime_found *found, size_t count)
-{
-    struct request *request = request_take(runtime, REQUEST_LIST);
-    request->function.list(request->context, found, count, NULL);
-    free(request);
+    return strbuf_text(&scripted_instance_of(instance)->stdin_text);
 }

@@ -51,5 +51,9 @@ void runtime_scripted_not_started(struct runtime_instance *base, enum err_code c
 
 // Answers the oldest unanswered inspect, exec or list. Aborts when there is none.
 void runtime_scripted_inspected(struct runtime *runtime, int64_t remaining);
-void runtime_scripted_executed(struct runtime *runtime, int code); // -1: timed out
+void runtime_scripted_executed(struct runtime *runtime, int code);          // -1: timed out
+void runtime_scripted_unexecuted(struct runtime *runtime, const char *why); // it could not be made
+
+// What runtime_resists_since_ms() says from now on; 1 and "" in the beginning.
+void runtime_scripted_resists(struct runtime *runtime, int64_t since_ms, const char *why);
 void runtime_scripted_listed(struct runtime *runtime, const struct runtime_found *found, size_t count);

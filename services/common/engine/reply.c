@@ -3,7 +3,7 @@
 #include "services/common/base/cleanup.h"
 #include "services/common/base/strbuf.h"
 #include "services/common/base/utf8.h"
-#include "services/common/json/wire.h"
+#include "services/common/engine/reply_read.h"
 #include "services/common/model/engine_labels.h"
 
 #include <stdio.h>
@@ -18,8 +18,8 @@
 #define ARENA_BYTES 1024
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-" // of a container
 
-static int read_object(const char *text, size_t length, const struct wire_field *fields, size_t count, void *out,
-                       struct arena *arena, struct err *err)
+int engine_reply_read(const char *text, size_t length, const struct wire_field *fields, size_t count, void *out,
+                      struct arena *arena, struct err *err)
 {
     AUTO_FAULTS struct faults faults = FAULTS_INIT;
     const char *kept = arena ? arena_copy(arena, text, length) : NULL; // texts that need no unescaping stay in it
@@ -40,7 +40,7 @@ static int read_list(const char *text, size_t length, const struct wire_field *f
     strbuf_add_char(&wrapped, '}');
     if (strbuf_ok(&wrapped, err) < 0)
         return -1;
-    return read_object(wrapped.data, wrapped.length, fields, 1, out, arena, err);
+    return engine_reply_read(wrapped.data, wrapped.length, fields, 1, out, arena, err);
 }
 
 // ---- which engine it is
@@ -67,7 +67,7 @@ int engine_version_read(const char *text, size_t length, const char *where, int 
     AUTO_ARENA struct arena *arena = arena_new(ARENA_BYTES);
     struct about about = {0};
     int newest = 0, oldest = 0;
-    if (read_object(text, length, version_fields, ARRAY_LEN(version_fields), &about, arena, err) < 0)
+    if (engine_reply_read(text, length, version_fields, ARRAY_LEN(version_fields), &about, arena, err) < 0)
         return err_set(err, ERR_INVALID, "what answers at %.80s is no container engine that we know", where);
     if (sscanf(about.api, "1.%d", &newest) != 1)
         return err_set(err, ERR_INVALID, "what answers at %.80s is no container engine that we know", where);
@@ -89,7 +89,7 @@ static int read_id(const char *text, size_t length, const struct wire_field *fie
 {
     AUTO_ARENA struct arena *arena = arena_new(ARENA_BYTES);
     struct about about = {0};
-    if (read_object(text, length, fields, 1, &about, arena, err) < 0)
+    if (engine_reply_read(text, length, fields, 1, &about, arena, err) < 0)
         return -1;
     snprintf(out, ENGINE_ID_SIZE, "%s", about.id);
     return *out ? 0 : err_set(err, ERR_INVALID, "answer of the container engine: an empty id");
@@ -376,7 +376,7 @@ int engine_network_endpoint_read(const char *text, size_t length, char name[stat
     static const struct wire_field fields[] = {{"Containers", WIRE_CUSTOM, false, 0, 0, 0, endpoints_read}};
     AUTO_ARENA struct arena *arena = arena_new(0);
     const char *found = NULL;
-    if (read_object(text, length, fields, ARRAY_LEN(fields), &found, arena, err) < 0)
+    if (engine_reply_read(text, length, fields, ARRAY_LEN(fields), &found, arena, err) < 0)
         return -1;
     bool is_name = found && found[strspn(found, NAME_CHARACTERS)] == '\0';
     snprintf(name, ENGINE_ID_SIZE, "%s", is_name ? found : "");
@@ -425,7 +425,7 @@ int engine_container_read(const char *text, size_t length, struct arena *arena, 
                           struct err *err)
 {
     *out = (struct engine_container){.stop_grace_ms = -1};
-    if (read_object(text, length, container_fields, ARRAY_LEN(container_fields), out, arena, err) < 0)
+    if (engine_reply_read(text, length, container_fields, ARRAY_LEN(container_fields), out, arena, err) < 0)
         return -1;
     fill_gaps(out);
     bool never_ran = strcmp(out->state, "created") == 0;
@@ -437,26 +437,6 @@ int engine_container_read(const char *text, size_t length, struct arena *arena, 
 }
 
 // ---- small answers
-
-struct exec_state {
-    bool running;
-    int64_t code;
-};
-
-static const struct wire_field exec_fields[] = {
-    {"Running", WIRE_BOOLEAN, true, offsetof(struct exec_state, running), 0, 0, NULL},
-    {"ExitCode", WIRE_I64, false, offsetof(struct exec_state, code), INT32_MIN, INT32_MAX, NULL},
-};
-
-int engine_exec_read(const char *text, size_t length, int *code, struct err *err)
-{
-    AUTO_ARENA struct arena *arena = arena_new(ARENA_BYTES);
-    struct exec_state state = {.code = -1};
-    if (read_object(text, length, exec_fields, ARRAY_LEN(exec_fields), &state, arena, err) < 0)
-        return -1;
-    *code = state.running ? -1 : (int)state.code;
-    return 0;
-}
 
 struct message {
     const char *status, *id, *error, *message;
@@ -473,7 +453,7 @@ int engine_progress_read(const char *text, size_t length, char status[static 128
 {
     AUTO_ARENA struct arena *arena = arena_new(ARENA_BYTES);
     struct message line = {0};
-    if (read_object(text, length, progress_fields, ARRAY_LEN(progress_fields), &line, arena, err) < 0)
+    if (engine_reply_read(text, length, progress_fields, ARRAY_LEN(progress_fields), &line, arena, err) < 0)
         return -1;
     snprintf(status, 128, "%s%s%s", or_nothing(line.status), line.id ? " " : "", or_nothing(line.id));
     snprintf(error, 200, "%s", or_nothing(line.error));
@@ -489,7 +469,7 @@ void engine_message_read(const char *text, size_t length, char *out, size_t size
     AUTO_ARENA struct arena *arena = arena_new(ARENA_BYTES);
     struct message answer = {0};
     struct err err;
-    if (read_object(text, length, message_fields, ARRAY_LEN(message_fields), &answer, arena, &err) < 0)
+    if (engine_reply_read(text, length, message_fields, ARRAY_LEN(message_fields), &answer, arena, &err) < 0)
         snprintf(out, size, "%.*s", (int)MIN(length, (size_t)INT16_MAX), text);
     else
         snprintf(out, size, "%s", answer.message);

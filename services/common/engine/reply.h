@@ -68,8 +68,15 @@ int engine_container_read(const char *text, size_t length, struct arena *arena, 
                           struct err *err) WARN_UNUSED;
 // {"Id": ...} of what was created
 int engine_created_read(const char *text, size_t length, char out[static ENGINE_ID_SIZE], struct err *err) WARN_UNUSED;
-// GET /exec/ID/json: *code is -1 as long as it runs.
-int engine_exec_read(const char *text, size_t length, int *code, struct err *err) WARN_UNUSED;
+// GET /exec/ID/json
+struct engine_exec {
+    bool began; // its command was started: without, an exit code is the engine's word for its own trouble
+    int code;   // -1: it has not ended, as far as the engine knows
+};
+int engine_exec_read(const char *text, size_t length, struct engine_exec *out, struct err *err) WARN_UNUSED;
+// GET /version: 1 when the engine reaches its containerd, without which it can neither run nor kill anything, 0 when it
+// names none.
+int engine_reaches_read(const char *text, size_t length, struct err *err) WARN_UNUSED;
 // A line of POST /images/create: what goes on, and the error that ended it; "" where there is none. Cut to fit.
 int engine_progress_read(const char *text, size_t length, char status[static 128], char error[static 200],
                          struct err *err) WARN_UNUSED;

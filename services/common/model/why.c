@@ -26,7 +26,8 @@ static const struct {
                                 "a service of an ended job is on a worker that does not answer",
                                 "bring the worker back, or wait until its lease and the allowance are over"},
     [WHY_STOPPING_SERVICE] = {"stopping_service", JOB | SERVICE, "a service was asked to stop and uses its grace",
-                              "wait; it is killed when its grace is over"},
+                              "wait; it is killed when its grace is over. While its container engine does not work, "
+                              "mend the engine: it is killed as soon as that works"},
     [WHY_VERIFYING] = {"verifying", JOB | SERVICE, "a service has stopped; a second look has to see that it is gone",
                        "wait; the reaper asks again"},
     [WHY_KEPT_BY_POLICY] = {"kept_by_policy", JOB | SERVICE, "autostop is off for this outcome: the services stay up",

@@ -12,6 +12,17 @@ static void add_service(struct why *why, const struct why_service *service)
 
 // ---- that is on its way out
 
+// What its worker says of it while it waits, behind the reason.
+static const char *colon(const struct why_service *service)
+{
+    return service->error ? ": " : "";
+}
+
+static const char *error_of(const struct why_service *service)
+{
+    return service->error ? service->error : "";
+}
+
 static bool is_cleaning(const struct why_service *service)
 {
     bool up = instance_is_up(service->state) || service->state == INSTANCE_PLACING;
@@ -23,16 +34,16 @@ static bool say_cleaning(const struct why_view *view, const struct why_service *
     char text[PARSE_DURATION_TEXT_SIZE];
     if (service->state == INSTANCE_STUCK)
         return why_say(why, WHY_SERVICE_STUCK, "service '%s' could not be stopped on worker '%s'%s%.200s",
-                       service->name, service->worker, service->error ? ": " : "",
-                       service->error ? service->error : "");
+                       service->name, service->worker, colon(service), error_of(service));
     if (service->state == INSTANCE_LOST || service->worker_lost)
         return why_say(why, WHY_WORKER_UNREACHABLE, "service '%s' is on worker '%s', which does not answer",
                        service->name, service->worker);
     if (service->state == INSTANCE_STOPPED || service->state == INSTANCE_FAILED)
         return why_say(why, WHY_VERIFYING, "service '%s' has stopped; a second look verifies that it is gone",
                        service->name);
-    return why_say(why, WHY_STOPPING_SERVICE, "waiting for service '%s' to stop since %s (%s)", service->name,
-                   why_duration(view->now_us - service->since_us, text), instance_state_name(service->state));
+    return why_say(why, WHY_STOPPING_SERVICE, "waiting for service '%s' to stop since %s (%s)%s%.200s", service->name,
+                   why_duration(view->now_us - service->since_us, text), instance_state_name(service->state),
+                   colon(service), error_of(service));
 }
 
 // ---- that is on its way
@@ -70,11 +81,12 @@ static bool say_starting(const struct why_view *view, const struct why_service *
         return why_say(why, WHY_WORKER_SUSPECT, "service '%s' is on worker '%s', which does not answer", service->name,
                        service->worker);
     if (service->state == INSTANCE_UNHEALTHY)
-        return why_say(why, WHY_SERVICE_UNHEALTHY, "service '%s' is unhealthy since %s", service->name,
-                       why_duration(view->now_us - service->since_us, since));
-    return why_say(why, WHY_SERVICE_STARTING, "waiting for service '%s' to become ready since %s (%s; %s left)",
+        return why_say(why, WHY_SERVICE_UNHEALTHY, "service '%s' is unhealthy since %s%s%.200s", service->name,
+                       why_duration(view->now_us - service->since_us, since), colon(service), error_of(service));
+    return why_say(why, WHY_SERVICE_STARTING, "waiting for service '%s' to become ready since %s (%s; %s left)%s%.200s",
                    service->name, why_duration(view->now_us - service->since_us, since),
-                   instance_state_name(service->state), why_duration(service->ready_by_us - view->now_us, left));
+                   instance_state_name(service->state), why_duration(service->ready_by_us - view->now_us, left),
+                   colon(service), error_of(service));
 }
 
 // Whether tasks wait for it. The job does without a service that is ignored once it has failed.
@@ -190,8 +202,8 @@ static bool decide(const struct why_view *view, const struct why_service *servic
         return say_up_of_ended(view, service, why);
     if (service->state != INSTANCE_READY || service->worker_lost)
         return say_starting(view, service, why);
-    return why_say(why, WHY_SERVICE_READY, "service '%s' is ready since %s, and its job goes on", service->name,
-                   why_duration(view->now_us - service->since_us, text));
+    return why_say(why, WHY_SERVICE_READY, "service '%s' is ready since %s, and its job goes on%s%.200s", service->name,
+                   why_duration(view->now_us - service->since_us, text), service->error ? "; " : "", error_of(service));
 }
 
 void why_decide_service(const struct why_view *view, const struct why_service *service, struct why *why)

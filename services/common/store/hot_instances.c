@@ -121,7 +121,7 @@ static int add_event(struct batch *batch, struct batch_job *job, const struct in
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
     strbuf_add_format(&text, "{\"service\":\"%s\",\"epoch\":%d,\"worker\":%lld", row->name, row->epoch,
                       (long long)row->worker);
-    if (said->error) {
+    if (said->error && *said->error) {
         strbuf_add_text(&text, ",\"error\":");
         strbuf_add_json(&text, said->error, strlen(said->error));
     }
@@ -159,6 +159,15 @@ static void note_container(struct batch *batch, struct batch_job *job, struct in
     wakes_add(batch->wakes, WAKE_JOB, job->id, 0);
 }
 
+// What a worker says of one that has not changed: why it waits, what keeps it, or that this is over ("").
+static void note_error(struct instance_row *row, const struct instance_observation *said)
+{
+    if (!said->error || said->state != row->state || instance_is_over(row->state))
+        return;
+    row->changed = true;
+    take_over(row, said);
+}
+
 static bool has_ended(int state)
 {
     return state == INSTANCE_STOPPED || state == INSTANCE_FAILED || state == INSTANCE_VERIFIED;
@@ -174,15 +183,6 @@ static int note_stop(struct batch *batch, const struct instance_row *row, int ne
         return batch_no_memory(err);
     *age_ms = row->stop_age_ms;
     return 0;
-}
-
-// What keeps it may have become another thing.
-static void note_stuck(struct instance_row *row, const struct instance_observation *said)
-{
-    if (row->state != INSTANCE_STUCK || said->state != INSTANCE_STUCK)
-        return;
-    row->changed = true;
-    take_over(row, said);
 }
 
 // What a worker says of an instance counts when the instance is its own, of its present life.
@@ -202,8 +202,8 @@ static int observe(struct batch *batch, const struct asked_instance *asked, stru
     int next = observe_next(row->state, row->stop_requested, said->state);
     if (next < 0) {
         note_adoption(row, said);
-        note_stuck(row, said);
         note_container(batch, job, row, said);
+        note_error(row, said);
         return 0;
     }
     if (note_stop(batch, row, next, err) < 0)

@@ -292,9 +292,10 @@ struct probed {
     struct runtime_exit exit;
 };
 
-static void on_probed(void *context, const struct runtime_exit *result)
+static void on_probed(void *context, const struct runtime_exit *result, const struct err *trouble)
 {
     struct probed *probed = context;
+    assert_null(trouble);
     probed->done = true;
     probed->exit = *result;
 }

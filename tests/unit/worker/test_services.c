@@ -2,66 +2,10 @@
 
 #include "services/common/base/clock.h"
 #include "tests/support/process.h"
-#include "tests/support/runtime_scripted.h"
-#include "tests/support/services_fixture.h"
+#include "tests/support/services_scripted.h"
 
 #include <signal.h>
 #include <unistd.h>
-
-#define SERVE                                                                        \
-    "\"command\":[\"./serve\",\"--port\",\"${PORT}\",\"--admin=${PORT_ADMIN_UI}\"]," \
-    "\"ports\":[{\"name\":\"main\"},{\"name\":\"admin-ui\"}]"
-
-static struct services_rig rig;
-
-static int setup(void **state)
-{
-    struct err err;
-    struct loop *loop;
-    UNUSED(state);
-    if (loop_new(&loop, &err) < 0)
-        die("loop: %s", err.text);
-    services_rig_open(&rig, loop, runtime_scripted_new());
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    UNUSED(state);
-    struct loop *loop = rig.loop;
-    struct runtime *runtime = rig.runtime;
-    services_rig_close(&rig);
-    runtime_free(runtime);
-    loop_free(loop);
-    return 0;
-}
-
-static void order(int epoch, const char *run)
-{
-    services_start(rig.services, services_rig_order("j1", "cache", epoch, run, NULL));
-    services_rig_settle(&rig);
-}
-
-static struct runtime_instance *instance_of(int epoch)
-{
-    char identity[64];
-    services_rig_settle(&rig);
-    snprintf(identity, sizeof identity, "j1/cache/%d", epoch);
-    struct runtime_instance *instance = runtime_scripted_find(rig.runtime, identity);
-    if (!instance)
-        fail_msg("%s is not running: %s", identity, runtime_scripted_log(rig.runtime));
-    return instance;
-}
-
-// Started, and ready since it needs no check.
-static struct runtime_instance *start(int epoch, const char *run)
-{
-    order(epoch, run);
-    struct runtime_instance *instance = instance_of(epoch);
-    runtime_scripted_started(instance, 100);
-    services_rig_settle(&rig);
-    return instance;
-}
 
 static void a_service_sees_what_it_needs(void **state)
 {
@@ -153,51 +97,6 @@ static void as_long_as_something_is_there_nothing_is_verified(void **state)
     }
     runtime_scripted_inspected(rig.runtime, 0);
     assert_int_equal(rig.state, INSTANCE_VERIFIED);
-}
-
-static void who_does_not_go_is_killed_and_then_stuck(void **state)
-{
-    UNUSED(state);
-    struct runtime_instance *instance = start(1, SERVE ",\"stop\":{\"signal\":\"SIGINT\",\"grace\":\"50ms\"}");
-    strbuf_clear(&rig.seen);
-    services_stop(rig.services, "j1", "cache", 1);
-    services_rig_await(&rig, INSTANCE_KILLING);
-    services_rig_await(&rig, INSTANCE_STUCK);
-    assert_true(runtime_scripted_saw(rig.runtime, "kill j1/cache/1"));
-    runtime_scripted_forget(rig.runtime);
-    services_rig_await_line(&rig, "kill j1/cache/1"); // and again
-    runtime_scripted_exited(instance, -1, SIGKILL);
-    runtime_scripted_gone(instance, RUNTIME_STOPPED);
-    runtime_scripted_inspected(rig.runtime, 0);
-    services_rig_expect(&rig, "cache/1 killing\ncache/1 stuck\ncache/1 stopped\ncache/1 verified\n");
-    assert_int_equal(rig.exit_signal, SIGKILL);
-}
-
-// Of this life and of an earlier one.
-static void what_is_known_to_be_there_is_stuck_until_it_is_gone(void **state)
-{
-    UNUSED(state);
-    struct runtime_instance *instance = start(1, SERVE);
-    strbuf_clear(&rig.seen);
-    services_stop(rig.services, "j1", "cache", 1);
-    runtime_scripted_exited(instance, 255, 0);
-    runtime_scripted_remains(instance, "process 7 is there: kill -9 7");
-    assert_int_equal(rig.state, INSTANCE_STUCK);
-    assert_string_equal(rig.error, "process 7 is there: kill -9 7");
-    runtime_scripted_remains(instance, "process 8 is there");
-    assert_string_equal(rig.error, "process 8 is there");
-    runtime_scripted_gone(instance, RUNTIME_STOPPED);
-    assert_string_equal(rig.error, "it was stuck, and is gone");
-    runtime_scripted_inspected(rig.runtime, 1); // of a runtime that finds something once more
-    services_rig_expect(&rig, "cache/1 stuck\ncache/1 stopped\n");
-    services_verify(rig.services, "j1", "other", 1); // of an earlier life
-    runtime_scripted_inspected(rig.runtime, 1);
-    strbuf_clear(&rig.seen);
-    instance = runtime_scripted_find(rig.runtime, "j1/other/1");
-    runtime_scripted_remains(instance, "process 5 is there");
-    runtime_scripted_gone(instance, RUNTIME_LOST);
-    runtime_scripted_inspected(rig.runtime, 0);
-    services_rig_expect(&rig, "other/1 stuck\nother/1 stopped\nother/1 verified\n");
 }
 
 static void who_exits_unasked_has_failed(void **state)
@@ -472,8 +371,6 @@ int main(void)
         TEST(an_order_that_is_repeated_starts_nothing),
         TEST(a_stop_ends_it_and_a_second_look_verifies),
         TEST(as_long_as_something_is_there_nothing_is_verified),
-        TEST(who_does_not_go_is_killed_and_then_stuck),
-        TEST(what_is_known_to_be_there_is_stuck_until_it_is_gone),
         TEST(who_exits_unasked_has_failed),
         TEST(what_cannot_start_has_failed),
         TEST(a_stop_before_the_start_leaves_nothing),

@@ -100,11 +100,11 @@ SELECT u.ordinal, i.service, i.state, i.stop_requested_at IS NOT NULL, i.worker,
 
 -- name: hot_instances_update
 -- Arrays: job, service, epoch, state, failed, object, host, ports, boundary, error, signals, exit code, exit signal, grade
--- (-1: not said). What is null stays as it was. When a container is first said to run, its time to become ready begins.
+-- (-1: not said). What is null stays as it was; an empty error is none. When a container is first said to run, its time to become ready begins.
 UPDATE instance i
    SET state = u.state, failed = i.failed OR u.failed, adopt = false, object = coalesce(u.object, i.object),
        host = coalesce(u.host, i.host), ports = coalesce(u.ports, i.ports), boundary = coalesce(u.boundary, i.boundary),
-       error = coalesce(u.error, i.error), signals = coalesce(u.signals, i.signals),
+       error = nullif(coalesce(u.error, i.error), ''), signals = coalesce(u.signals, i.signals),
        ready_by = CASE WHEN u.state = 2 AND u.boundary = 'container' AND i.boundary IS NULL
                             THEN now.at + (SELECT s.ready_deadline_ms FROM service s WHERE s.job = i.job AND s.service = i.service)
                                           * interval '1 millisecond'

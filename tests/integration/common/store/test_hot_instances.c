@@ -214,6 +214,34 @@ static void several_observations_of_one_instance_count_in_order(void **state)
                      3);
 }
 
+// Why it waits may change while its state does not, and go.
+static void what_is_wrong_is_known_while_it_is(void **state)
+{
+    UNUSED(state);
+    int64_t job = hot_lane_submit(&lane, JOB);
+    struct work_operation poll = poll_services(worker, 1);
+    work_operation_release(&poll);
+    make_ready(job, "cache", 1);
+    int64_t events = store_sql(lane.db, "SELECT count(*) FROM event");
+    struct instance_observation said_again = said(job, "cache", INSTANCE_READY);
+    static const char *const errors[] = {"no engine", NULL, ""};
+    for (size_t i = 0; i < ARRAY_LEN(errors); i++) { // NULL: not said
+        said_again.error = errors[i];
+        observe_all(worker, &said_again, 1);
+        const char *kept = i < 2 ? "(error = 'no engine')::int" : "(error IS NULL)::int";
+        assert_int_equal(of_instance("cache", kept), 1);
+        assert_int_equal(of_instance("cache", "state"), INSTANCE_READY);
+    }
+    assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM event"), events);
+    said_again.state = INSTANCE_UNHEALTHY;
+    said_again.error = "refused";
+    observe_all(worker, &said_again, 1);
+    said_again.state = INSTANCE_STARTING; // behind what is known
+    said_again.error = "late";
+    observe_all(worker, &said_again, 1);
+    assert_int_equal(of_instance("cache", "(error = 'refused')::int"), 1);
+}
+
 static void only_its_own_worker_speaks_for_an_instance(void **state)
 {
     UNUSED(state);
@@ -329,6 +357,7 @@ int main(void)
         test(services_live_and_go_with_their_job),
         test(a_death_that_nobody_asked_for_fails_the_job),
         test(several_observations_of_one_instance_count_in_order),
+        test(what_is_wrong_is_known_while_it_is),
         test(only_its_own_worker_speaks_for_an_instance),
         test(who_cannot_stop_something_is_quarantined),
         test(instances_are_placed_where_there_is_room),

@@ -131,12 +131,14 @@ static void small_answers(void **state)
 {
     char status[128], error[200], message[12];
     struct err err;
-    int code;
+    struct engine_exec exec;
     UNUSED(state);
-    assert_ok(READ(engine_exec_read, "{\"Running\":false,\"ExitCode\":3}", &code, &err), err);
-    assert_int_equal(code, 3);
-    assert_ok(READ(engine_exec_read, "{\"Running\":true,\"ExitCode\":null}", &code, &err), err);
-    assert_int_equal(code, -1);
+    assert_ok(READ(engine_exec_read, "{\"Running\":false,\"ExitCode\":3,\"Pid\":7}", &exec, &err), err);
+    assert_true(exec.code == 3 && exec.began);
+    assert_ok(READ(engine_exec_read, "{\"Running\":false,\"ExitCode\":126,\"Pid\":0}", &exec, &err), err);
+    assert_true(exec.code == 126 && !exec.began);
+    assert_ok(READ(engine_exec_read, "{\"Running\":true,\"ExitCode\":null}", &exec, &err), err);
+    assert_true(exec.code == -1 && !exec.began);
     assert_ok(READ(engine_progress_read, "{\"status\":\"Downloading\",\"id\":\"abc\"}", status, error, &err), err);
     assert_string_equal(status, "Downloading abc");
     assert_string_equal(error, "");

@@ -119,7 +119,10 @@ static void test_services_on_their_way(void **state)
     assert_service(one, WHY_SERVICE_STARTING, "become ready since 1m15s (starting; 45s left)");
     one.worker_lost = true;
     assert_service(one, WHY_WORKER_SUSPECT, "worker 'w1', which does not answer");
-    assert_service(service(INSTANCE_UNHEALTHY), WHY_SERVICE_UNHEALTHY, "unhealthy since 1m15s");
+    one = service(INSTANCE_UNHEALTHY);
+    assert_service(one, WHY_SERVICE_UNHEALTHY, "unhealthy since 1m15s");
+    one.error = "connect: refused";
+    assert_service(one, WHY_SERVICE_UNHEALTHY, "unhealthy since 1m15s: connect: refused");
 }
 
 static void test_the_service_that_others_wait_for(void **state)
@@ -160,6 +163,9 @@ static void test_ended(void **state)
 
     assert_cleaning(service(INSTANCE_STOPPING), WHY_STOPPING_SERVICE, "service 'cache' to stop since 1m15s (stopping)");
     assert_cleaning(service(INSTANCE_KILLING), WHY_STOPPING_SERVICE, "(killing)");
+    struct why_service waits = service(INSTANCE_KILLING);
+    waits.error = "no engine";
+    assert_cleaning(waits, WHY_STOPPING_SERVICE, "(killing): no engine");
     assert_cleaning(service(INSTANCE_STOPPED), WHY_VERIFYING, "a second look");
     assert_cleaning(service(INSTANCE_FAILED), WHY_VERIFYING, "a second look");
     assert_cleaning(service(INSTANCE_STUCK), WHY_SERVICE_STUCK, "could not be stopped on worker 'w1'");
