@@ -37,7 +37,7 @@ static void every_task_runs_once(void **state)
 {
     UNUSED(state);
     static struct pool_task tasks[COUNT];
-    struct pool_settings settings = {NOWHERE, 3, 1000};
+    struct pool_settings settings = {.database_url = NOWHERE, .threads = 3, .queue_max = 1000};
     struct pool *pool;
     struct err err;
     int wanted = COUNT;
@@ -61,7 +61,7 @@ static void above_the_limit_it_refuses(void **state)
 {
     UNUSED(state);
     static struct pool_task tasks[5];
-    struct pool_settings settings = {NOWHERE, 1, 2};
+    struct pool_settings settings = {.database_url = NOWHERE, .threads = 1, .queue_max = 2};
     struct pool *pool;
     struct err err;
     gate.ran = 0;
