@@ -3,7 +3,7 @@
 #include "services/common/base/macros.h"
 
 #define BUSY_CALLS 4
-#define WAIT_MAX_US 1000
+#define WAIT_MAX_US 2000
 
 struct gather gather_after(int64_t began_us, int64_t ended_us, size_t answered, size_t queued)
 {
@@ -11,7 +11,7 @@ struct gather gather_after(int64_t began_us, int64_t ended_us, size_t answered, 
         return (struct gather){0};
     return (struct gather){
         .expected = answered + queued,
-        .until_us = ended_us + MIN((ended_us - began_us) / 2, (int64_t)WAIT_MAX_US),
+        .until_us = ended_us + MIN(ended_us - began_us, (int64_t)WAIT_MAX_US),
     };
 }
 

@@ -2,7 +2,7 @@
 //
 // Whoever has just been answered is likely to call again at once, as workers do that report and ask for more. A
 // transaction costs about the same whether eight or sixteen calls share it, so a lane that has ended one gives them
-// half the time that it took, 1 ms at most, to come back. A lane that had few calls, or none for a while, waits for
+// the time that it took, 2 ms at most, to come back. A lane that had few calls, or none for a while, waits for
 // nobody. Pure.
 #pragma once
 

@@ -240,6 +240,11 @@ int db_set_statement_timeout(struct db *db, int64_t timeout_ms, struct err *err)
     return db_sql(db, sql, NULL, RESULT_TEXT, NULL, err);
 }
 
+int64_t db_round_trips(const struct db *db)
+{
+    return db->round_trips;
+}
+
 unsigned db_generation(const struct db *db)
 {
     return db->generation;

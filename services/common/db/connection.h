@@ -27,6 +27,7 @@ struct db {
     bool hung_up;        // the server said goodbye
     bool plans_by_index; // see db_set_plans_by_index()
     unsigned generation; // counts connections
+    int64_t round_trips; // see db_round_trips()
     struct backoff backoff;
     int64_t retry_at_ms; // CLOCK_BOOTTIME; no attempt to connect before
     struct err connect_problem;

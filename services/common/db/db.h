@@ -79,4 +79,6 @@ int db_set_plans_by_index(struct db *db, struct err *err) WARN_UNUSED;
 
 // Counts connections: what was read over an earlier one may have been another server's. 0: none so far.
 unsigned db_generation(const struct db *db);
+// How often its pipelines have waited for the server so far.
+int64_t db_round_trips(const struct db *db);
 const struct db_error *db_last_error(const struct db *db);

@@ -99,6 +99,7 @@ static int send_sync(struct pipeline *pipeline, struct err *err)
     if (!PQpipelineSync(pipeline->db->connection))
         return connection_fail(pipeline->db, NULL, "sync", err);
     pipeline->syncs++;
+    pipeline->db->round_trips++;
     return 0;
 }
 
@@ -322,10 +323,15 @@ int pipeline_query(struct pipeline *pipeline, unsigned statement, const struct p
     return 0;
 }
 
+bool pipeline_has(const struct pipeline *pipeline, int index)
+{
+    return index >= 0 && index < pipeline->collected;
+}
+
 struct result *pipeline_result(struct pipeline *pipeline, int index)
 {
     static struct result none;
-    if (index >= 0 && index < pipeline->collected)
+    if (pipeline_has(pipeline, index))
         return &pipeline->items[index];
     none = (struct result){.problem = "a result that was not collected", .row = -1};
     return &none;

@@ -29,6 +29,7 @@ int pipeline_add(struct pipeline *pipeline, unsigned statement, const struct par
 void pipeline_alone(struct pipeline *pipeline);
 // Sends what is queued and waits until every result is here.
 int pipeline_collect(struct pipeline *pipeline, struct err *err) WARN_UNUSED;
+bool pipeline_has(const struct pipeline *pipeline, int index); // whether its result is here
 // The result of an added statement that has been collected. Owned by the pipeline.
 struct result *pipeline_result(struct pipeline *pipeline, int index);
 // Ends the transaction, after collecting what is outstanding. A connection lost here: ERR_UNAVAILABLE and

@@ -146,6 +146,7 @@ static int begin(struct attempt *attempt, struct pipeline *pipeline, struct err 
         hand_over_wakes(attempt->before, &attempt->wakes);
     *batch = (struct batch){.hot = attempt->hot, .pipeline = pipeline, .wakes = &attempt->wakes};
     memset(&batch->at, -1, sizeof batch->at);
+    batch->routine = !attempt->step_by_step;
     batch->arena = arena_new(ARENA_FIRST_BYTES);
     if (!batch->arena)
         return batch_no_memory(err);
@@ -156,34 +157,58 @@ static int begin(struct attempt *attempt, struct pipeline *pipeline, struct err 
     return hot_workers_collect(batch, err);
 }
 
-// What can be asked before any job is locked.
-static int look_around(struct batch *batch, struct err *err)
+// The locks of the jobs, and everything that is decided with.
+static int ask_facts(struct batch *batch, struct err *err)
 {
-    bool matched = false;
+    if (hot_jobs_ask(batch, err) < 0 || hot_report_ask(batch, err) < 0 || hot_neighbours_foresee(batch, err) < 0 ||
+        hot_instances_ask(batch, err) < 0 || hot_log_ask(batch, err) < 0 || hot_place_ask_still(batch, err) < 0 ||
+        hot_submit_insert(batch, err) < 0)
+        return -1;
+    return hot_ranks_ask(batch, err);
+}
+
+// Nothing but reports and polls of workers of which nothing is asked but whether they are what they were.
+static bool is_routine(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->work_count; i++)
+        if (batch->works[i].operation->observation_count > 0 || batch->works[i].operation->log_count > 0)
+            return false;
+    return batch->submit_count == 0 && batch->at.held < 0 && batch->at.pending < 0 && hot_workers_rest(batch);
+}
+
+// What can be asked before any job is locked; of a routine all that is decided with.
+static int ask_around(struct batch *batch, struct err *err)
+{
     if (hot_workers_ask(batch, err) < 0 || hot_submit_ask(batch, err) < 0 || hot_audit_ask(batch, err) < 0 ||
         hot_place_ask(batch, err) < 0)
         return -1;
-    if (batch_collect(batch, err) < 0)
+    batch->routine = batch->routine && is_routine(batch);
+    if (!batch->routine)
+        return 0;
+    if (hot_report_collect(batch, err) < 0 || ask_facts(batch, err) < 0)
+        return -1;
+    return hot_claim_foresee(batch, err);
+}
+
+static int look_around(struct batch *batch, struct err *err)
+{
+    bool matched = false;
+    if (ask_around(batch, err) < 0 || batch_collect(batch, err) < 0)
         return -1;
     if (hot_workers_read(batch, err) < 0 || hot_submit_read(batch, err) < 0 || hot_submit_intern(batch, err) < 0 ||
         hot_demands_match(batch, &matched, err) < 0)
         return -1;
     if (matched && (hot_place_ask(batch, err) < 0 || batch_collect(batch, err) < 0))
         return -1;
-    if (hot_audit_read(batch, err) < 0 || hot_place_read(batch, err) < 0)
+    if (batch->routine)
+        return 0;
+    if (hot_audit_read(batch, err) < 0 || hot_place_read(batch, err) < 0 || hot_report_collect(batch, err) < 0)
         return -1;
-    return hot_report_collect(batch, err);
+    return ask_facts(batch, err) < 0 ? -1 : batch_collect(batch, err);
 }
 
-// Locks the jobs and reads everything that is decided with.
 static int read_facts(struct batch *batch, struct err *err)
 {
-    if (hot_jobs_ask(batch, err) < 0 || hot_report_ask(batch, err) < 0 || hot_neighbours_foresee(batch, err) < 0 ||
-        hot_instances_ask(batch, err) < 0 || hot_log_ask(batch, err) < 0 || hot_place_ask_still(batch, err) < 0 ||
-        hot_submit_insert(batch, err) < 0 || hot_ranks_ask(batch, err) < 0)
-        return -1;
-    if (batch_collect(batch, err) < 0)
-        return -1;
     if (hot_ranks_read(batch, err) < 0 || hot_jobs_read(batch, err) < 0 || hot_report_read(batch, err) < 0 ||
         hot_submit_inserted(batch, err) < 0)
         return -1;
@@ -210,11 +235,11 @@ static int write_facts(struct batch *batch, struct err *err)
 
 static int give_out(struct batch *batch, struct err *err)
 {
-    if (hot_orders_ask(batch, err) < 0 || hot_claim(batch, err) < 0 || hot_slices_verify(batch, err) < 0)
+    if (hot_orders_ask(batch, err) < 0 || hot_claim(batch, err) < 0)
         return -1;
-    if (hot_claim_write(batch, err) < 0 || hot_grant_ask(batch, err) < 0)
+    if (hot_claim_write(batch, err) < 0 || hot_grant_ask(batch, err) < 0 || hot_orders_ask_details(batch, err) < 0)
         return -1;
-    return hot_orders_ask_details(batch, err);
+    return hot_slices_verify(batch, err);
 }
 
 static int run_attempt(struct pipeline *pipeline, void *context, struct err *err)
@@ -283,11 +308,11 @@ const struct hot_falls *hot_falls(const struct hot *hot)
 // Whatever failed, it may come from a lease that others have ended, or from what was taken for granted.
 static bool may_go_otherwise(struct attempt *attempt, const struct err *why)
 {
-    bool direct = attempt->batch.at.direct >= 0;
+    bool direct = attempt->batch.at.direct >= 0, at_once = direct || attempt->batch.routine;
     if (direct)
         attempt->hot->falls = (struct hot_falls){attempt->hot->falls.count + 1, *why};
     attempt->step_by_step = true;
-    return hot_leases_forget(&attempt->batch) || direct;
+    return hot_leases_forget(&attempt->batch) || at_once;
 }
 
 // `before` is NULL, or there is nothing to be done at once any more: see struct attempt.

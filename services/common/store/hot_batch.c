@@ -12,6 +12,11 @@ int batch_no_memory(struct err *err)
     return err_set(err, ERR_NO_MEMORY, "out of memory in a batch of hot calls");
 }
 
+int batch_no_routine(struct err *err)
+{
+    return err_set(err, ERR_INTERNAL, "a batch of hot calls is not what the lane took it for");
+}
+
 void params_add_text_or_null(struct params *params, const char *text)
 {
     if (text)

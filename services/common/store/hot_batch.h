@@ -145,9 +145,8 @@ struct succeeded_range {
 struct asked_range {
     int64_t job;
     int16_t stage;
-    int64_t from, to;
-    int64_t tasks; // that the batch ends of the stage: nothing else is left when no more are open
-    size_t index;  // in ranges
+    int64_t from, to, tasks; // tasks: that the batch ends of the stage: nothing else is left when no more are open
+    size_t index;            // in ranges
 };
 
 struct item_row {
@@ -339,7 +338,7 @@ struct batch {
     size_t submit_count, work_count;
     LIST(struct demand_need) needs;
     LIST(struct quota_row) quotas;
-    bool interned; // demands of this transaction are in the lane's memory
+    bool routine, interned; // it is asked for at once (hot.c); demands of this transaction are in the lane's memory
 
     struct batch_worker *workers;
     size_t worker_count;
@@ -393,7 +392,8 @@ struct batch {
     } at;
 };
 
-int batch_no_memory(struct err *err); // -1
+int batch_no_memory(struct err *err);  // -1
+int batch_no_routine(struct err *err); // -1: the batch goes step by step, in another attempt
 // Queues a statement with hot->params and clears them. Returns its index.
 int batch_ask(struct batch *batch, enum statement statement, struct err *err) WARN_UNUSED;
 // The round trip for what was asked, if anything was.
@@ -406,8 +406,8 @@ int batch_want_rank(struct batch *batch, int32_t demand, int16_t priority, struc
 int64_t batch_rank(const struct batch *batch, int32_t demand, int16_t priority); // the head of the queue
 void batch_settle(struct batch_job *job);
 int batch_old_slice(struct batch *batch, const struct slice_row *old, struct err *err) WARN_UNUSED; // a copy
-// An event of a locked job. `data` is a JSON object that lives as long as the batch. Capped ones are left out above the
-// limit of events.
+// An event of a locked job. `data`: a JSON object that lives as long as the batch. Above the limit capped ones are left
+// out.
 int batch_event(struct batch *batch, struct batch_job *job, const char *kind, const char *data, bool capped,
                 struct err *err) WARN_UNUSED;
 // A copy of the text in the batch's arena; NULL for NULL.
@@ -449,15 +449,14 @@ int hot_tokens_raise(struct hot *hot, struct err *err) WARN_UNUSED; // before a 
 int hot_token_take(struct batch *batch, int64_t *token, struct err *err) WARN_UNUSED; // rarely a round trip
 // NULL: it is not remembered. Valid until the next batch is finished.
 const struct hot_lease *hot_lease_find(struct hot *hot, int64_t worker, int64_t token);
-// Forgets what the batch has remembered leases from; false when that was nothing.
-bool hot_leases_forget(struct batch *batch);
+bool hot_leases_forget(struct batch *batch); // all that it took from this memory; false: that was nothing
 void hot_leases_finish(struct batch *batch); // after the commit
 
 // hot_slices.c: what became of slices and items, as rows
 int hot_ranks_ask(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_ranks_read(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_slices_write(struct batch *batch, struct err *err) WARN_UNUSED;
-// After a round trip: fails when an old row was not what it was taken for.
+// Fails when an old row was not what it was taken for. A round trip unless there was one since the rows were written.
 int hot_slices_verify(struct batch *batch, struct err *err) WARN_UNUSED;
 
 // hot_output.c
@@ -481,9 +480,10 @@ int hot_place_read_still(struct batch *batch, struct err *err) WARN_UNUSED;
 int hot_place_write(struct batch *batch, struct err *err) WARN_UNUSED;
 
 // hot_claim.c
-int hot_claim(struct batch *batch, struct err *err) WARN_UNUSED;       // finds and cuts; round trips
-int hot_claim_write(struct batch *batch, struct err *err) WARN_UNUSED; // queues the leases
-void hot_claim_finish(struct batch *batch);                            // after the commit: who has to ask again
+int hot_claim_foresee(struct batch *batch, struct err *err) WARN_UNUSED; // in a routine: looks with the locks
+int hot_claim(struct batch *batch, struct err *err) WARN_UNUSED;         // finds and cuts; round trips
+int hot_claim_write(struct batch *batch, struct err *err) WARN_UNUSED;   // queues the leases
+void hot_claim_finish(struct batch *batch);                              // after the commit: who has to ask again
 
 // hot_cut.c
 bool hot_can_serve(const struct worker_memory *memory, const char *queue, int32_t demand);

@@ -1,7 +1,7 @@
 // Claims: how many heads of which queues are locked, and how the cuts are written.
 //
-// A claim waits for nobody: what others have locked it passes over. It comes last in a transaction, so that whoever
-// waits for its slices waits for a commit and nothing else.
+// A claim waits for nobody: what others have locked it passes over. It comes last in a transaction, or in a routine
+// right behind the locks of the jobs, so that whoever waits for its slices waits for a commit and nothing else.
 #include "services/common/base/clock.h"
 #include "services/common/base/macros.h"
 #include "services/common/store/hot_batch.h"
@@ -233,18 +233,47 @@ static void set_limits(struct batch *batch)
     }
 }
 
-// Slices that are locked already are found again by a wider look.
+// Slices that are locked already are found again by a wider look. The first look may have been foreseen.
 static int find_candidates(struct batch *batch, struct err *err)
 {
-    bool again = batch->queues.count > 0;
-    set_limits(batch);
+    bool again = batch->queues.count > 0, is_asked = batch->at.candidates >= 0;
+    if (!is_asked)
+        set_limits(batch);
     for (int round = 0; again && round < ROUNDS_MAX; round++) {
-        if (ask_candidates(batch, err) < 0 || batch_collect(batch, err) < 0 || read_candidates(batch, err) < 0)
+        if (!(round == 0 && is_asked) && (ask_candidates(batch, err) < 0 || batch_collect(batch, err) < 0))
+            return -1;
+        if (read_candidates(batch, err) < 0)
             return -1;
         again = false;
         for (size_t i = 0; i < batch->queues.count; i++)
             again |= needs_more(batch, &batch->queues.items[i]);
     }
+    return 0;
+}
+
+static bool are_heads_known(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->queues.count; i++)
+        if (batch->queues.items[i].priority == HOT_PRIORITY_ALL)
+            return false;
+    return batch->queues.count > 0;
+}
+
+// Where there has just been enough, and reports of nothing but success make nothing ready that had to come before it.
+// What is not enough is followed by a look at everything, behind the reports. Nobody is waited for between this and the
+// commit: the reports change only what is under the locks of their jobs, and no ready slices.
+int hot_claim_foresee(struct batch *batch, struct err *err)
+{
+    if (batch->leases.count > 0 && batch->at.neighbours < 0)
+        return 0;
+    for (size_t i = 0; i < batch->worker_count; i++)
+        batch->workers[i].takes_work = true; // until that is read
+    if (collect_wants(batch, err) < 0)
+        return -1;
+    set_limits(batch);
+    if (are_heads_known(batch))
+        return ask_candidates(batch, err);
+    batch->queues.count = 0;
     return 0;
 }
 
@@ -262,12 +291,15 @@ int hot_claim(struct batch *batch, struct err *err)
 {
     for (size_t i = 0; i < batch->work_count; i++) {
         struct batch_work *work = &batch->works[i];
+        work->short_of_work = work->short_of_work && hot_may_claim(work);
         if (work->operation->polls && !work->dead && work->worker->memory && tell_demands(work, err) < 0)
             return -1;
     }
-    if (collect_wants(batch, err) < 0 || find_candidates(batch, err) < 0)
+    if (batch->at.candidates < 0 && collect_wants(batch, err) < 0)
         return -1;
-    if (batch_collect(batch, err) < 0) // orders alone
+    if (find_candidates(batch, err) < 0)
+        return -1;
+    if (batch->at.orders >= 0 && batch_collect(batch, err) < 0)
         return -1;
     if (hot_cut(batch, err) < 0)
         return -1;
@@ -318,21 +350,62 @@ static int write_in_place(struct batch *batch, const struct grant_list *grants, 
     return batch_ask(batch, STATEMENT_HOT_LEASE, err) < 0 ? -1 : 0;
 }
 
+// Leases that lie side by side in what they were cut from, of the same width: one after the other their beginnings,
+// ranks and tokens go on, and all else but the worker is the same.
+struct cut_run {
+    const struct batch_grant *grant; // the first
+    int32_t from, to;                // of all leases, from 1
+};
+
+static bool goes_on(const struct cut_run *run, const struct batch_grant *grant)
+{
+    const struct batch_grant *first = run->grant;
+    int64_t before = grant - first;
+    return first->candidate == grant->candidate && first->count == grant->count &&
+           first->first + before * first->count == grant->first && first->token + before == grant->token;
+}
+
+struct cut_run_list {
+    struct cut_run *items;
+    size_t count, capacity;
+};
+
+static int find_runs(struct batch *batch, const struct grant_list *grants, struct cut_run_list *runs, struct err *err)
+{
+    for (size_t i = 0; i < grants->count; i++) {
+        const struct batch_grant *grant = &grants->items[i];
+        struct cut_run *last = runs->count ? &runs->items[runs->count - 1] : NULL;
+        if (!last || !goes_on(last, grant)) {
+            last = LIST_ADD(batch->arena, runs);
+            if (!last)
+                return batch_no_memory(err);
+            *last = (struct cut_run){.grant = grant, .from = (int32_t)i + 1};
+        }
+        last->to = (int32_t)i + 1;
+    }
+    return 0;
+}
+
 static int write_cut(struct batch *batch, const struct grant_list *grants, struct err *err)
 {
+    struct cut_run_list runs = {0};
+    if (find_runs(batch, grants, &runs, err) < 0)
+        return -1;
     struct params *params = batch_params(batch);
-    PARAM_I64_FIELD(params, grants, job);
-    PARAM_I16_FIELD(params, grants, stage);
-    PARAM_I64_FIELD(params, grants, first);
-    PARAM_I64_FIELD(params, grants, count);
-    PARAM_I32_FIELD(params, grants, attempt);
-    PARAM_I32_FIELD(params, grants, failures);
-    PARAM_I32_FIELD(params, grants, demand);
-    PARAM_I16_FIELD(params, grants, priority);
-    PARAM_I64_FIELD(params, grants, rank);
+    PARAM_I64_FIELD(params, &runs, grant->job);
+    PARAM_I16_FIELD(params, &runs, grant->stage);
+    PARAM_I64_FIELD(params, &runs, grant->first);
+    PARAM_I64_FIELD(params, &runs, grant->count);
+    PARAM_I32_FIELD(params, &runs, grant->attempt);
+    PARAM_I32_FIELD(params, &runs, grant->failures);
+    PARAM_I32_FIELD(params, &runs, grant->demand);
+    PARAM_I16_FIELD(params, &runs, grant->priority);
+    PARAM_I64_FIELD(params, &runs, grant->rank);
+    PARAM_I64_FIELD(params, &runs, grant->token);
+    PARAM_I32_FIELD(params, &runs, from);
+    PARAM_I32_FIELD(params, &runs, to);
     PARAM_I64_FIELD(params, grants, work->operation->worker);
     PARAM_I32_FIELD(params, grants, work->operation->incarnation);
-    PARAM_I64_FIELD(params, grants, token);
     params_i64(params, batch->now_us);
     return batch_ask(batch, STATEMENT_HOT_LEASE_CUT, err) < 0 ? -1 : 0;
 }

@@ -1,5 +1,6 @@
 // What became of slices, as rows: the old ones and the new ones of a batch are held against each other, so that a row
 // whose place stays is updated and not written anew. Which leases they were is looked at again when they are changed.
+#include "services/common/base/macros.h"
 #include "services/common/model/states.h"
 #include "services/common/store/hot_batch.h"
 
@@ -203,6 +204,9 @@ static bool is_as_expected(const struct batch *batch, int index, int64_t expecte
 
 int hot_slices_verify(struct batch *batch, struct err *err)
 {
+    int last = MAX(batch->at.gone, batch->at.changed);
+    if (last >= 0 && !pipeline_has(batch->pipeline, last) && batch_collect(batch, err) < 0)
+        return -1;
     if (is_as_expected(batch, batch->at.gone, batch->gone_expected) &&
         is_as_expected(batch, batch->at.changed, batch->changed_expected))
         return 0;

@@ -217,6 +217,8 @@ static int renew_shortened(struct batch *batch, struct err *err)
 {
     if (!forget_shortened(batch))
         return 0;
+    if (batch->routine) // jobs are locked: workers are locked before them
+        return batch_no_routine(err);
     if (hot_workers_ask(batch, err) < 0 || batch_collect(batch, err) < 0)
         return -1;
     return read_workers(batch, err);
@@ -328,6 +330,8 @@ int hot_demands_match(struct batch *batch, bool *asked, struct err *err)
         *asked |= needs_match(batch, &batch->workers[i]);
     if (!*asked)
         return 0;
+    if (batch->routine)
+        return batch_no_routine(err);
     int index = ask_match(batch, err);
     if (index < 0 || batch_collect(batch, err) < 0)
         return -1;

@@ -57,13 +57,20 @@ UPDATE slice s
  WHERE s.job = ANY (ARRAY[u.job]) AND s.stage = u.stage AND s.first = u.first
 
 -- name: hot_lease_cut
--- Arrays: job, stage, first, count, attempt, failures, demand, priority, rank, worker, incarnation, token; since when
--- (microseconds). Inserts what was cut off.
+-- Inserts what was cut off. Arrays of runs of leases: job, stage, first, width, attempt, failures, demand, priority, rank and token
+-- of the first of them, and where they are, from 1, in the arrays of workers and incarnations that follow; since when
+-- (microseconds).
 INSERT INTO slice (job, stage, first, count, state, attempt, failures, demand, priority, rank, worker, incarnation,
                    token, leased_at)
-SELECT unnest($1::bigint[]), unnest($2::smallint[]), unnest($3::bigint[]), unnest($4::bigint[]), 2, unnest($5::integer[]),
-       unnest($6::integer[]), unnest($7::integer[]), unnest($8::smallint[]), unnest($9::bigint[]), unnest($10::bigint[]),
-       unnest($11::integer[]), unnest($12::bigint[]), (SELECT time_of($13::bigint))
+SELECT r.job, r.stage, r.first + l.n * r.width, r.width, 2, r.attempt, r.failures, r.demand, r.priority,
+       r.rank + l.n * r.width, l.worker, l.incarnation, r.token + l.n, (SELECT time_of($15::bigint))
+  FROM (SELECT unnest($1::bigint[]) AS job, unnest($2::smallint[]) AS stage, unnest($3::bigint[]) AS first,
+               unnest($4::bigint[]) AS width, unnest($5::integer[]) AS attempt, unnest($6::integer[]) AS failures,
+               unnest($7::integer[]) AS demand, unnest($8::smallint[]) AS priority, unnest($9::bigint[]) AS rank,
+               unnest($10::bigint[]) AS token, unnest($11::integer[]) AS start, unnest($12::integer[]) AS finish) r
+ CROSS JOIN LATERAL (SELECT unnest(($13::bigint[])[r.start:r.finish]) AS worker,
+                            unnest(($14::integer[])[r.start:r.finish]) AS incarnation,
+                            generate_series(0::bigint, r.finish - r.start) AS n) l
 
 -- name: hot_runs
 -- Arrays: job, stage. The trace of the job is for outside workers: what Curfew runs finds it in its environment.

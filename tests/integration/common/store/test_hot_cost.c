@@ -1,7 +1,7 @@
-// What hot calls cost the database, counted instead of timed: statements for each transaction of a lane, bytes of
-// WAL for each task, without full page images, and pages that are read while somebody holds a snapshot. The bounds
-// leave less than a quarter above what was counted; who passes one has made the hot path more expensive, or knows why
-// and moves the bound.
+// What hot calls cost the database, counted instead of timed: statements and round trips for each transaction of a
+// lane, bytes of WAL for each task, without full page images, and pages that are read while somebody holds a snapshot.
+// The bounds leave less than a quarter above what was counted; who passes one has made the hot path more expensive, or
+// knows why and moves the bound.
 #include "services/common/store/hot.h"
 
 #include "services/common/base/id.h"
@@ -21,8 +21,9 @@
 #define HELD_ROUNDS 1000
 
 struct cost {
-    double statements; // for each transaction
-    double wal;        // bytes for each task
+    double statements;  // for each transaction
+    double wal;         // bytes for each task
+    double round_trips; // for each transaction
 };
 
 struct turns {
@@ -93,15 +94,16 @@ static struct cost cost_of(int64_t width)
     static struct turns turns;
     begin_turns(&turns, width);
     store_sql(lane.db, "SELECT 1 FROM public.pg_stat_statements_reset()");
-    int64_t tasks = 0, wal = wal_bytes();
+    int64_t tasks = 0, wal = wal_bytes(), round_trips = db_round_trips(lane.own);
     for (int i = 0; i < ROUNDS; i++)
         tasks += turn(&turns);
     struct cost cost = {.wal = (double)(wal_bytes() - wal) / (double)tasks,
-                        .statements = (double)statements() / ROUNDS};
+                        .statements = (double)statements() / ROUNDS,
+                        .round_trips = (double)(db_round_trips(lane.own) - round_trips) / ROUNDS};
     assert_int_equal(tasks, ROUNDS * WORKERS * width);
     end_turns(&turns);
-    print_message("width %lld: %.2f statements a transaction, %.2f bytes of WAL a task\n", (long long)width,
-                  cost.statements, cost.wal);
+    print_message("width %lld: %.2f statements and %.2f round trips a transaction, %.2f bytes of WAL a task\n",
+                  (long long)width, cost.statements, cost.round_trips, cost.wal);
     return cost;
 }
 
@@ -116,6 +118,7 @@ static void slices_of_100(void **state)
     UNUSED(state);
     struct cost cost = cost_of(100);
     assert_within(cost.statements, 14, "statements of a transaction of 16 calls");
+    assert_within(cost.round_trips, 3.5, "round trips of a transaction of 16 calls");
     assert_within(cost.wal, 5.2, "bytes of WAL for a task");
 }
 
@@ -124,6 +127,7 @@ static void single_tasks(void **state)
     UNUSED(state);
     struct cost cost = cost_of(1);
     assert_within(cost.statements, 14, "statements of a transaction of 16 calls");
+    assert_within(cost.round_trips, 3.5, "round trips of a transaction of 16 calls");
     assert_within(cost.wal, 510, "bytes of WAL for a task");
 }
 
