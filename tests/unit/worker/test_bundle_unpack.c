@@ -62,7 +62,7 @@ static int unpack(const struct paths *paths, struct bundle_size *out, struct err
     size_t length;
     assert_ok(loop_new(&loop, err), *err);
     assert_ok(background_start(loop, unpack_in_child, paths, on_done, &seen, &background, err), *err);
-    assert_true(loop_until_set(loop, &seen.ended, 60000));
+    assert_true(loop_until_set(loop, &seen.ended, 600000)); // under valgrind and beside others a minute is too short
     loop_free(loop);
     *err = seen.error;
     if (seen.failed)
