@@ -5,7 +5,7 @@
 // CURFEW_BENCH_DATABASE names a fresh, migrated database of another cluster to use instead.
 // Prints a line per load: tasks in slices of 100 by 16 workers, single tasks by 64 workers, jobs of one task,
 // slices of 100 while 10,000 jobs are open, jobs of one task that come alone to a worker that waits (a batch is the
-// submission with its poll, or the report).
+// submission with its poll, or the report), slices of 100 of one job by one lane of 16 workers and by two of 8.
 #include "services/common/base/clock.h"
 #include "services/common/base/id.h"
 #include "services/common/db/db.h"
@@ -15,6 +15,7 @@
 #include "tests/support/store_db.h"
 #include "tests/support/test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,12 +43,13 @@ static const char *database(struct pg *pg)
     return other ? other : pg_database_new(pg);
 }
 
-static void crew_start(struct crew *crew, struct pg *pg, int count, int64_t want)
+static void crew_start(struct crew *crew, const char *conninfo, int count, int64_t want)
 {
-    *crew = (struct crew){.lane = hot_lane_open(database(pg)), .count = count, .wants = {"default", want}};
+    static int names;
+    *crew = (struct crew){.lane = hot_lane_open(conninfo), .count = count, .wants = {"default", want}};
     for (int i = 0; i < count; i++) {
         char name[16];
-        snprintf(name, sizeof name, "w%d", i);
+        snprintf(name, sizeof name, "w%d", names++);
         crew->workers[i] = hot_worker_new(crew->lane.db, name);
     }
 }
@@ -148,7 +150,7 @@ static int64_t crew_round(struct crew *crew, struct submit_operation **submits, 
 static void drain_for(struct pg *pg, const char *what, int workers, int64_t want, int jobs)
 {
     struct crew crew;
-    crew_start(&crew, pg, workers, want);
+    crew_start(&crew, database(pg), workers, want);
     for (int i = 0; i < jobs; i++)
         hot_lane_submit(&crew.lane, "{'name': 'big', 'command': ['x'], 'tasks': {'count': %d}}", TASKS / jobs);
     store_sql(crew.lane.db, "VACUUM (ANALYZE)");
@@ -175,7 +177,7 @@ static void one_task_jobs(struct pg *pg)
     AUTO_JOB_SPEC struct job_spec spec = JOB_SPEC_INIT;
     small_spec(&spec);
     struct submit_operation operations[WORKERS_MAX], *submits[WORKERS_MAX];
-    crew_start(&crew, pg, WORKERS_MAX, 1);
+    crew_start(&crew, database(pg), WORKERS_MAX, 1);
     struct meter meter = meter_start(&crew);
     for (; meter_goes_on(&meter); meter.batches++) {
         for (int i = 0; i < WORKERS_MAX; i++) {
@@ -197,7 +199,7 @@ static void jobs_that_come_alone(struct pg *pg)
     AUTO_JOB_SPEC struct job_spec spec = JOB_SPEC_INIT;
     int64_t submit_us = 0;
     small_spec(&spec);
-    crew_start(&crew, pg, 4, 1);
+    crew_start(&crew, database(pg), 4, 1);
     hot_lane_submit(&crew.lane, "{'name': 'first', 'command': ['x'], 'tasks': {'count': %d}}", 2 * crew.count);
     for (int i = 0; i < 4; i++) // what the workers can serve is known then
         crew_round(&crew, NULL, 0);
@@ -222,6 +224,45 @@ static void jobs_that_come_alone(struct pg *pg)
     crew_stop(&crew);
 }
 
+// ---- lanes side by side, as two managers have them
+
+struct side {
+    pthread_t thread;
+    struct crew crew;
+    struct meter meter;
+};
+
+static void *drain_side(void *context)
+{
+    struct side *side = context;
+    for (side->meter = meter_start(&side->crew); meter_goes_on(&side->meter); side->meter.batches++)
+        side->meter.things += crew_round(&side->crew, NULL, 0);
+    return NULL;
+}
+
+static void drain_side_by_side(struct pg *pg, int lanes)
+{
+    static struct side sides[2];
+    const char *conninfo = database(pg);
+    for (int i = 0; i < lanes; i++)
+        crew_start(&sides[i].crew, conninfo, 16 / lanes, 100);
+    hot_lane_submit(&sides[0].crew.lane, "{'name': 'big', 'command': ['x'], 'tasks': {'count': %d}}", TASKS);
+    store_sql(sides[0].crew.lane.db, "VACUUM (ANALYZE)");
+    store_sql(sides[0].crew.lane.db, "CHECKPOINT");
+    for (int i = 0; i < lanes; i++)
+        assert_int_equal(pthread_create(&sides[i].thread, NULL, drain_side, &sides[i]), 0);
+    for (int i = 0; i < lanes; i++)
+        pthread_join(sides[i].thread, NULL);
+    for (int i = 0; i < lanes; i++) {
+        char what[64];
+        snprintf(what, sizeof what, "lane %d of %d, %d workers, slices of 100", i + 1, lanes, 16 / lanes);
+        meter_print(&sides[i].meter, &sides[i].crew, what, "tasks");
+    }
+    hot_check(&sides[0].crew.lane);
+    for (int i = 0; i < lanes; i++)
+        crew_stop(&sides[i].crew);
+}
+
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -239,5 +280,7 @@ int main(int argc, char **argv)
         drain_for(pg, "the same of 10,000 open jobs", 16, 100, 10000);
     if (!*only || *only == '5')
         jobs_that_come_alone(pg);
+    for (int lanes = 1; (!*only || *only == '6') && lanes <= 2; lanes++)
+        drain_side_by_side(pg, lanes);
     return 0;
 }

@@ -8,6 +8,8 @@
 // So often statements that are being added are sent and answers read.
 #define PUMP_EVERY 32
 
+static const char begin_text[] = "BEGIN", commit_text[] = "COMMIT";
+
 struct pipeline {
     struct db *db;
     struct result *items; // by index of the statement
@@ -19,6 +21,7 @@ struct pipeline {
     bool begun;        // BEGIN was said
     bool alone;        // it will not be: one statement is all
     bool begin_unread; // the answer to BEGIN is outstanding
+    bool passed;       // a transaction before the present one was sent
     bool refused;      // the server refused a statement: nothing can have been committed
 };
 
@@ -53,13 +56,20 @@ static int read_answer(struct db *db, const char *what, int64_t deadline_ms, PGr
     return 0;
 }
 
+static int check_commit(const PGresult *answer, struct err *err)
+{
+    if (strcmp(PQcmdStatus((PGresult *)answer), "COMMIT") == 0)
+        return 0;
+    return err_set(err, ERR_INTERNAL, "a transaction was committed in which a statement had failed");
+}
+
 static int read_begin(struct pipeline *pipeline, int64_t deadline_ms, struct err *err)
 {
     PGresult *answer AUTO_PG_RESULT = NULL;
     if (!pipeline->begin_unread)
         return 0;
     pipeline->begin_unread = false;
-    return read_answer(pipeline->db, "BEGIN", deadline_ms, &answer, err);
+    return read_answer(pipeline->db, begin_text, deadline_ms, &answer, err);
 }
 
 static int read_item(struct pipeline *pipeline, int64_t deadline_ms, struct err *err)
@@ -69,7 +79,7 @@ static int read_item(struct pipeline *pipeline, int64_t deadline_ms, struct err 
         pipeline->refused = pipeline->db->error.sqlstate[0] != '\0'; // without one nobody knows how far it came
         return -1;
     }
-    return 0;
+    return item->statement == commit_text ? check_commit(item->handle, err) : 0;
 }
 
 // Each statement may take as long as one alone.
@@ -154,8 +164,12 @@ void pipeline_abort(struct pipeline *pipeline)
     db->error = error;
 }
 
-static int fail(struct pipeline *pipeline)
+static int fail(struct pipeline *pipeline, struct err *err)
 {
+    if (pipeline->passed && pipeline->db->error.connection_lost) {
+        pipeline->db->error.outcome_unknown = true;
+        err_prefix(err, "the outcome of a commit is unknown");
+    }
     pipeline_abort(pipeline);
     return -1;
 }
@@ -179,7 +193,7 @@ static int get_pipeline(struct db *db, struct pipeline **out, struct err *err)
     pipeline->db = db;
     pipeline->syncs = 0;
     pipeline->begun = pipeline->alone = pipeline->begin_unread = false;
-    pipeline->refused = false;
+    pipeline->refused = pipeline->passed = false;
     *out = pipeline;
     return 0;
 }
@@ -210,7 +224,7 @@ static int say_begin(struct pipeline *pipeline, struct err *err)
     if (pipeline->begun || pipeline->alone)
         return 0;
     pipeline->begun = pipeline->begin_unread = true;
-    return queue_command(pipeline, "BEGIN", err);
+    return queue_command(pipeline, begin_text, err);
 }
 
 static int check_open(const struct pipeline *pipeline, struct err *err)
@@ -268,7 +282,7 @@ int pipeline_collect(struct pipeline *pipeline, struct err *err)
 {
     if (check_open(pipeline, err) < 0)
         return -1;
-    return check_goes_on(pipeline, err) < 0 || collect(pipeline, err) < 0 ? fail(pipeline) : 0;
+    return check_goes_on(pipeline, err) < 0 || collect(pipeline, err) < 0 ? fail(pipeline, err) : 0;
 }
 
 static int prepare(struct pipeline *pipeline, unsigned statement, struct err *err)
@@ -306,8 +320,32 @@ int pipeline_add(struct pipeline *pipeline, unsigned statement, const struct par
     if (check_open(pipeline, err) < 0)
         return -1;
     if (check_goes_on(pipeline, err) < 0 || add(pipeline, statement, params, format, err) < 0)
-        return fail(pipeline);
+        return fail(pipeline, err);
     return pipeline->count - 1;
+}
+
+static int add_command(struct pipeline *pipeline, const char *sql, struct err *err)
+{
+    if (grow(pipeline, err) < 0 || queue_command(pipeline, sql, err) < 0)
+        return -1;
+    pipeline->items[pipeline->count++] = (struct result){.statement = sql};
+    return 0;
+}
+
+int pipeline_pass(struct pipeline *pipeline, struct err *err)
+{
+    if (check_open(pipeline, err) < 0)
+        return -1;
+    if (say_begin(pipeline, err) < 0 || add_command(pipeline, commit_text, err) < 0 ||
+        add_command(pipeline, begin_text, err) < 0)
+        return fail(pipeline, err);
+    pipeline->passed = true;
+    return pipeline->count - 2;
+}
+
+bool pipeline_has(const struct pipeline *pipeline, int index)
+{
+    return index >= 0 && index < pipeline->collected && pipeline->items[index].handle;
 }
 
 int pipeline_query(struct pipeline *pipeline, unsigned statement, const struct params *params,
@@ -321,11 +359,6 @@ int pipeline_query(struct pipeline *pipeline, unsigned statement, const struct p
         pipeline->items[index] = (struct result)RESULT_INIT;
     }
     return 0;
-}
-
-bool pipeline_has(const struct pipeline *pipeline, int index)
-{
-    return index >= 0 && index < pipeline->collected;
 }
 
 struct result *pipeline_result(struct pipeline *pipeline, int index)
@@ -351,14 +384,12 @@ static int commit(struct pipeline *pipeline, struct err *err)
 {
     PGresult *answer AUTO_PG_RESULT = NULL;
     struct db *db = pipeline->db;
-    if (queue_command(pipeline, "COMMIT", err) < 0 || send_sync(pipeline, err) < 0 ||
+    if (queue_command(pipeline, commit_text, err) < 0 || send_sync(pipeline, err) < 0 ||
         exchange_flush(db, exchange_deadline(db), err) < 0 || read_items(pipeline, err) < 0)
         return -1;
     int64_t deadline_ms = exchange_deadline(db);
-    if (read_answer(db, "COMMIT", deadline_ms, &answer, err) < 0)
+    if (read_answer(db, commit_text, deadline_ms, &answer, err) < 0 || check_commit(answer, err) < 0)
         return -1;
-    if (strcmp(PQcmdStatus(answer), "COMMIT") != 0)
-        return err_set(err, ERR_INTERNAL, "a transaction was committed in which a statement had failed");
     return read_sync(pipeline, deadline_ms, err);
 }
 
@@ -368,11 +399,8 @@ int pipeline_commit(struct pipeline *pipeline, struct err *err)
     if (check_open(pipeline, err) < 0)
         return -1;
     if ((pipeline->begun ? commit(pipeline, err) : commit_alone(pipeline, err)) < 0) {
-        if (db->error.connection_lost && !pipeline->refused) {
-            db->error.outcome_unknown = true;
-            err_prefix(err, "the outcome of a commit is unknown");
-        }
-        return fail(pipeline);
+        pipeline->passed |= !pipeline->refused;
+        return fail(pipeline, err);
     }
     pipeline->open = false;
     db->exclusive = false;

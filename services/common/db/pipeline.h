@@ -24,12 +24,16 @@ int pipeline_begin(struct db *db, struct pipeline **out, struct err *err) WARN_U
 // statement on a connection costs a round trip.
 int pipeline_add(struct pipeline *pipeline, unsigned statement, const struct params *params, enum result_format format,
                  struct err *err) WARN_UNUSED;
+// Queues the end of the transaction and the beginning of another one in its place: what was added before is committed
+// whatever becomes of the rest, unless a statement of it fails, which fails all. Returns the index of the commit.
+int pipeline_pass(struct pipeline *pipeline, struct err *err) WARN_UNUSED;
+// True when the statement's answer has come and is no failure, even of a pipeline that is over.
+bool pipeline_has(const struct pipeline *pipeline, int index);
 // Before the first statement: it will be the only one, and goes without BEGIN and COMMIT. Its result is there after
 // pipeline_commit(). Does nothing when there was one already.
 void pipeline_alone(struct pipeline *pipeline);
 // Sends what is queued and waits until every result is here.
 int pipeline_collect(struct pipeline *pipeline, struct err *err) WARN_UNUSED;
-bool pipeline_has(const struct pipeline *pipeline, int index); // whether its result is here
 // The result of an added statement that has been collected. Owned by the pipeline.
 struct result *pipeline_result(struct pipeline *pipeline, int index);
 // Ends the transaction, after collecting what is outstanding. A connection lost here: ERR_UNAVAILABLE and

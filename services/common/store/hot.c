@@ -4,7 +4,7 @@
 #include "services/common/base/id.h"
 #include "services/common/base/macros.h"
 #include "services/common/db/db.h"
-#include "services/common/store/hot_batch.h"
+#include "services/common/store/hot_foreseen.h"
 #include "services/common/store/hot_submit.h"
 #include "services/common/store/hot_trace.h"
 
@@ -16,6 +16,7 @@
 #define RUNS_BYTES_MAX ((size_t)4 << 20)
 #define ITEMS_BYTES_MAX ((size_t)8 << 20)
 #define LEASES_BYTES_MAX ((size_t)2 << 20)
+#define PROGRESS_BYTES_MAX ((size_t)512 << 10)
 #define DEMANDS_BYTES_MAX ((size_t)1 << 20)
 #define BUNDLES_BYTES_MAX ((size_t)64 << 10)
 #define QUOTA_LOGS_BYTES_MAX ((size_t)256 << 10)
@@ -32,6 +33,7 @@ static void forget(struct hot *hot)
     hot_cache_release(&hot->runs);
     hot_cache_release(&hot->items);
     hot_cache_release(&hot->leases);
+    hot_cache_release(&hot->progress);
     hot_cache_release(&hot->demands);
     hot_cache_release(&hot->bundles);
     hot_cache_release(&hot->quota_logs);
@@ -60,6 +62,7 @@ int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out
     hot->runs.bytes_max = RUNS_BYTES_MAX;
     hot->items.bytes_max = ITEMS_BYTES_MAX;
     hot->leases.bytes_max = LEASES_BYTES_MAX;
+    hot->progress.bytes_max = PROGRESS_BYTES_MAX;
     hot->demands.bytes_max = DEMANDS_BYTES_MAX;
     hot->bundles.bytes_max = BUNDLES_BYTES_MAX;
     hot->quota_logs.bytes_max = QUOTA_LOGS_BYTES_MAX;
@@ -233,13 +236,20 @@ static int write_facts(struct batch *batch, struct err *err)
     return hot_jobs_settle(batch, err);
 }
 
+static int step_by_step(struct batch *batch, struct err *err)
+{
+    if (look_around(batch, err) < 0 || read_facts(batch, err) < 0 || write_facts(batch, err) < 0)
+        return -1;
+    return 0;
+}
+
 static int give_out(struct batch *batch, struct err *err)
 {
     if (hot_orders_ask(batch, err) < 0 || hot_claim(batch, err) < 0)
         return -1;
     if (hot_claim_write(batch, err) < 0 || hot_grant_ask(batch, err) < 0 || hot_orders_ask_details(batch, err) < 0)
         return -1;
-    return hot_slices_verify(batch, err);
+    return hot_slices_verify(batch, err) < 0 ? -1 : hot_foreseen_flush(batch, err);
 }
 
 static int run_attempt(struct pipeline *pipeline, void *context, struct err *err)
@@ -250,7 +260,8 @@ static int run_attempt(struct pipeline *pipeline, void *context, struct err *err
         return -1;
     if (!attempt->step_by_step && hot_direct_may(batch))
         return hot_direct_ask(batch, err);
-    if (look_around(batch, err) < 0 || read_facts(batch, err) < 0 || write_facts(batch, err) < 0)
+    int foreseen = attempt->step_by_step ? 0 : hot_foreseen_may(batch, err);
+    if (foreseen < 0 || (foreseen ? hot_foreseen(batch, err) : step_by_step(batch, err)) < 0)
         return -1;
     return give_out(batch, err);
 }
@@ -280,6 +291,7 @@ static void finish(struct batch *batch)
     for (size_t i = 0; settings->stopped && i < batch->stops_ms.count; i++)
         settings->stopped(settings->stopped_context, batch->stops_ms.items[i]);
     hot_leases_finish(batch);
+    hot_progress_finish(batch);
     hot_claim_finish(batch);
     if (hot_grant_finish(batch, &err) < 0 || hot_orders_finish(batch, &err) < 0)
         lose_answers(batch, &err);
@@ -308,11 +320,14 @@ const struct hot_falls *hot_falls(const struct hot *hot)
 // Whatever failed, it may come from a lease that others have ended, or from what was taken for granted.
 static bool may_go_otherwise(struct attempt *attempt, const struct err *why)
 {
-    bool direct = attempt->batch.at.direct >= 0, at_once = direct || attempt->batch.routine;
+    const struct batch *batch = &attempt->batch;
+    bool direct = batch->at.direct >= 0;
     if (direct)
         attempt->hot->falls = (struct hot_falls){attempt->hot->falls.count + 1, *why};
     attempt->step_by_step = true;
-    return hot_leases_forget(&attempt->batch) || at_once;
+    if (batch->unforeseen)
+        return true;
+    return hot_leases_forget(&attempt->batch) || direct || batch->foreseen || batch->routine;
 }
 
 // `before` is NULL, or there is nothing to be done at once any more: see struct attempt.
@@ -321,7 +336,7 @@ static int run_once(struct hot *hot, const struct operations *of, const struct w
 {
     struct attempt attempt = {.hot = hot, .of = of, .before = before, .step_by_step = before};
     int outcome = run_attempts(&attempt, err);
-    if (outcome < 0 && err->code != ERR_UNAVAILABLE && may_go_otherwise(&attempt, err))
+    while (outcome < 0 && err->code != ERR_UNAVAILABLE && may_go_otherwise(&attempt, err))
         outcome = run_attempts(&attempt, err);
     if (outcome >= 0 && attempt.batch.at.direct >= 0)
         run_left(&attempt, wakes);
@@ -431,6 +446,8 @@ int hot_run(struct hot *hot, struct submit_operation **submits, size_t submit_co
             size_t work_count, struct wakes *wakes, struct err *err)
 {
     const struct operations all = {submits, submit_count, works, work_count};
+    for (size_t i = 0; i < work_count; i++)
+        works[i]->recorded = false;
     if (submit_count + work_count == 0)
         return 0;
     if (run_once(hot, &all, NULL, wakes, err) >= 0)

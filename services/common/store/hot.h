@@ -135,6 +135,7 @@ struct work_operation {
     bool says_held;
     int64_t arrived_ms; // CLOCK_BOOTTIME, when `held` was read: what was leased later is not missing from it. 0: now
     // out
+    bool recorded; // its results are committed, whatever becomes of the rest: for hot_run() alone
     bool failed;
     struct err err; // ERR_STALE: the incarnation; ERR_NOT_FOUND: no such worker
     int64_t lease_ms;

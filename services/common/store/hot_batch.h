@@ -20,6 +20,7 @@
 struct batch_submit; // hot_submit.h
 struct demand_need;
 struct direct_slice; // hot_direct.c
+struct hot_run;      // hot_items.h
 
 // What a lane remembers of a worker's incarnation: the demands that it can serve. None of it changes.
 struct worker_demand {
@@ -146,7 +147,8 @@ struct asked_range {
     int64_t job;
     int16_t stage;
     int64_t from, to, tasks; // tasks: that the batch ends of the stage: nothing else is left when no more are open
-    size_t index;            // in ranges
+    int32_t attempt;
+    size_t index; // in ranges
 };
 
 struct item_row {
@@ -289,12 +291,6 @@ struct service_of_job {
     int16_t service;
 };
 
-// What a lane remembers of a stage. Never changes.
-struct hot_run {
-    bool has_items, has_services;
-    const char *name, *run, *bundle, *traceparent; // in this block; all but the name: NULL when none
-};
-
 // Where the head of a demand's queue was. Before it are entries of what was taken, while a snapshot may see them.
 struct queue_head {
     int32_t demand; // 0: none is remembered here
@@ -310,10 +306,11 @@ struct hot {
     struct hot_settings settings;
     struct params params; // of the statement that is being added
     struct hot_falls falls;
-    struct hot_cache workers, beats, runs, items, leases, demands, bundles, quota_logs;
+    struct hot_cache workers, beats, runs, items, leases, progress, demands, bundles, quota_logs;
     int64_t token_next, tokens_left; // of leases
     int demand_last;                 // the youngest demand that was seen
     double tasks_per_slice;          // that claims have met lately
+    int steps_left;                  // batches that nothing is foreseen of
     struct queue_head heads[HOT_HEADS];
     unsigned rotation, generation,
         raised;          // whose turn it is of equals; connection of all this; the one that has raised
@@ -332,7 +329,8 @@ struct batch {
     struct pipeline *pipeline;
     struct arena *arena;
     struct wakes *wakes;
-    bool asked; // something, since the last round trip
+    bool asked;                // something, since the last round trip
+    bool foreseen, unforeseen; // hot_foreseen.h
     struct batch_submit *submits;
     struct batch_work *works;
     size_t submit_count, work_count;
@@ -383,7 +381,7 @@ struct batch {
     struct {
         int renew, workers, held, pending, bundles; // indexes of results; -1: not asked
         int jobs, stages, leased, instances, logs_known, pending_still, deployment;
-        int neighbours, ranks, gone, changed;
+        int neighbours, ranks, gone, changed, succeeded, passed;
         int orders, cancels, candidates;
         int runs, items, addresses, service_runs, ready_left;
         int demand_find, jobs_insert, jobs_by_key;

@@ -4,7 +4,7 @@
 // right behind the locks of the jobs, so that whoever waits for its slices waits for a commit and nothing else.
 #include "services/common/base/clock.h"
 #include "services/common/base/macros.h"
-#include "services/common/store/hot_batch.h"
+#include "services/common/store/hot_foreseen.h"
 
 #define SLICES_MAX 2000 // of one demand in one batch
 #define ROUNDS_MAX 4
@@ -275,6 +275,16 @@ int hot_claim_foresee(struct batch *batch, struct err *err)
         return ask_candidates(batch, err);
     batch->queues.count = 0;
     return 0;
+}
+
+int hot_claim_ask(struct batch *batch, struct err *err)
+{
+    for (size_t i = 0; i < batch->worker_count; i++)
+        batch->workers[i].takes_work = true; // until that is read
+    if (collect_wants(batch, err) < 0)
+        return -1;
+    set_limits(batch);
+    return batch->queues.count > 0 ? ask_candidates(batch, err) : 0;
 }
 
 // What was made ready here and given out here is nobody else's to look at.

@@ -6,6 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// What a lane remembers of a stage. Never changes.
+struct hot_run {
+    bool has_items, has_services;
+    const char *name, *run, *bundle, *traceparent; // in this block; all but the name: NULL when none
+};
 // NULL when it is not remembered. Valid until something is remembered.
 const struct hot_run *hot_run_find(struct hot *hot, int64_t job, int stage);
 void hot_run_remember(struct hot *hot, int64_t job, int stage, const struct hot_run *run); // copies

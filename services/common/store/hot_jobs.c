@@ -2,7 +2,7 @@
 // end.
 #include "services/common/base/macros.h"
 #include "services/common/model/states.h"
-#include "services/common/store/hot_batch.h"
+#include "services/common/store/hot_foreseen.h"
 #include "services/common/store/settle.h"
 
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static size_t sort_unique(int64_t *ids, size_t count)
     return last + 1;
 }
 
-int hot_jobs_ask(struct batch *batch, struct err *err)
+int hot_jobs_lock(struct batch *batch, struct err *err)
 {
     int64_t *ids = batch->job_ids.items;
     batch->job_ids.count = batch->job_count = sort_unique(ids, batch->job_ids.count);
@@ -34,9 +34,16 @@ int hot_jobs_ask(struct batch *batch, struct err *err)
     struct params *params = batch_params(batch);
     params_i64_array(params, ids, batch->job_count);
     batch->at.jobs = batch_ask(batch, STATEMENT_HOT_LOCK_JOBS, err);
-    if (batch->at.jobs < 0)
+    return batch->at.jobs < 0 ? -1 : 0;
+}
+
+int hot_jobs_ask(struct batch *batch, struct err *err)
+{
+    if (hot_jobs_lock(batch, err) < 0)
         return -1;
-    params_i64_array(params, ids, batch->job_count);
+    if (batch->job_count == 0)
+        return 0;
+    params_i64_array(batch_params(batch), batch->job_ids.items, batch->job_count);
     batch->at.stages = batch_ask(batch, STATEMENT_HOT_STAGES, err);
     return batch->at.stages < 0 ? -1 : 0;
 }

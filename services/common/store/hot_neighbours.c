@@ -4,7 +4,7 @@
 // the lane remembers; whether the ranges are those that were foreseen is looked at once everything is known.
 #include "services/common/base/macros.h"
 #include "services/common/model/states.h"
-#include "services/common/store/hot_batch.h"
+#include "services/common/store/hot_foreseen.h"
 
 #include <stdlib.h>
 
@@ -57,11 +57,16 @@ static void count_tasks(struct asked_list *asked)
     }
 }
 
-static int ask_neighbours(struct batch *batch, struct asked_list *asked, struct err *err)
+static void note_asked(struct batch *batch, struct asked_list *asked)
 {
     count_tasks(asked);
     batch->ranges_asked.items = asked->items;
     batch->ranges_asked.count = asked->count;
+}
+
+static int ask_neighbours(struct batch *batch, struct asked_list *asked, struct err *err)
+{
+    note_asked(batch, asked);
     batch->at.neighbours = -1;
     if (asked->count == 0)
         return 0;
@@ -93,10 +98,13 @@ static void merge_asked(struct asked_list *asked)
     size_t last = 0;
     for (size_t i = 1; i < asked->count; i++) {
         struct asked_range *range = &asked->items[i];
-        if (same_stage(range, &asked->items[last]) && range->from <= asked->items[last].to)
-            asked->items[last].to = MAX(asked->items[last].to, range->to);
-        else
+        struct asked_range *before = &asked->items[last];
+        if (same_stage(range, before) && range->from <= before->to) {
+            before->to = MAX(before->to, range->to);
+            before->attempt = MAX(before->attempt, range->attempt);
+        } else {
             asked->items[++last] = *range;
+        }
     }
     asked->count = last + 1;
 }
@@ -107,25 +115,44 @@ static bool is_foreseen(const struct batch_lease *lease)
     return lease->remembered && lease->result->all_succeeded && (lease->known.first > 0 || lease->known.cut);
 }
 
-int hot_neighbours_foresee(struct batch *batch, struct err *err)
+// The ranges that the leases of the batch make; none when they cannot be foreseen.
+static int foresee(struct batch *batch, struct asked_list *asked, struct err *err)
 {
-    struct asked_list asked = {0};
     for (size_t i = 0; i < batch->leases.count; i++) {
         const struct batch_lease *lease = &batch->leases.items[i];
-        if (!is_foreseen(lease))
+        if (!is_foreseen(lease)) {
+            asked->count = 0;
             return 0;
-        struct asked_range *range = LIST_ADD(batch->arena, &asked);
+        }
+        struct asked_range *range = LIST_ADD(batch->arena, asked);
         if (!range)
             return batch_no_memory(err);
         *range = (struct asked_range){.job = lease->known.job,
                                       .stage = lease->known.stage,
                                       .from = lease->known.first,
-                                      .to = lease->known.first + lease->known.count};
+                                      .to = lease->known.first + lease->known.count,
+                                      .attempt = lease->known.attempt};
     }
-    if (asked.count == 0)
-        return 0;
-    merge_asked(&asked);
-    return ask_neighbours(batch, &asked, err);
+    if (asked->count > 0)
+        merge_asked(asked);
+    return 0;
+}
+
+int hot_neighbours_foresee(struct batch *batch, struct err *err)
+{
+    struct asked_list asked = {0};
+    if (foresee(batch, &asked, err) < 0)
+        return -1;
+    return asked.count > 0 ? ask_neighbours(batch, &asked, err) : 0;
+}
+
+int hot_ranges_foresee(struct batch *batch, struct err *err)
+{
+    struct asked_list asked = {0};
+    if (foresee(batch, &asked, err) < 0)
+        return -1;
+    note_asked(batch, &asked);
+    return 0;
 }
 
 // ---- after them

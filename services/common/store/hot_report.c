@@ -1,6 +1,6 @@
 // Reports: which leases still hold, and what the reports make of them.
 #include "services/common/model/states.h"
-#include "services/common/store/hot_batch.h"
+#include "services/common/store/hot_foreseen.h"
 
 #include <stdlib.h>
 
@@ -16,7 +16,7 @@ static int add_lease(struct batch *batch, struct batch_work *work, struct slice_
 static int collect_work(struct batch *batch, struct batch_work *work, struct err *err)
 {
     const struct work_operation *operation = work->operation;
-    for (size_t i = 0; i < operation->result_count; i++)
+    for (size_t i = 0; !operation->recorded && i < operation->result_count; i++)
         if (add_lease(batch, work, &operation->results[i], err) < 0)
             return -1;
     for (size_t i = 0; i < operation->observation_count; i++)
@@ -47,11 +47,22 @@ static void recall_lease(struct batch *batch, struct batch_lease *lease)
     lease->known = *known;
 }
 
+bool hot_report_recall(struct batch *batch)
+{
+    bool all = true;
+    for (size_t i = 0; i < batch->leases.count; i++) {
+        recall_lease(batch, &batch->leases.items[i]);
+        all &= batch->leases.items[i].remembered;
+    }
+    return all;
+}
+
 int hot_report_ask(struct batch *batch, struct err *err)
 {
+    if (hot_report_recall(batch))
+        return 0;
     for (size_t i = 0; i < batch->leases.count; i++) {
         struct batch_lease *lease = &batch->leases.items[i];
-        recall_lease(batch, lease);
         if (lease->remembered)
             continue;
         struct asked_lease *asked = LIST_ADD(batch->arena, &batch->leases_asked);
@@ -59,8 +70,6 @@ int hot_report_ask(struct batch *batch, struct err *err)
             return batch_no_memory(err);
         *asked = (struct asked_lease){lease->work->operation->worker, lease->token, i};
     }
-    if (batch->leases_asked.count == 0)
-        return 0;
     struct params *params = batch_params(batch);
     PARAM_I64_FIELD(params, &batch->leases_asked, worker);
     PARAM_I64_FIELD(params, &batch->leases_asked, token);

@@ -2,7 +2,7 @@
 #include "services/common/base/macros.h"
 #include "services/common/base/strbuf.h"
 #include "services/common/model/states.h"
-#include "services/common/store/hot_batch.h"
+#include "services/common/store/hot_foreseen.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -144,7 +144,7 @@ static int apply_lease(struct batch *batch, const struct batch_lease *lease, str
 
 // ---- who has to be settled
 
-static int64_t open_after(const struct batch_stage *stage)
+int64_t hot_stage_open(const struct batch_stage *stage)
 {
     return stage->open + stage->added - stage->succeeded - stage->failed - stage->cancelled;
 }
@@ -153,7 +153,7 @@ static int64_t open_after(const struct batch_stage *stage)
 static bool may_close(const struct batch_job *job, const struct batch_stage *stage)
 {
     const struct batch_stage *source = batch_stage(job, stage->from_stage);
-    return open_after(stage) == 0 && (!source || open_after(source) == 0);
+    return hot_stage_open(stage) == 0 && (!source || hot_stage_open(source) == 0);
 }
 
 static void settle_for_stage(struct batch_job *job, const struct batch_stage *stage)

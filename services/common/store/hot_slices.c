@@ -2,7 +2,7 @@
 // whose place stays is updated and not written anew. Which leases they were is looked at again when they are changed.
 #include "services/common/base/macros.h"
 #include "services/common/model/states.h"
-#include "services/common/store/hot_batch.h"
+#include "services/common/store/hot_foreseen.h"
 
 #include <stdlib.h>
 
@@ -113,14 +113,19 @@ static bool goes_on(const struct gone_range *range, const struct slice_row *row)
            range->token_last + 1 == row->token && range->incarnation == row->incarnation;
 }
 
-static int write_gone(struct batch *batch, const struct changes *changes, struct err *err)
+struct gone_list {
+    struct gone_range *items;
+    size_t count, capacity;
+};
+
+static int find_gone(struct batch *batch, const struct slice_row *rows, size_t count, struct gone_list *ranges,
+                     struct err *err)
 {
-    LIST(struct gone_range) ranges = {0};
-    for (size_t i = 0; i < changes->gone.count; i++) {
-        const struct slice_row *row = &changes->gone.items[i];
-        struct gone_range *last = ranges.count ? &ranges.items[ranges.count - 1] : NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct slice_row *row = &rows[i];
+        struct gone_range *last = ranges->count ? &ranges->items[ranges->count - 1] : NULL;
         if (!last || !goes_on(last, row)) {
-            last = LIST_ADD(batch->arena, &ranges);
+            last = LIST_ADD(batch->arena, ranges);
             if (!last)
                 return batch_no_memory(err);
             *last = (struct gone_range){.job = row->job,
@@ -132,17 +137,41 @@ static int write_gone(struct batch *batch, const struct changes *changes, struct
         last->to = row->first + row->count;
         last->token_last = row->token;
     }
+    return 0;
+}
+
+static void add_gone(const struct gone_list *ranges, struct params *params)
+{
+    PARAM_I64_FIELD(params, ranges, job);
+    PARAM_I16_FIELD(params, ranges, stage);
+    PARAM_I64_FIELD(params, ranges, from);
+    PARAM_I64_FIELD(params, ranges, to);
+    PARAM_I64_FIELD(params, ranges, token);
+    PARAM_I64_FIELD(params, ranges, token_last);
+    PARAM_I32_FIELD(params, ranges, incarnation);
+}
+
+int hot_slices_leased(struct batch *batch, struct params *params, struct err *err)
+{
+    struct gone_list ranges = {0};
+    size_t count = batch->old_slices.count;
+    qsort(batch->old_slices.items, count, sizeof(struct slice_row), compare_rows);
+    if (find_gone(batch, batch->old_slices.items, count, &ranges, err) < 0)
+        return -1;
+    add_gone(&ranges, params);
+    params_i64(params, (int64_t)count);
+    return 0;
+}
+
+static int write_gone(struct batch *batch, const struct changes *changes, struct err *err)
+{
+    struct gone_list ranges = {0};
+    if (find_gone(batch, changes->gone.items, changes->gone.count, &ranges, err) < 0)
+        return -1;
     batch->gone_expected = (int64_t)changes->gone.count;
     if (ranges.count == 0)
         return 0;
-    struct params *params = batch_params(batch);
-    PARAM_I64_FIELD(params, &ranges, job);
-    PARAM_I16_FIELD(params, &ranges, stage);
-    PARAM_I64_FIELD(params, &ranges, from);
-    PARAM_I64_FIELD(params, &ranges, to);
-    PARAM_I64_FIELD(params, &ranges, token);
-    PARAM_I64_FIELD(params, &ranges, token_last);
-    PARAM_I32_FIELD(params, &ranges, incarnation);
+    add_gone(&ranges, batch_params(batch));
     batch->at.gone = batch_ask(batch, STATEMENT_HOT_SLICES_DELETE, err);
     return batch->at.gone < 0 ? -1 : 0;
 }

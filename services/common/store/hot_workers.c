@@ -2,7 +2,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/macros.h"
 #include "services/common/model/states.h"
-#include "services/common/store/hot_batch.h"
+#include "services/common/store/hot_foreseen.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -224,12 +224,8 @@ static int renew_shortened(struct batch *batch, struct err *err)
     return read_workers(batch, err);
 }
 
-int hot_workers_read(struct batch *batch, struct err *err)
+static void tell_workers(struct batch *batch)
 {
-    if (batch->at.workers < 0)
-        return 0;
-    if (read_workers(batch, err) < 0 || renew_shortened(batch, err) < 0)
-        return -1;
     for (size_t i = 0; i < batch->work_count; i++) {
         struct batch_work *work = &batch->works[i];
         work->operation->lease_ms = MAX(work->worker->lease_ms, (int64_t)0);
@@ -241,6 +237,15 @@ int hot_workers_read(struct batch *batch, struct err *err)
     for (size_t i = 0; i < batch->worker_count; i++)
         if (batch->workers[i].current)
             remember_beat(batch->hot, &batch->workers[i]);
+}
+
+int hot_workers_read(struct batch *batch, struct err *err)
+{
+    if (batch->at.workers < 0)
+        return 0;
+    if (read_workers(batch, err) < 0 || renew_shortened(batch, err) < 0)
+        return -1;
+    tell_workers(batch);
     return 0;
 }
 
@@ -262,6 +267,18 @@ static int seen_by(const struct batch_worker *worker)
 static bool needs_match(const struct batch *batch, const struct batch_worker *worker)
 {
     return worker->current && seen_by(worker) < batch->hot->demand_last && polls(batch, worker);
+}
+
+int hot_workers_read_resting(struct batch *batch, struct err *err)
+{
+    if (read_workers(batch, err) < 0)
+        return -1;
+    bool rest = !forget_shortened(batch);
+    for (size_t i = 0; i < batch->worker_count; i++)
+        rest &= batch->workers[i].takes_work && !needs_match(batch, &batch->workers[i]);
+    if (rest)
+        tell_workers(batch);
+    return rest;
 }
 
 // How many of the rows, which are ordered by worker, belong to this one from `row` on.

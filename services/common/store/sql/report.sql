@@ -72,6 +72,88 @@ SELECT u.ordinal, n.first, n.count
        UNION ALL
        SELECT first, count FROM before WHERE count > 0) n
 
+-- name: hot_succeed
+-- Arrays of ranges: job, stage, from, to, attempt, how many tasks of the stage end now; of leases: job, stage, from, to, the
+-- first of the tokens and the last, incarnation; how many leases these are. Ends the leases and writes the ranges as
+-- succeeded, together with what hot_neighbours says that they take in, when nothing else follows from it: the leases are as
+-- they are said to be, more of each stage is open, no job is over or begins. Without a flush: the next commit brings it.
+WITH u AS MATERIALIZED (
+    SELECT k.*, g.place, g.demand, g.priority, g.open, g.max_parallel
+      FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[]) WITH ORDINALITY
+           AS k (job, stage, start, finish, attempt, tasks, ordinal)
+     CROSS JOIN LATERAL (SELECT s.ctid AS place, s.*
+                           FROM stage s
+                          WHERE s.job = k.job AND s.stage BETWEEN k.stage AND k.stage
+                          ORDER BY s.stage DESC
+                          LIMIT 1) g
+), leased AS MATERIALIZED (
+    SELECT s.ctid AS place
+      FROM (SELECT unnest($7::bigint[]) AS job, unnest($8::smallint[]) AS stage, unnest($9::bigint[]) AS start,
+                   unnest($10::bigint[]) AS finish, unnest($11::bigint[]) AS token, unnest($12::bigint[]) AS token_last,
+                   unnest($13::integer[]) AS incarnation) k
+      JOIN slice s ON s.job = ANY (ARRAY[k.job]) AND s.stage = k.stage AND s.first >= k.start AND s.first < k.finish
+                  AND s.token BETWEEN k.token AND k.token_last AND s.incarnation = k.incarnation
+), beside AS MATERIALIZED (
+    SELECT u.ordinal, n.place, n.first, n.count
+      FROM u
+     CROSS JOIN LATERAL (
+           WITH RECURSIVE behind AS (
+               SELECT a.ctid AS place, a.first, a.count
+                 FROM slice a
+                WHERE a.job = u.job AND a.stage = u.stage AND a.first = u.finish AND a.state = 4
+           ), before (place, first, count, width) AS (
+               SELECT NULL::tid, u.start, 0::bigint, u.finish - u.start + coalesce((SELECT count FROM behind), 0)
+               UNION ALL
+               SELECT b.place, b.first, b.count, t.width + b.count
+                 FROM before t
+                CROSS JOIN LATERAL (SELECT s.ctid AS place, s.first, s.count, s.state
+                                      FROM slice s
+                                     WHERE s.job = u.job AND s.stage = u.stage AND s.first < t.first
+                                       AND s.first >= t.first - t.width
+                                     ORDER BY s.first DESC
+                                     LIMIT 1) b
+                WHERE b.state = 4 AND b.first + b.count = t.first
+           )
+           SELECT place, first, count FROM behind
+           UNION ALL
+           SELECT place, first, count FROM before WHERE count > 0) n
+), sure AS MATERIALIZED (
+    SELECT (SELECT count(*) FROM leased) = $14::bigint
+           AND (SELECT count(*) = count(DISTINCT place) FROM beside)
+           AND (SELECT bool_and(open > tasks AND max_parallel = 0) FROM u)
+           AND NOT EXISTS (SELECT
+                             FROM job j
+                            WHERE j.id = ANY ($1::bigint[])
+                              AND (j.outcome IS NOT NULL OR (j.started_at IS NULL AND j.services = 0))) AS so
+), gone AS (
+    DELETE FROM slice
+     WHERE (SELECT so FROM sure) AND ctid = ANY (ARRAY(SELECT place FROM leased UNION ALL SELECT place FROM beside))
+    RETURNING 1
+), made AS (
+    INSERT INTO slice (job, stage, first, count, state, attempt, demand, priority)
+    SELECT u.job, u.stage, least(u.start, n.first), greatest(u.finish, n.finish) - least(u.start, n.first), 4, u.attempt,
+           u.demand, u.priority
+      FROM u
+     CROSS JOIN (SELECT count(*) FROM gone) before_that
+     CROSS JOIN LATERAL (SELECT min(b.first) AS first, max(b.first + b.count) AS finish
+                           FROM beside b
+                          WHERE b.ordinal = u.ordinal) n
+     WHERE (SELECT so FROM sure)
+), counted AS (
+    UPDATE stage g
+       SET succeeded = g.succeeded + c.tasks, open = g.open - c.tasks
+      FROM (SELECT DISTINCT place, tasks FROM u) c
+     WHERE g.ctid = c.place AND (SELECT so FROM sure)
+    RETURNING g.job, g.stage, g.open
+)
+SELECT s.so, c.job, c.stage, c.open, CASE WHEN s.so THEN set_config('synchronous_commit', 'off', true) END
+  FROM sure s
+  LEFT JOIN counted c ON true
+
+-- name: hot_flush
+-- A transaction that writes this and nothing else brings everything before it to the disk, and to synchronous standbys.
+SELECT pg_logical_emit_message(true, 'curfew', '')
+
 -- name: hot_ranks
 -- Arrays: demand, priority. The head of each queue.
 SELECT u.ordinal, coalesce((SELECT s.rank

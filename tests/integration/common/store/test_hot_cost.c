@@ -131,7 +131,8 @@ static void single_tasks(void **state)
     assert_within(cost.wal, 510, "bytes of WAL for a task");
 }
 
-// Of the statements that read a stage, while all of its versions have to be kept.
+// Of the statements that read a stage, while all of its versions have to be kept. About half of it is ending the leases
+// and writing what they become, in the same statement.
 static void a_held_snapshot(void **state)
 {
     UNUSED(state);
@@ -149,7 +150,7 @@ static void a_held_snapshot(void **state)
     store_sql(lane.db, "COMMIT");
     end_turns(&turns);
     print_message("a held snapshot: %.1f pages a transaction\n", (double)pages / ROUNDS);
-    assert_within((double)pages / ROUNDS, 120, "pages read of stages by a transaction");
+    assert_within((double)pages / ROUNDS, 210, "pages read of stages by a transaction");
 }
 
 // A job of one task with the poll that waits for it.

@@ -42,8 +42,9 @@ static int setup(void **state)
 }
 #define routine_test(function) cmocka_unit_test_setup_teardown(function, setup, hot_test_teardown)
 
-// All that is decided with, all that is written, the commit.
-static void takes_three_round_trips(void **state)
+// The reports with the look for tasks; the claims with the commit. Three when more than counters follows from the
+// reports.
+static void takes_two_round_trips(void **state)
 {
     UNUSED(state);
     int64_t job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1000}}");
@@ -52,7 +53,7 @@ static void takes_three_round_trips(void **state)
         int64_t taken = take(job);
         least = taken < least ? taken : least;
     }
-    assert_int_equal(least, 3);
+    assert_int_equal(least, 2);
 }
 
 static void what_has_a_higher_priority_goes_first(void **state)
@@ -128,7 +129,7 @@ static void a_new_demand_is_met(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        routine_test(takes_three_round_trips),
+        routine_test(takes_two_round_trips),
         routine_test(what_has_a_higher_priority_goes_first),
         routine_test(what_a_report_makes_ready_is_found),
         routine_test(what_others_have_taken_back_is_stale),
