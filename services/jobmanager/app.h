@@ -21,12 +21,20 @@ struct rates;
 struct refusals;
 struct stops;
 
+// Whether the database could be used when it was last looked at, and when that look ended (clock_boot_ms()).
+struct readiness_look {
+    int64_t ended_ms;
+    bool failed;
+    struct err err;
+};
+
 struct app {
     const struct settings *settings;
     const char *deployment; // names the objects of this installation
     struct lanes *lanes;
     struct pool *pool;
-    struct pool *probes; // one thread, which hangs with the database for two seconds at most: for /readyz
+    struct pool *probes;             // one thread, which hangs with the database for two seconds at most: for /readyz
+    struct readiness_look last_look; // of that thread alone
     struct polls *polls;
     struct watches *watches;
     struct waiters *waiters;

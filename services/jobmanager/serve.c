@@ -126,10 +126,13 @@ static int app_start(struct app *app, struct err *err)
                                        .token = settings->token,
                                        .required = !settings->loopback,
                                        .limits = settings->limits};
-    struct pool_settings pool = {settings->database_url, (int)settings->pool_threads, (size_t)settings->queue_limit, 0,
-                                 0};
-    struct pool_settings probes = {settings->database_url, 1, (size_t)settings->queue_limit, PROBE_TIMEOUT_MS,
-                                   PROBE_NETWORK_MS};
+    struct pool_settings pool = {.database_url = settings->database_url,
+                                 .threads = (int)settings->pool_threads,
+                                 .queue_max = (size_t)settings->queue_limit};
+    struct pool_settings probes = pool;
+    probes.threads = 1; // struct readiness_look has no lock
+    probes.statement_timeout_ms = PROBE_TIMEOUT_MS;
+    probes.network_timeout_ms = PROBE_NETWORK_MS;
     if (keyring_start(&keyring, &app->keyring, err) < 0 || exposure_check(app, err) < 0 ||
         refusals_new(&app->refusals, err) < 0 || rates_new(settings->submit_rate, &app->rates, err) < 0 ||
         stops_new(&app->stops, err) < 0 || meters_new(&routes_table, &app->meters, err) < 0 ||

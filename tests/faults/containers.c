@@ -121,6 +121,7 @@ int containers_check_end(struct engine *engine, struct system *system)
         fprintf(stderr, "faults: %d containers, networks and volumes of ours are left\n", left);
         engine_print(engine);
         print_networks(engine, label);
+        system_print_logs(system);
     }
     return left;
 }

@@ -115,15 +115,7 @@ int hot_foreseen_may(struct batch *batch, struct err *err)
 static int add_leases(struct batch *batch, struct err *err)
 {
     for (size_t i = 0; i < batch->leases.count; i++) {
-        const struct batch_lease *lease = &batch->leases.items[i];
-        struct slice_row old = {
-            .job = lease->known.job,
-            .stage = lease->known.stage,
-            .first = lease->known.first,
-            .count = lease->known.count,
-            .token = lease->token,
-            .incarnation = lease->known.incarnation,
-        };
+        const struct slice_row old = hot_lease_slice(&batch->leases.items[i]);
         if (batch_old_slice(batch, &old, err) < 0)
             return -1;
     }

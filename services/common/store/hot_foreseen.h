@@ -19,6 +19,8 @@ int hot_claim_ask(struct batch *batch, struct err *err) WARN_UNUSED; // hot_clai
 int hot_workers_read_resting(struct batch *batch, struct err *err) WARN_UNUSED;
 // hot_report.c: what the lane remembers of the leases; false when that is not all.
 bool hot_report_recall(struct batch *batch);
+struct slice_row
+hot_lease_slice(const struct batch_lease *lease);        // hot_report_apply.c: the leased slice, as it is known
 int64_t hot_stage_open(const struct batch_stage *stage); // hot_report_apply.c: tasks, with what the batch changes
 // hot_neighbours.c: ranges_asked of what is reported; none when that is more than successes.
 int hot_ranges_foresee(struct batch *batch, struct err *err) WARN_UNUSED;

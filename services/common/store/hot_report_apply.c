@@ -123,6 +123,18 @@ static void note_start(struct batch_job *job, const struct batch_lease *lease)
         job->started_us = lease->known.leased_us;
 }
 
+struct slice_row hot_lease_slice(const struct batch_lease *lease)
+{
+    return (struct slice_row){
+        .job = lease->known.job,
+        .stage = lease->known.stage,
+        .first = lease->known.first,
+        .count = lease->known.count,
+        .token = lease->token,
+        .incarnation = lease->known.incarnation,
+    };
+}
+
 static int apply_lease(struct batch *batch, const struct batch_lease *lease, struct err *err)
 {
     note_start(lease->job, lease);
@@ -131,14 +143,7 @@ static int apply_lease(struct batch *batch, const struct batch_lease *lease, str
     for (size_t i = 0; i < lease->part_count; i++)
         if (apply_part(batch, lease, &lease->parts[i], err) < 0)
             return -1;
-    struct slice_row old = {
-        .job = lease->known.job,
-        .stage = lease->known.stage,
-        .first = lease->known.first,
-        .count = lease->known.count,
-        .token = lease->token,
-        .incarnation = lease->known.incarnation,
-    };
+    const struct slice_row old = hot_lease_slice(lease);
     return batch_old_slice(batch, &old, err);
 }
 

@@ -22,17 +22,13 @@ enum http_handled livez(void *app, struct http_request *request, struct http_rep
 // the last one was asked is answered by that, so that nobody waits for more than one answer.
 static int ready_run(struct call *call, struct db *db, struct http_reply *reply, struct err *err)
 {
-    static struct {
-        int64_t ended_ms;
-        bool failed;
-        struct err err;
-    } last;
-    if (last.ended_ms < call->queued_ms) {
-        last.failed = migrate_check(db, store_migrations, store_migration_count, &last.err) < 0;
-        last.ended_ms = clock_boot_ms();
+    struct readiness_look *last = &call->app->last_look;
+    if (last->ended_ms < call->queued_ms) {
+        last->failed = migrate_check(db, store_migrations, store_migration_count, &last->err) < 0;
+        last->ended_ms = clock_boot_ms();
     }
-    if (last.failed)
-        return err_set(err, ERR_UNAVAILABLE, "%s", last.err.text);
+    if (last->failed)
+        return err_set(err, ERR_UNAVAILABLE, "%s", last->err.text);
     http_reply_text(reply, 200, HTTP_TYPE_TEXT, "ready\n");
     return 0;
 }
