@@ -57,9 +57,18 @@ container() {
         --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False
 }
 
-# kill_in SERVICE: SIGKILL to the program under the container's init, as a crash is.
+# kill_in SERVICE: SIGKILL to the program under the container's init, as a crash is; the container is started again by its policy.
+# The shell that kills ends with that init, most often before it can say how.
 kill_in() {
-    docker exec "$(container "$1")" sh -c 'kill -KILL $(cat /proc/1/task/1/children)'
+    local container started
+    container=$(container "$1")
+    started=$(docker inspect -f '{{.State.StartedAt}}' "$container")
+    docker exec "$container" sh -c 'kill -KILL $(cat /proc/1/task/1/children)' || true
+    until_ 60 is_started_again "$container" "$started"
+}
+
+is_started_again() {
+    [ "$(docker inspect -f '{{.State.Running}}' "$1")" = true ] && [ "$(docker inspect -f '{{.State.StartedAt}}' "$1")" != "$2" ]
 }
 
 is_healthy() {
@@ -166,7 +175,7 @@ test_killed_worker() {
     job=$("$curfew" submit --detach "$work/busy.yaml")
     until_ 60 job_is_running "$job"
     docker kill "$(container worker-2)" >/dev/null # the whole container, and nobody starts it again but we
-    compose start worker-2 >/dev/null 2>&1
+    compose start worker-2 >"$log" 2>&1 || fail "compose start"
     ends_well "$job"
     until_ 60 all_healthy
 }

@@ -95,10 +95,11 @@ run_all() {
     [ $# -gt 0 ] || mapfile -t tests < <(declare -F | sed -n 's/^declare -f \(test_.*\)/\1/p')
     for name in $(printf '%s\n' "${tests[@]}" | grep "${ONLY:-}"); do
         started=$(date +%s%N)
-        # Not as a condition: `set -e` would count for nothing there.
+        # Not as a condition: `set -e` would count for nothing there. What fails without a word is named.
         set +e
         (
-            set -e
+            set -eE
+            trap 'echo "  exit status $?: $BASH_COMMAND (lines $LINENO ${BASH_LINENO[*]})" >&2' ERR
             "$name"
         )
         got=$?
