@@ -6,6 +6,7 @@
 #include "services/common/base/macros.h"
 #include "services/common/db/db.h"
 #include "services/common/store/embedded.h"
+#include "services/common/store/hot_runs.h"
 #include "services/jobmanager/lane_queue.h"
 
 #include <pthread.h>
@@ -33,7 +34,7 @@ struct lane {
 };
 
 struct lanes {
-    struct lanes_settings settings;
+    struct lanes_settings settings; // what the lanes share is in it
     struct lane_queue submits, works;
     pthread_mutex_t mutex; // guards the stats
     struct lanes_stats stats;
@@ -225,6 +226,10 @@ int lanes_start(const struct lanes_settings *settings, struct lanes **out, struc
     if (!lanes)
         return err_set(err, ERR_NO_MEMORY, "no memory for lanes");
     lanes->settings = *settings;
+    if (hot_runs_new(&lanes->settings.hot.runs, err) < 0) {
+        free(lanes);
+        return -1;
+    }
     pthread_mutex_init(&lanes->mutex, NULL);
     lane_queue_init(&lanes->submits, settings->queue_max, 0);
     lane_queue_init(&lanes->works, settings->queue_max, settings->patience_ms);
@@ -256,6 +261,7 @@ void lanes_stop(struct lanes *lanes)
         lane_release(&lanes->lanes[i]);
     }
     free(lanes->lanes);
+    hot_runs_free(lanes->settings.hot.runs);
     lane_queue_release(&lanes->submits);
     lane_queue_release(&lanes->works);
     pthread_mutex_destroy(&lanes->mutex);

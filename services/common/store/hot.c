@@ -5,6 +5,7 @@
 #include "services/common/base/macros.h"
 #include "services/common/db/db.h"
 #include "services/common/store/hot_foreseen.h"
+#include "services/common/store/hot_runs.h"
 #include "services/common/store/hot_submit.h"
 #include "services/common/store/hot_trace.h"
 
@@ -13,7 +14,6 @@
 #define ARENA_FIRST_BYTES 65536
 #define WORKERS_BYTES_MAX ((size_t)4 << 20)
 #define BEATS_BYTES_MAX ((size_t)1 << 20)
-#define RUNS_BYTES_MAX ((size_t)4 << 20)
 #define ITEMS_BYTES_MAX ((size_t)8 << 20)
 #define LEASES_BYTES_MAX ((size_t)2 << 20)
 #define PROGRESS_BYTES_MAX ((size_t)512 << 10)
@@ -30,7 +30,6 @@ static void forget(struct hot *hot)
     memset(hot->heads, 0, sizeof hot->heads);
     hot_cache_release(&hot->workers);
     hot_cache_release(&hot->beats);
-    hot_cache_release(&hot->runs);
     hot_cache_release(&hot->items);
     hot_cache_release(&hot->leases);
     hot_cache_release(&hot->progress);
@@ -45,6 +44,7 @@ void hot_free(struct hot *hot)
         return;
     params_release(&hot->params);
     forget(hot);
+    hot_runs_free(hot->own_runs);
     free(hot);
 }
 
@@ -55,11 +55,15 @@ int hot_new(struct db *db, const struct hot_settings *settings, struct hot **out
     struct hot *hot = calloc(1, sizeof *hot);
     if (!hot)
         return batch_no_memory(err);
+    if (!settings->runs && hot_runs_new(&hot->own_runs, err) < 0) {
+        free(hot);
+        return -1;
+    }
     hot->db = db;
     hot->settings = *settings;
+    hot->runs = settings->runs ? settings->runs : hot->own_runs;
     hot->workers.bytes_max = WORKERS_BYTES_MAX;
     hot->beats.bytes_max = BEATS_BYTES_MAX;
-    hot->runs.bytes_max = RUNS_BYTES_MAX;
     hot->items.bytes_max = ITEMS_BYTES_MAX;
     hot->leases.bytes_max = LEASES_BYTES_MAX;
     hot->progress.bytes_max = PROGRESS_BYTES_MAX;

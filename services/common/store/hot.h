@@ -21,6 +21,8 @@
 
 // ---- submit
 
+struct hot_runs;
+
 struct submit_operation {
     const struct job_spec *spec; // borrowed
     const char *idempotency_key; // NULL: none
@@ -171,6 +173,7 @@ struct hot_settings {
     // the lane's thread. May be NULL.
     void (*stopped)(void *stopped_context, int64_t milliseconds);
     void *stopped_context;
+    struct hot_runs *runs; // hot_runs.h, borrowed: shared by lanes; NULL: this lane has its own
 };
 
 // Batches of plain submissions whose one statement has failed, so that they were run step by step: since the start,

@@ -20,7 +20,7 @@
 struct batch_submit; // hot_submit.h
 struct demand_need;
 struct direct_slice; // hot_direct.c
-struct hot_run;      // hot_items.h
+struct hot_run;      // hot_runs.h
 
 // What a lane remembers of a worker's incarnation: the demands that it can serve. None of it changes.
 struct worker_demand {
@@ -306,7 +306,8 @@ struct hot {
     struct hot_settings settings;
     struct params params; // of the statement that is being added
     struct hot_falls falls;
-    struct hot_cache workers, beats, runs, items, leases, progress, demands, bundles, quota_logs;
+    struct hot_runs *runs, *own_runs; // those of the settings, or its own
+    struct hot_cache workers, beats, items, leases, progress, demands, bundles, quota_logs;
     int64_t token_next, tokens_left; // of leases
     int demand_last;                 // the youngest demand that was seen
     double tasks_per_slice;          // that claims have met lately

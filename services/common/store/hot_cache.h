@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HOT_CACHE_BUCKETS 1024
+#define HOT_CACHE_BUCKETS 4096
 
 struct hot_key {
     int64_t a, b, c;

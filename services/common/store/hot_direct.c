@@ -6,6 +6,7 @@
 #include "services/common/base/macros.h"
 #include "services/common/model/states.h"
 #include "services/common/store/hot_items.h"
+#include "services/common/store/hot_runs.h"
 #include "services/common/store/hot_submit.h"
 
 #include <stdlib.h>

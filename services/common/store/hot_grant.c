@@ -5,6 +5,7 @@
 #include "services/common/model/traceparent.h"
 #include "services/common/store/hot_batch.h"
 #include "services/common/store/hot_items.h"
+#include "services/common/store/hot_runs.h"
 
 // ---- asking for what is not remembered
 
@@ -19,9 +20,18 @@ static bool knows_items(struct hot *hot, const struct batch_grant *grant)
     return true;
 }
 
+// Grants of one stage mostly come one after the other.
+static const struct hot_run *recall_run(struct batch *batch, const struct batch_grant *grant)
+{
+    bool is_first = grant == batch->grants.items;
+    if (!is_first && grant[-1].run && grant[-1].job == grant->job && grant[-1].stage == grant->stage)
+        return grant[-1].run;
+    return hot_runs_recall(batch->hot->runs, grant->job, grant->stage, batch->arena);
+}
+
 static int note_run(struct batch *batch, struct batch_grant *grant, struct err *err)
 {
-    grant->run = hot_run_find(batch->hot, grant->job, grant->stage);
+    grant->run = recall_run(batch, grant);
     if (grant->run)
         return 0;
     size_t count = batch->runs_asked.count;
@@ -334,7 +344,7 @@ static int remember(struct batch *batch, struct err *err)
         if (read_run(batch, &asked, &run, err) < 0)
             return -1;
         run.has_items = has_items(batch, &asked);
-        hot_run_remember(batch->hot, asked.job, asked.stage, &run);
+        hot_runs_remember(batch->hot->runs, asked.job, asked.stage, &run);
     }
     if (batch->at.items < 0)
         return 0;

@@ -1,54 +1,9 @@
-// What stages run, and items: looked up in the lane's memory first, because they never change.
+// Items: looked up in the lane's memory first, because they never change.
 #include "services/common/store/hot_items.h"
 #include "services/common/base/macros.h"
 #include "services/common/store/hot_batch.h"
 
 #include <stdlib.h>
-
-// ---- runs
-
-static struct hot_key run_key(int64_t job, int stage)
-{
-    return (struct hot_key){job, stage, 0};
-}
-
-const struct hot_run *hot_run_find(struct hot *hot, int64_t job, int stage)
-{
-    return hot_cache_find(&hot->runs, run_key(job, stage), NULL, NULL);
-}
-
-static char *put_text(char **end, const char *text)
-{
-    if (!text)
-        return NULL;
-    size_t bytes = strlen(text) + 1;
-    char *copy = memcpy(*end, text, bytes);
-    *end += bytes;
-    return copy;
-}
-
-static size_t text_bytes(const char *text)
-{
-    return text ? strlen(text) + 1 : 0;
-}
-
-void hot_run_remember(struct hot *hot, int64_t job, int stage, const struct hot_run *run)
-{
-    size_t bytes = sizeof *run + text_bytes(run->name) + text_bytes(run->run) + text_bytes(run->bundle) +
-                   text_bytes(run->traceparent);
-    struct hot_run *kept = malloc(bytes);
-    if (!kept)
-        return;
-    char *end = (char *)(kept + 1);
-    *kept = *run;
-    kept->name = put_text(&end, run->name);
-    kept->run = put_text(&end, run->run);
-    kept->bundle = put_text(&end, run->bundle);
-    kept->traceparent = put_text(&end, run->traceparent);
-    hot_cache_put(&hot->runs, run_key(job, stage), kept, bytes);
-}
-
-// ---- items
 
 // Chunks are found by the block of tasks in which they begin. They have fewer tasks than a block, so that the one which
 // holds a task begins in its block or in the one before.

@@ -1,19 +1,10 @@
-// What a lane remembers of stages and items. Private to store/hot*.c.
+// What a lane remembers of items. Private to store/hot*.c.
 #pragma once
 
 #include "services/common/store/hot_batch.h"
 
 #include <stddef.h>
 #include <stdint.h>
-
-// What a lane remembers of a stage. Never changes.
-struct hot_run {
-    bool has_items, has_services;
-    const char *name, *run, *bundle, *traceparent; // in this block; all but the name: NULL when none
-};
-// NULL when it is not remembered. Valid until something is remembered.
-const struct hot_run *hot_run_find(struct hot *hot, int64_t job, int stage);
-void hot_run_remember(struct hot *hot, int64_t job, int stage, const struct hot_run *run); // copies
 
 // Items of consecutive tasks, a line each.
 struct hot_chunk {

@@ -7,6 +7,7 @@
 #include "services/common/model/traceparent.h"
 #include "services/common/store/change.h"
 #include "services/common/store/hot_items.h"
+#include "services/common/store/hot_runs.h"
 #include "services/common/store/hot_submit.h"
 
 #include <string.h>
@@ -455,12 +456,12 @@ struct hot_run hot_submit_run(const struct batch_submit *submit, size_t index)
     };
 }
 
-// Plain jobs are often claimed at once, and by the same lane.
+// Plain jobs are often claimed at once.
 static void remember_stages(struct batch *batch, const struct batch_submit *submit)
 {
     for (size_t i = 0; i < submit->operation->spec->stage_count; i++) {
         struct hot_run run = hot_submit_run(submit, i);
-        hot_run_remember(batch->hot, submit->operation->job, (int)i, &run);
+        hot_runs_remember(batch->hot->runs, submit->operation->job, (int)i, &run);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "services/common/base/strbuf.h"
 #include "services/common/db/db.h"
 #include "services/common/model/states.h"
+#include "services/common/store/hot_runs.h"
 #include "tests/support/hot_lane.h"
 #include "tests/support/pg.h"
 #include "tests/support/store_db.h"
@@ -291,6 +292,34 @@ static void outside_workers_are_told_the_trace(void **state)
     lane.traceparent = NULL;
 }
 
+// What a lane has stored the others need not look up. Seen by a stage that has another name meanwhile, as none ever
+// has.
+static void lanes_know_what_another_has_stored(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    struct queue_want want = {"default", 1};
+    struct hot_settings settings = {.worker_lease_ms = 30000, .log_limit_bytes = 1000, .event_limit = 50};
+    assert_ok(hot_runs_new(&settings.runs, &err), err);
+    hot_free(lane.hot);
+    assert_ok(hot_new(lane.own, &settings, &lane.hot, &err), err);
+    hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 3}}");
+    store_sql(lane.db, "UPDATE stage SET name = 'other'");
+    static const char *const names[] = {"main", "other"};
+    for (int alone = 0; alone < 2; alone++) {
+        struct work_operation poll = hot_poll(worker, &want);
+        const struct hot_settings of = alone ? (struct hot_settings){.worker_lease_ms = 30000} : settings;
+        hot_free(lane.hot);
+        assert_ok(hot_new(lane.own, &of, &lane.hot, &err), err);
+        hot_lane_work(&lane, &poll);
+        assert_int_equal(poll.grant_count, 1);
+        assert_string_equal(poll.grants[0].stage_name, names[alone]);
+        assert_non_null(strstr(poll.grants[0].run, "\"x\""));
+        work_operation_release(&poll);
+    }
+    hot_runs_free(settings.runs);
+}
+
 // Slices that somebody else has locked are passed over; a poll that gets nothing for that reason is to be run again.
 static void locked_slices_are_passed_over(void **state)
 {
@@ -434,6 +463,7 @@ int main(void)
         test(many_small_slices_fill_one_want),
         test(other_queues_are_left_alone),
         test(outside_workers_are_told_the_trace),
+        test(lanes_know_what_another_has_stored),
         test(locked_slices_are_passed_over),
         test(a_million_tasks_need_few_rows),
         test(a_batch_takes_from_one_job),

@@ -10,34 +10,15 @@ static struct hot hot;
 static int setup(void **state)
 {
     UNUSED(state);
-    hot = (struct hot){.runs.bytes_max = 10000, .items.bytes_max = 1000000};
+    hot = (struct hot){.items.bytes_max = 1000000};
     return 0;
 }
 
 static int teardown(void **state)
 {
     UNUSED(state);
-    hot_cache_release(&hot.runs);
     hot_cache_release(&hot.items);
     return 0;
-}
-
-static void runs_are_copied(void **state)
-{
-    UNUSED(state);
-    char name[] = "count", run[] = "{}";
-    struct hot_run given = {.has_items = true, .name = name, .run = run};
-    hot_run_remember(&hot, 1, 2, &given);
-    name[0] = run[0] = '?';
-    const struct hot_run *found = hot_run_find(&hot, 1, 2);
-    assert_non_null(found);
-    assert_string_equal(found->name, "count");
-    assert_string_equal(found->run, "{}");
-    assert_null(found->bundle);
-    assert_true(found->has_items);
-    assert_false(found->has_services);
-    assert_null(hot_run_find(&hot, 1, 3));
-    assert_null(hot_run_find(&hot, 2, 2));
 }
 
 static void remember(int64_t first, int64_t count, const char *lines)
@@ -86,7 +67,6 @@ static void lines_are_found_by_task(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(runs_are_copied, setup, teardown),
         cmocka_unit_test_setup_teardown(chunks_are_found_by_any_of_their_tasks, setup, teardown),
         cmocka_unit_test_setup_teardown(lines_are_found_by_task, setup, teardown),
     };
