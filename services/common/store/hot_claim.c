@@ -261,7 +261,8 @@ static bool are_heads_known(const struct batch *batch)
 
 // Where there has just been enough, and reports of nothing but success make nothing ready that had to come before it.
 // What is not enough is followed by a look at everything, behind the reports. Nobody is waited for between this and the
-// commit: the reports change only what is under the locks of their jobs, and no ready slices.
+// commit: the reports change only what is under the locks of their jobs, and no ready slices. What settles with them
+// may: a timeout that has passed.
 int hot_claim_foresee(struct batch *batch, struct err *err)
 {
     if (batch->leases.count > 0 && batch->at.neighbours < 0)

@@ -256,5 +256,10 @@ int hot_jobs_settle(struct batch *batch, struct err *err)
     const int64_t *started_us = starts_of(batch, count);
     if (!started_us)
         return batch_no_memory(err);
-    return settle_jobs_started(batch->hot->db, batch->settles.items, started_us, count, batch->wakes, err);
+    int withdrawn = settle_jobs_started(batch->hot->db, batch->settles.items, started_us, count, batch->wakes, err);
+    if (withdrawn > 0) { // what a routine has found before is looked for anew
+        batch->at.candidates = -1;
+        batch->queues.count = 0;
+    }
+    return withdrawn < 0 ? -1 : 0;
 }

@@ -28,22 +28,21 @@ static void note_started(struct settle_batch *batch, const int64_t *jobs, const 
 }
 
 // Settles once; fills `again` (room for `count`) with the jobs that need another round and returns how many.
-static int settle_round(struct db *db, const int64_t *jobs, const int64_t *started_us, size_t count,
-                        struct wakes *wakes, int64_t *again, struct err *err)
+static int settle_round(struct settle_batch *batch, const int64_t *jobs, const int64_t *started_us, size_t count,
+                        int64_t *again, struct err *err)
 {
-    AUTO_SETTLE_BATCH struct settle_batch batch = {.db = db, .wakes = wakes};
-    if (settle_batch_load(&batch, jobs, count, err) < 0)
+    if (settle_batch_load(batch, jobs, count, err) < 0)
         return -1;
     if (started_us)
-        note_started(&batch, jobs, started_us, count);
-    for (size_t i = 0; i < batch.count; i++)
-        settle_decide(&batch.entries[i].view, &batch.entries[i].plan);
-    if (settle_batch_apply(&batch, err) < 0)
+        note_started(batch, jobs, started_us, count);
+    for (size_t i = 0; i < batch->count; i++)
+        settle_decide(&batch->entries[i].view, &batch->entries[i].plan);
+    if (settle_batch_apply(batch, err) < 0)
         return -1;
     int left = 0;
-    for (size_t i = 0; i < batch.count; i++)
-        if (needs_another_round(&batch.entries[i].plan))
-            again[left++] = batch.entries[i].job;
+    for (size_t i = 0; i < batch->count; i++)
+        if (needs_another_round(&batch->entries[i].plan))
+            again[left++] = batch->entries[i].job;
     return left;
 }
 
@@ -55,18 +54,21 @@ int settle_jobs_started(struct db *db, const int64_t *jobs, const int64_t *start
     AUTO_FREE int64_t *left = malloc(count * sizeof *left);
     if (!left)
         return err_set(err, ERR_NO_MEMORY, "settling %zu jobs", count);
+    bool withdrawn = false;
     for (int round = 0; count > 0 && round < ROUNDS_MAX; round++) {
-        int again = settle_round(db, jobs, started_us, count, wakes, left, err);
+        AUTO_SETTLE_BATCH struct settle_batch batch = {.db = db, .wakes = wakes};
+        int again = settle_round(&batch, jobs, started_us, count, left, err);
         if (again < 0)
             return -1;
+        withdrawn |= batch.withdraws;
         jobs = left;
         started_us = NULL;
         count = (size_t)again;
     }
-    return 0;
+    return withdrawn;
 }
 
 int settle_jobs(struct db *db, const int64_t *jobs, size_t count, struct wakes *wakes, struct err *err)
 {
-    return settle_jobs_started(db, jobs, NULL, count, wakes, err);
+    return settle_jobs_started(db, jobs, NULL, count, wakes, err) < 0 ? -1 : 0;
 }

@@ -16,6 +16,7 @@ struct db;
 // to stop or tasks to cancel, and for demands that got ready tasks or pending instances.
 int settle_jobs(struct db *db, const int64_t *jobs, size_t count, struct wakes *wakes, struct err *err) WARN_UNUSED;
 // The same, and says of each job since when its tasks have been running (microseconds since 1970; 0: nothing is said of
-// it), which becomes started_at where that is not set: what would otherwise be another change of the same row.
+// it), which becomes started_at where that is not set: what would otherwise be another change of the same row. 1:
+// waiting tasks of some of them were cancelled or held.
 int settle_jobs_started(struct db *db, const int64_t *jobs, const int64_t *started_us, size_t count,
                         struct wakes *wakes, struct err *err) WARN_UNUSED;

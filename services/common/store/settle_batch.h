@@ -31,6 +31,7 @@ struct settle_batch {
     struct arena *arena;
     struct settle_entry *entries; // by rising job
     size_t count;
+    bool withdraws; // it has cancelled or held waiting tasks
     struct result jobs, stages, services, instances;
 };
 

@@ -131,9 +131,11 @@ static int apply_slices(struct settle_batch *batch, struct err *err)
     if (!jobs)
         return err_set(err, ERR_NO_MEMORY, "settling %zu jobs", batch->count);
     size_t count = collect_jobs(batch, cancels, jobs);
+    batch->withdraws = count > 0;
     if (change_until_none_left(batch, STATEMENT_SETTLE_CANCEL, STATEMENT_SETTLE_CANCEL_LEFT, jobs, count, err) < 0)
         return -1;
     count = collect_jobs(batch, holds, jobs);
+    batch->withdraws |= count > 0;
     if (change_until_none_left(batch, STATEMENT_SETTLE_HOLD, STATEMENT_SETTLE_HOLD_LEFT, jobs, count, err) < 0)
         return -1;
     return release_slices(batch, err);

@@ -96,6 +96,24 @@ static void what_others_have_taken_back_is_stale(void **state)
     assert_int_equal(store_sql(lane.db, "SELECT sum(count)::bigint FROM slice WHERE state = 4"), 10);
 }
 
+// Its timeout is noticed by the report that settles it, after the look for tasks: these are cancelled, and nobody's.
+static void what_a_report_ends_is_given_to_nobody(void **state)
+{
+    UNUSED(state);
+    struct work_operation work;
+    int64_t job = hot_lane_submit(
+        &lane, "{'name': 'a', 'timeout': '1h', 'command': ['x'], 'max_parallel': 100, 'tasks': {'count': 1000}}");
+    take(job);
+    take(job);
+    store_sql(lane.db, "UPDATE job SET created_at = created_at - interval '2 hours'");
+    turn(&work);
+    assert_false(held.stale);
+    assert_int_equal(work.grant_count, 0);
+    work_operation_release(&work);
+    assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM slice WHERE state = 2"), 0);
+    assert_int_equal(store_sql(lane.db, "SELECT succeeded + cancelled FROM stage"), 1000);
+}
+
 // A worker that may have nothing more is found out after the look for its tasks.
 static void who_is_drained_meanwhile_gets_nothing(void **state)
 {
@@ -133,6 +151,7 @@ int main(void)
         routine_test(what_has_a_higher_priority_goes_first),
         routine_test(what_a_report_makes_ready_is_found),
         routine_test(what_others_have_taken_back_is_stale),
+        routine_test(what_a_report_ends_is_given_to_nobody),
         routine_test(who_is_drained_meanwhile_gets_nothing),
         routine_test(a_new_demand_is_met),
     };
