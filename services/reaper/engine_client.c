@@ -112,6 +112,13 @@ int engine_client_hello(struct engine_client *engine, const char **id, struct er
 
 // ---- what there is
 
+// It says nothing about the engine's other objects.
+static int unreadable(struct err *err)
+{
+    err->code = ERR_IO;
+    return -1;
+}
+
 static int list(struct engine_client *engine, const char *path, const char *deployment, struct http_response *response,
                 struct err *err)
 {
@@ -165,8 +172,9 @@ int engine_client_inspect(struct engine_client *engine, const char *id, struct a
         return ENGINE_ABSENT;
     if (response.status != 200)
         return refused(engine, "inspecting", &response, err);
-    return engine_container_read(strbuf_text(&response.body), response.body.length, arena, out, err) < 0 ? -1
-                                                                                                         : ENGINE_DONE;
+    if (engine_container_read(strbuf_text(&response.body), response.body.length, arena, out, err) < 0)
+        return unreadable(err);
+    return ENGINE_DONE;
 }
 
 // ---- what is done
@@ -220,5 +228,7 @@ int engine_client_remove_network(struct engine_client *engine, const char *id, s
     if (outcome == REMOVAL_IN_USE)
         return err_set(err, ERR_CONFLICT, "the engine says: %s%s%s", refusal, *removal.endpoint ? "; in it is " : "",
                        removal.endpoint);
-    return outcome < 0 ? -1 : ENGINE_DONE;
+    if (outcome < 0)
+        return unreadable(err);
+    return outcome == REMOVAL_MISCOUNTED ? ENGINE_MISCOUNTED : ENGINE_DONE;
 }

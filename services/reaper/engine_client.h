@@ -31,8 +31,12 @@ int engine_client_hello(struct engine_client *engine, const char **id, struct er
 int engine_client_list(struct engine_client *engine, const char *deployment, struct arena *arena,
                        struct engine_listing *out, struct err *err) WARN_UNUSED;
 
-enum engine_outcome { ENGINE_ABSENT, ENGINE_DONE };
-// ENGINE_ABSENT: there is no such container (any more).
+enum engine_outcome {
+    ENGINE_ABSENT, // there is no such container (any more)
+    ENGINE_DONE,
+    ENGINE_MISCOUNTED, // only of a network: REMOVAL_MISCOUNTED
+};
+// Of all of these: ERR_IO when the engine cannot do it for this object, or answers what cannot be read.
 int engine_client_inspect(struct engine_client *engine, const char *id, struct arena *arena,
                           struct engine_container *out, struct err *err) WARN_UNUSED;
 // A container that has ended by itself meanwhile is ENGINE_DONE too.

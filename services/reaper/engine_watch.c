@@ -7,6 +7,7 @@
 #include "services/common/base/strbuf.h"
 #include "services/common/db/db.h"
 #include "services/common/engine/forgotten.h"
+#include "services/common/engine/network_removal.h"
 #include "services/common/store/engine.h"
 #include "services/common/store/installation.h"
 #include "services/common/store/workers.h"
@@ -28,7 +29,8 @@ struct ending {
     int64_t first_seen_ms;
     int64_t asked_at_ms; // when the stop signal was sent; 0: not yet
     bool killed;
-    bool was_said;         // why it stays
+    bool was_said; // why it stays
+    bool miscount_said;
     struct strbuf signals; // JSON array, open
     bool seen;             // in this round
 };
@@ -53,7 +55,7 @@ struct look {
     struct engine_seen *seen; // per container
     struct sweep sweep;
     size_t unknown;
-    int left;
+    int left, networks_kept;
     bool has_trouble;
     struct err trouble; // the first that concerns one object only
 };
@@ -348,6 +350,14 @@ static int settle_debts(struct look *look, struct err *err)
 
 // ---- networks
 
+static void note_miscount(struct look *look, struct ending *ending, const struct engine_network *network)
+{
+    look->networks_kept++;
+    if (!ending->miscount_said)
+        log_event(LOG_WARN, NETWORK_MISCOUNTED, "network", network->id, "job", network->job, NULL);
+    ending->miscount_said = true;
+}
+
 static int end_network(struct look *look, const struct engine_network *network, struct err *err)
 {
     struct ending *ending = ending_of(look->watch, network->id);
@@ -356,7 +366,10 @@ static int end_network(struct look *look, const struct engine_network *network, 
     look->left++;
     if (clock_boot_ms() < ending->first_seen_ms + look->watch->settings.patience_ms)
         return 0;
-    if (engine_client_remove_network(look->watch->client, network->id, err) >= 0)
+    int outcome = engine_client_remove_network(look->watch->client, network->id, err);
+    if (outcome == ENGINE_MISCOUNTED)
+        note_miscount(look, ending, network);
+    if (outcome >= 0)
         return 0;
     if (err->code != ERR_CONFLICT)
         return -1;
@@ -425,8 +438,12 @@ static int do_round(struct look *look, struct err *err)
         return -1;
     if (leadership_holds(&watch->leadership)) // else it did not look at all of them
         forget_unseen(watch);
-    return engine_note(&look->sweep, watch->engine, (int)look->listing.container_count, (int)look->unknown,
-                       watch->refused, err);
+    const struct engine_sight sight = {.engine = watch->engine,
+                                       .containers = (int)look->listing.container_count,
+                                       .orphans = (int)look->unknown,
+                                       .networks_kept = look->networks_kept,
+                                       .refused = watch->refused};
+    return engine_note(&look->sweep, &sight, err);
 }
 
 int engine_watch_round(struct engine_watch *watch, struct wakes *wakes, struct err *err)

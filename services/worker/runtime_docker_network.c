@@ -182,7 +182,9 @@ static int removal_answered(struct docker_instance *instance, const struct http_
     if (instance->removal.taken_out > 0)
         log_event(LOG_WARN, "a network had endpoints of containers that are gone", "network", instance->removal.network,
                   "endpoints", LOG_NUMBER(instance->removal.taken_out), NULL);
-    instance->network_refusals += outcome == REMOVAL_IN_USE;
+    if (outcome == REMOVAL_MISCOUNTED)
+        log_event(LOG_WARN, NETWORK_MISCOUNTED, "network", instance->removal.network, "job", instance->job, NULL);
+    instance->network_refusals += outcome == REMOVAL_IN_USE || outcome == REMOVAL_MISCOUNTED;
     return outcome < 0 ? -1 : ask_for_list(instance, err);
 }
 

@@ -53,6 +53,14 @@ static int take_endpoint(struct network_removal *removal, const char *text, size
     return removal->endpoint[0] ? go_on(removal, REMOVAL_LOOK) : REMOVAL_IN_USE;
 }
 
+// Between two refusals it was seen to be empty.
+static int refused(struct network_removal *removal, const char *text)
+{
+    if (++removal->refusals <= REFUSALS_MAX)
+        return go_on(removal, REMOVAL_INSPECT);
+    return strstr(text, "active endpoints") ? REMOVAL_MISCOUNTED : REMOVAL_IN_USE;
+}
+
 int network_removal_answered(struct network_removal *removal, int status, const char *text, size_t length,
                              struct err *err)
 {
@@ -60,7 +68,7 @@ int network_removal_answered(struct network_removal *removal, int status, const 
     case REMOVAL_DELETE:
         if (status == 204 || status == 404)
             return REMOVAL_DONE;
-        return ++removal->refusals > REFUSALS_MAX ? REMOVAL_IN_USE : go_on(removal, REMOVAL_INSPECT);
+        return refused(removal, text);
     case REMOVAL_INSPECT:
         if (status == 404)
             return REMOVAL_DONE;

@@ -162,21 +162,31 @@ static void check_workers(struct strbuf *out, struct facts *facts)
             trouble ? trouble : "no worker has trouble with one");
 }
 
+static const char *engines_advice(const struct store_metrics *metrics, int64_t unwatched)
+{
+    if (metrics->engines_refused)
+        return "is this the right database for that engine? The reaper's log says what it did not remove";
+    if (unwatched)
+        return "give a reaper the engine: without one, containers of a lost worker wait for its return";
+    if (metrics->engine_orphans)
+        return "wait for the reaper's next looks; its log says what it does";
+    return "start the container engine again, it has lost count of what is in them; the reaper's log names them";
+}
+
 static void check_engines(struct strbuf *out, struct facts *facts)
 {
     int64_t unwatched = result_i64(&facts->row, 0, UNWATCHED);
     const struct store_metrics *metrics = &facts->metrics;
     bool wrong = metrics->engines_refused > 0;
+    bool fine = !unwatched && !metrics->engine_orphans && !metrics->engine_networks_kept;
     finding(out, "engines",
-            wrong                                  ? VERDICT_WRONG
-            : unwatched || metrics->engine_orphans ? VERDICT_WARNING
-                                                   : VERDICT_OK,
-            wrong       ? "is this the right database for that engine? The reaper's log says what it did not remove"
-            : unwatched ? "give a reaper the engine: without one, containers of a lost worker wait for its return"
-                        : "wait for the reaper's next looks; its log says what it does",
+            wrong  ? VERDICT_WRONG
+            : fine ? VERDICT_OK
+                   : VERDICT_WARNING,
+            engines_advice(metrics, unwatched),
             "%" PRId64 " workers with an engine that no reaper watches, %" PRId64 " containers that no row wants, "
-            "%" PRId64 " engines with too many of them",
-            unwatched, metrics->engine_orphans, metrics->engines_refused);
+            "%" PRId64 " engines with too many of them, %" PRId64 " networks that are empty and cannot be removed",
+            unwatched, metrics->engine_orphans, metrics->engines_refused, metrics->engine_networks_kept);
 }
 
 static void check_leaks(struct strbuf *out, const struct facts *facts)

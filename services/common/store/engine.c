@@ -191,29 +191,23 @@ int engine_gone(const struct sweep *sweep, const char *engine, int64_t worker, s
 
 // ---- notes
 
-struct note {
-    const char *engine;
-    int containers, orphans;
-    bool refused;
-};
-
-static int write_note(const struct sweep *sweep, void *argument, struct wakes *wakes, struct err *err)
+static int write_sight(const struct sweep *sweep, void *argument, struct wakes *wakes, struct err *err)
 {
     UNUSED(wakes);
-    const struct note *note = argument;
+    const struct engine_sight *sight = argument;
     AUTO_PARAMS struct params params = PARAMS_INIT;
-    params_text(&params, note->engine);
-    params_i32(&params, note->containers);
-    params_i32(&params, note->orphans);
-    params_bool(&params, note->refused);
+    params_text(&params, sight->engine);
+    params_i32(&params, sight->containers);
+    params_i32(&params, sight->orphans);
+    params_bool(&params, sight->refused);
+    params_i32(&params, sight->networks_kept);
     return db_execute(sweep->db, STATEMENT_ENGINE_NOTE, &params, NULL, err);
 }
 
-int engine_note(const struct sweep *sweep, const char *engine, int containers, int orphans, bool refused,
-                struct err *err)
+int engine_note(const struct sweep *sweep, const struct engine_sight *sight, struct err *err)
 {
-    struct note note = {.engine = engine, .containers = containers, .orphans = orphans, .refused = refused};
-    return sweep_run(sweep, write_note, &note, err);
+    struct engine_sight argument = *sight;
+    return sweep_run(sweep, write_sight, &argument, err);
 }
 
 int engine_jobs_open(struct db *db, const int64_t *jobs, bool *open, size_t count, struct err *err)

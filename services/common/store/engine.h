@@ -60,9 +60,15 @@ int engine_debtors(const struct sweep *sweep, const char *engine, int64_t **work
 // gone, its slices are taken back. Returns how many it took.
 int engine_gone(const struct sweep *sweep, const char *engine, int64_t worker, struct err *err) WARN_UNUSED;
 
-// For metrics and leaks.
-int engine_note(const struct sweep *sweep, const char *engine, int containers, int orphans, bool refused,
-                struct err *err) WARN_UNUSED;
+// What a look has seen.
+struct engine_sight {
+    const char *engine;
+    int containers, orphans;
+    int networks_kept; // of jobs that are over: the engine refuses to remove them and lists nothing in them
+    bool refused;      // too many orphans to believe it
+};
+// For metrics and the doctor.
+int engine_note(const struct sweep *sweep, const struct engine_sight *sight, struct err *err) WARN_UNUSED;
 
 // Whether the job is open, so that its network may be in use. Sets `open` for each.
 int engine_jobs_open(struct db *db, const int64_t *jobs, bool *open, size_t count, struct err *err) WARN_UNUSED;

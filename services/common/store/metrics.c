@@ -37,8 +37,9 @@ int metrics_read(struct db *db, struct store_metrics *out, struct err *err)
         .reaper_lag_seconds = result_double(&row, 0, 12),
         .engine_orphans = result_i64(&row, 0, 13),
         .engines_refused = result_i64(&row, 0, 14),
-        .seconds = {result_double(&row, 0, 15), result_double(&row, 0, 16), result_double(&row, 0, 17),
-                    result_double(&row, 0, 18)},
+        .engine_networks_kept = result_i64(&row, 0, 15),
+        .seconds = {result_double(&row, 0, 16), result_double(&row, 0, 17), result_double(&row, 0, 18),
+                    result_double(&row, 0, 19)},
     };
     return result_ok(&row, err) < 0 ? -1 : read_workers_by_state(db, out, err);
 }

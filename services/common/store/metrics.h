@@ -21,10 +21,11 @@ struct store_metrics {
     int64_t jobs_paused, jobs_waiting;                   // of these
     int64_t jobs_cleaning, jobs_kept, jobs_stuck;        // with an outcome, not closed
     int64_t live_instances;
-    int64_t leaked_services;   // instances of closed jobs that may exist, or that should be gone since 60 s
-    int64_t engine_orphans;    // containers that no row wants, as the reapers have last seen
-    int64_t engines_refused;   // of which so much is unknown that nothing is removed
-    double reaper_lag_seconds; // how long the longest due attention, retry or lost worker has been waiting; 0: none
+    int64_t leaked_services;      // instances of closed jobs that may exist, or that should be gone since 60 s
+    int64_t engine_orphans;       // containers that no row wants, as the reapers have last seen
+    int64_t engines_refused;      // of which so much is unknown that nothing is removed
+    int64_t engine_networks_kept; // that engines refuse to remove and list nothing in
+    double reaper_lag_seconds;    // how long the longest due attention, retry or lost worker has been waiting; 0: none
     struct service_seconds seconds; // of the instances that may exist
     int64_t workers[WORKER_STATE_COUNT];
 };

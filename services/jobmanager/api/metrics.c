@@ -79,6 +79,9 @@ static void write_store(struct strbuf *out, const struct store_metrics *metrics)
           (double)metrics->engine_orphans);
     gauge(out, "curfew_engines_refused", "Engines at which most containers are unknown, so that none is removed.",
           (double)metrics->engines_refused);
+    gauge(out, "curfew_engine_networks_kept",
+          "Networks that engines refuse to remove although they list nothing in them.",
+          (double)metrics->engine_networks_kept);
     gauge(out, "curfew_live_services", "Service instances that may exist.", (double)metrics->live_instances);
     write_seconds(out, &metrics->seconds);
     gauge(out, "curfew_ready_slices", "Slices that could be leased, counted up to 10000.",

@@ -1,5 +1,5 @@
 // The removal of a network at an engine that answers as a real one does after it was killed: it keeps an endpoint of a
-// container, which is gone or not.
+// container, which is gone or not; or refuses although it keeps none.
 #include "services/reaper/engine_client.h"
 
 #include "services/common/http/server.h"
@@ -12,6 +12,7 @@
 static struct {
     atomic_bool has_container; // whose endpoint it is
     atomic_bool has_endpoint, has_network;
+    atomic_bool miscounts;
 } engine;
 
 static enum http_handled message(struct http_reply *reply, int status, const char *text)
@@ -34,7 +35,7 @@ static enum http_handled delete_network(void *app, struct http_request *request,
 {
     UNUSED(app);
     UNUSED(request);
-    if (engine.has_endpoint)
+    if (engine.has_endpoint || engine.miscounts)
         return message(reply, 403, "network n1 has active endpoints");
     engine.has_network = false;
     return http_reply_empty(reply, 204);
@@ -112,11 +113,26 @@ static void a_container_that_is_there_keeps_it_and_is_named(void **state)
     engine_client_free(client);
 }
 
+static void an_engine_that_has_lost_count_is_told_from_one_in_use(void **state)
+{
+    struct engine_client *client = client_of(*state);
+    struct err err = {0};
+    engine.has_endpoint = false;
+    engine.miscounts = true;
+    assert_int_equal(engine_client_remove_network(client, "n1", &err), ENGINE_MISCOUNTED);
+    assert_true(engine.has_network);
+    engine.miscounts = false;
+    assert_int_equal(engine_client_remove_network(client, "n1", &err), ENGINE_DONE);
+    assert_false(engine.has_network);
+    engine_client_free(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_of_a_container_that_is_gone_is_taken_out),
         cmocka_unit_test(a_container_that_is_there_keeps_it_and_is_named),
+        cmocka_unit_test(an_engine_that_has_lost_count_is_told_from_one_in_use),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -37,9 +37,10 @@ static struct {
     bool holds_start;  // the second start is not answered before `released`
     bool dies;         // with the first start, which goes well; at the second one it is there again
     bool runs;         // the container: until it is killed
+    bool miscounts;    // it does not remove the network, and lists nothing in it
     int waits;         // who waits for its end
     atomic_bool released;
-    atomic_int creates, starts, removals; // how often they were asked for
+    atomic_int creates, starts, removals, network_removals; // how often they were asked for
     _Atomic int64_t first_start_ms;
     atomic_int attached; // how often
     int streams[8];
@@ -156,8 +157,12 @@ static bool answer(int fd, const char *request)
         answer_start(fd);
     else if (strstr(request, "/kill?"))
         answer_kill(fd);
-    else if (strncmp(request, "GET /networks", 13) == 0)
-        reply(fd, 200, is_over() ? "[]" : NETWORK);
+    else if (strncmp(request, "GET /networks?", 14) == 0)
+        reply(fd, 200, is_over() && !engine.miscounts ? "[]" : NETWORK);
+    else if (strncmp(request, "GET /networks/n1", 16) == 0)
+        reply(fd, 200, "{\"Containers\":{}}");
+    else if (strncmp(request, "DELETE /networks/n1", 19) == 0)
+        reply(fd, ++engine.network_removals > 0 ? 403 : 500, "{\"message\":\"n1 has active endpoints\"}");
     else if (strncmp(request, "GET /containers/", 16) == 0)
         answer_inspect(fd, request);
     else if (strncmp(request, "DELETE /containers/", 19) == 0)
@@ -369,6 +374,20 @@ static void a_start_that_containerd_missed_is_tried_again(void **state)
     close_rig(&rig);
 }
 
+// A network that cannot go does not keep the one who was in it.
+static void an_engine_that_has_lost_count_keeps_the_network_alone(void **state)
+{
+    struct rig rig;
+    open_rig(&rig, state);
+    engine.refusal_status = 500;
+    engine.refusal = "{\"message\":\"transport is closing: unavailable\"}";
+    engine.miscounts = true;
+    start(&rig, temp_path(state, "work"));
+    expect_it_ran(&rig);
+    assert_int_equal(engine.network_removals, 3);
+    close_rig(&rig);
+}
+
 static bool is_started_twice(void *context)
 {
     UNUSED(context);
@@ -415,6 +434,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_may_not_be_ended_is_looked_for_until_it_is_gone, temp_dir_setup,
                                         temp_dir_teardown),
         cmocka_unit_test_setup_teardown(a_start_that_containerd_missed_is_tried_again, temp_dir_setup,
+                                        temp_dir_teardown),
+        cmocka_unit_test_setup_teardown(an_engine_that_has_lost_count_keeps_the_network_alone, temp_dir_setup,
                                         temp_dir_teardown),
         cmocka_unit_test_setup_teardown(a_command_whose_input_is_lost_is_ended, temp_dir_setup, temp_dir_teardown),
         cmocka_unit_test_setup_teardown(patience_begins_anew_when_the_engine_has_answered, temp_dir_setup,

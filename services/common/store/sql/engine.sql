@@ -62,10 +62,11 @@ SELECT w.id
 SELECT incarnation, state IN (4, 5) FROM worker WHERE id = $1 FOR NO KEY UPDATE
 
 -- name: engine_note
-INSERT INTO engine AS e (id, seen_at, containers, orphans, refused)
-VALUES ($1, clock_timestamp(), $2::integer, $3::integer, $4)
+INSERT INTO engine AS e (id, seen_at, containers, orphans, refused, networks_kept)
+VALUES ($1, clock_timestamp(), $2::integer, $3::integer, $4, $5::integer)
 ON CONFLICT (id) DO UPDATE
-   SET seen_at = excluded.seen_at, containers = excluded.containers, orphans = excluded.orphans, refused = excluded.refused
+   SET seen_at = excluded.seen_at, containers = excluded.containers, orphans = excluded.orphans, refused = excluded.refused,
+       networks_kept = excluded.networks_kept
 
 -- name: engine_jobs_open
 -- Array of jobs: those that are not closed.

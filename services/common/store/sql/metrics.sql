@@ -20,6 +20,7 @@ SELECT coalesce((SELECT extract(epoch FROM clock_timestamp() - j.created_at)
            (SELECT min(lease_until) + interval '5 seconds' FROM worker WHERE state <= 3))), 0))::double precision,
        (SELECT coalesce(sum(orphans), 0)::bigint FROM engine),
        (SELECT count(*) FROM engine WHERE refused),
+       (SELECT coalesce(sum(networks_kept), 0)::bigint FROM engine),
        t.warming, t.useful, t.idle, t.leaked
   FROM (SELECT count(*) FILTER (WHERE outcome IS NULL) AS open,
                count(*) FILTER (WHERE outcome IS NULL AND paused) AS paused,

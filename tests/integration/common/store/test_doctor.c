@@ -78,6 +78,10 @@ static void the_workers(void **state)
     store_sql(db, "INSERT INTO engine VALUES ('E1', clock_timestamp(), 7, 4, true)");
     finds("engines", "wrong",
           "1 workers with an engine that no reaper watches, 4 containers that no row wants, 1 engines");
+    store_sql(db, "UPDATE engine SET orphans = 0, refused = false, networks_kept = 2; UPDATE worker SET engine = NULL");
+    finds("engines", "warning",
+          "0 workers with an engine that no reaper watches, 0 containers that no row wants, 0 engines with too many of "
+          "them, 2 networks that are empty and cannot be removed\",\"advice\":\"start the container engine again");
     store_sql(db, "UPDATE worker SET state = %d", WORKER_QUARANTINED);
     finds("workers", "warning", "0 ready, 0 draining, 0 suspect, 1 quarantined");
     store_sql(db, "DELETE FROM worker");

@@ -42,11 +42,12 @@ static void test_metrics(void **state)
     assert_ok(metrics_read(db, &metrics, &err), err);
     assert_true(metrics.reaper_lag_seconds >= 7);
     assert_int_equal(metrics.engine_orphans, 0);
-    store_sql(db,
-              "INSERT INTO engine VALUES ('a', clock_timestamp(), 9, 7, true), ('b', clock_timestamp(), 9, 1, false)");
+    store_sql(db, "INSERT INTO engine VALUES ('a', clock_timestamp(), 9, 7, true, 1), "
+                  "('b', clock_timestamp(), 9, 1, false, 2)");
     assert_ok(metrics_read(db, &metrics, &err), err);
     assert_int_equal(metrics.engine_orphans, 8);
     assert_int_equal(metrics.engines_refused, 1);
+    assert_int_equal(metrics.engine_networks_kept, 3);
 }
 
 int main(void)

@@ -70,13 +70,30 @@ static void what_belongs_to_no_container_is_taken_out(void **state)
     expect_talk(turns, ARRAY_LEN(turns));
 }
 
+static void an_engine_that_has_lost_count_is_told_from_one_in_use(void **state)
+{
+    static const struct turn miscounted[] = {{"DELETE /networks/N", BUSY, REMOVAL_GOES_ON},
+                                             {"GET /networks/N", 200, EMPTY, REMOVAL_GOES_ON},
+                                             {"DELETE /networks/N", BUSY, REMOVAL_GOES_ON},
+                                             {"GET /networks/N", 200, "{}", REMOVAL_GOES_ON},
+                                             {"DELETE /networks/N", BUSY, REMOVAL_MISCOUNTED}};
+    static const struct turn filled[] = {{"DELETE /networks/N", BUSY, REMOVAL_GOES_ON},
+                                         {"GET /networks/N", 200, EMPTY, REMOVAL_GOES_ON},
+                                         {"DELETE /networks/N", BUSY, REMOVAL_GOES_ON},
+                                         {"GET /networks/N", 200, WITH("a"), REMOVAL_GOES_ON},
+                                         {"GET /containers/a/json", 200, "{}", REMOVAL_IN_USE}};
+    UNUSED(state);
+    expect_talk(miscounted, ARRAY_LEN(miscounted));
+    expect_talk(filled, ARRAY_LEN(filled));
+}
+
 static void it_has_an_end(void **state)
 {
-    static const struct turn refused[] = {{"DELETE /networks/N", BUSY, REMOVAL_GOES_ON},
+    static const struct turn refused[] = {{"DELETE /networks/N", 500, "{\"message\":\"not now\"}", REMOVAL_GOES_ON},
                                           {"GET /networks/N", 200, EMPTY, REMOVAL_GOES_ON},
                                           {"DELETE /networks/N", BUSY, REMOVAL_GOES_ON},
                                           {"GET /networks/N", 200, "{}", REMOVAL_GOES_ON},
-                                          {"DELETE /networks/N", BUSY, REMOVAL_IN_USE}};
+                                          {"DELETE /networks/N", 500, "{\"message\":\"not now\"}", REMOVAL_IN_USE}};
     static const struct turn not_taken_out[] = {
         {"DELETE /networks/N", BUSY, REMOVAL_GOES_ON},
         {"GET /networks/N", 200, WITH("a"), REMOVAL_GOES_ON},
@@ -106,6 +123,7 @@ int main(void)
         cmocka_unit_test(nothing_stands_in_its_way),
         cmocka_unit_test(a_container_keeps_it),
         cmocka_unit_test(what_belongs_to_no_container_is_taken_out),
+        cmocka_unit_test(an_engine_that_has_lost_count_is_told_from_one_in_use),
         cmocka_unit_test(it_has_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
