@@ -23,6 +23,16 @@ static const char *color_of(const char *kind, const char *outcome)
     return strstr(kind, "verified") || strstr(kind, "closed") ? GREEN : "";
 }
 
+// Why a job has ended as it has.
+static void add_reason(struct strbuf *out, struct json_object *data)
+{
+    const char *message = api_text(api_member(data, "reason"), "message");
+    if (!*message)
+        return;
+    strbuf_add_text(out, "  reason=");
+    print_clean(out, message);
+}
+
 static void add_members(struct strbuf *out, struct json_object *data)
 {
     json_object_object_foreach(data, name, value)
@@ -32,6 +42,7 @@ static void add_members(struct strbuf *out, struct json_object *data)
         strbuf_add_format(out, "  %s=", name);
         print_clean(out, json_object_get_string(value));
     }
+    add_reason(out, data);
 }
 
 void event_line(struct strbuf *out, struct json_object *event, bool color)

@@ -106,6 +106,7 @@ struct why_view {
     int64_t now_us;
     int outcome, cleanup;
     bool closed, paused;
+    const char *reason; // of its outcome; NULL: none
     unsigned autostop_on;
     int64_t keep_until_us;
     const struct why_service *services; // latest epochs, and ended ones that are not over

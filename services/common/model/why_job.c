@@ -4,8 +4,8 @@
 static bool why_ended(const struct why_view *view, struct why *why)
 {
     if (view->closed)
-        return why_say(why, WHY_CLOSED, "the job is closed (%s): nothing is left to wait for",
-                       outcome_name(view->outcome));
+        return why_say(why, WHY_CLOSED, "the job is closed (%s%s%.160s): nothing is left to wait for",
+                       outcome_name(view->outcome), view->reason ? ": " : "", view->reason ? view->reason : "");
     if (view->leased > 0) {
         why_add_tasks(why, view);
         return why_say(why, WHY_STOPPING_TASKS, "waiting for %lld running task%s to end", (long long)view->leased,
@@ -28,12 +28,16 @@ bool why_not_claimed(const struct why_view *view, struct why *why)
     if (fleet->with_labels == 0)
         return why_say(why, WHY_NO_WORKER_WITH_LABELS, "no worker of queue '%s' has the labels %.150s", fleet->queue,
                        fleet->labels);
+    if (fleet->accepting == 0 && fleet->with_labels == 1)
+        return why_say(why, WHY_WORKERS_DRAINING,
+                       "the only worker that could take its tasks is draining, suspect or quarantined");
     if (fleet->accepting == 0)
         return why_say(why, WHY_WORKERS_DRAINING,
                        "all %lld workers that could take its tasks are draining, suspect or quarantined",
                        (long long)fleet->with_labels);
-    return why_say(why, WHY_SLOTS_BUSY, "%lld tasks wait for a free slot on %lld worker%s", (long long)view->ready,
-                   (long long)fleet->accepting, fleet->accepting == 1 ? "" : "s");
+    return why_say(why, WHY_SLOTS_BUSY, "%lld task%s for a free slot on %lld worker%s", (long long)view->ready,
+                   view->ready == 1 ? " waits" : "s wait", (long long)fleet->accepting,
+                   fleet->accepting == 1 ? "" : "s");
 }
 
 static bool why_running(const struct why_view *view, struct why *why)

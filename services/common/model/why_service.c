@@ -1,6 +1,8 @@
 // The reason of a service, and of a job that waits for one.
 #include "services/common/model/why_internal.h"
 
+#include <string.h>
+
 static void add_service(struct why *why, const struct why_service *service)
 {
     json_text(&why->evidence, "service", service->name);
@@ -157,6 +159,14 @@ static void add_end(struct why *why, const struct why_service *service)
     json_text(&why->evidence, "error", service->error);
 }
 
+static const char *failure(const struct why_service *service)
+{
+    const char *stopped = service->stop_reason ? service->stop_reason : "";
+    if (strcmp(stopped, "never_ready") == 0)
+        return "it did not become ready in time";
+    return strcmp(stopped, "unhealthy") == 0 ? "it was no longer healthy" : "it ended without being asked to";
+}
+
 static bool say_over(const struct why_service *service, struct why *why)
 {
     add_end(why, service);
@@ -167,7 +177,7 @@ static bool say_over(const struct why_service *service, struct why *why)
     if (service->failed && service->error)
         return why_say(why, WHY_SERVICE_FAILED, "service '%s' failed: %.200s", service->name, service->error);
     if (service->failed)
-        return why_say(why, WHY_SERVICE_FAILED, "service '%s' failed: it ended without being asked to", service->name);
+        return why_say(why, WHY_SERVICE_FAILED, "service '%s' failed: %s", service->name, failure(service));
     return why_say(why, WHY_SERVICE_GONE, "service '%s' was stopped and is gone", service->name);
 }
 

@@ -54,6 +54,7 @@ static int gather_job(struct gathering *gathering, struct err *err)
         .held = result_i64(row, 0, 9),
         .due_us = row_time(row, 0, 10),
         .suspect_worker = result_text_or_null(row, 0, 11),
+        .reason = result_text_or_null(row, 0, 13),
         .fleet = {.queue = "", .runtime = "", .labels = "{}"},
     };
     return result_ok(row, err);

@@ -153,7 +153,9 @@ static int create_read(const struct http_request *request, struct token_call *to
         body_read(request, token_fields, ARRAY_LEN(token_fields), &body, arena, faults, err) < 0)
         return -1;
     check_body(&body, token, faults);
-    return faults->count ? err_set(err, ERR_INVALID, "the token is wrong in %zu places", faults->count) : 0;
+    return faults->count ? err_set(err, ERR_INVALID, "the token is wrong in %zu place%s", faults->count,
+                                   faults->count == 1 ? "" : "s")
+                         : 0;
 }
 
 enum http_handled token_create(void *app, struct http_request *request, struct http_reply *reply)

@@ -23,6 +23,9 @@ static void test_plain(void **state)
     assert_line("{\"at\":\"2026-01-31T12:34:56.000001Z\",\"kind\":\"service.ready\","
                 "\"data\":{\"service\":\"cache\",\"epoch\":1,\"ports\":{\"main\":1},\"list\":[1],\"none\":null}}",
                 false, "12:34:56  service.ready  service=cache  epoch=1\n");
+    assert_line("{\"at\":\"x\",\"kind\":\"job.outcome\",\"data\":{\"outcome\":\"failed\",\"reason\":"
+                "{\"code\":\"task_failed\",\"message\":\"1 task of stage 'a' failed\"}}}",
+                false, "x  job.outcome  outcome=failed  reason=1 task of stage 'a' failed\n");
 }
 
 static void test_foreign_texts(void **state)

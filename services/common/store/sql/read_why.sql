@@ -10,7 +10,8 @@ SELECT clock_timestamp(), outcome, cleanup, closed_at IS NOT NULL, paused, keep_
        (SELECT w.name FROM worker w
          WHERE w.state IN (1, 4) AND EXISTS (SELECT FROM slice s WHERE s.worker = w.id AND s.state = 2 AND s.job = $1)
          ORDER BY w.id LIMIT 1),
-       (SELECT s.demand FROM slice s WHERE s.job = $1 AND s.state = 1 GROUP BY s.demand ORDER BY sum(s.count) DESC LIMIT 1)
+       (SELECT s.demand FROM slice s WHERE s.job = $1 AND s.state = 1 GROUP BY s.demand ORDER BY sum(s.count) DESC LIMIT 1),
+       reason_message
   FROM job
  WHERE id = $1
 

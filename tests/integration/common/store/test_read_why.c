@@ -148,7 +148,7 @@ static void services_stop(void **state)
     job_says(job, WHY_SERVICE_STUCK, "'model'");
     service_says(job, "model", WHY_SERVICE_STUCK, "on worker 'w1'");
     store_observe(db, job, "model", INSTANCE_VERIFIED, NULL);
-    job_says(job, WHY_CLOSED, "closed (stopped)");
+    job_says(job, WHY_CLOSED, "closed (stopped: a stop was asked for)");
 }
 
 static void services_that_fail(void **state)
@@ -174,6 +174,13 @@ static void services_that_fail(void **state)
     store_observe(db, without, "cache", INSTANCE_VERIFIED, NULL);
     service_says(without, "cache", WHY_SERVICE_FAILED, "service 'cache' failed: exit 3");
     job_says(without, WHY_SLOTS_BUSY, "10 tasks wait");
+
+    int64_t slow = store_submit(db, &served);
+    store_place(db, slow, worker);
+    store_settle(db, slow, NULL, "UPDATE instance SET ready_by = clock_timestamp() WHERE job = %lld", (long long)slow);
+    store_observe(db, slow, "cache", INSTANCE_VERIFIED, NULL);
+    service_says(slow, "cache", WHY_SERVICE_FAILED, "service 'cache' failed: it did not become ready in time");
+    job_says(slow, WHY_CLOSED, "closed (failed: service 'cache' did not become ready in time)");
 
     int64_t lost = ready_job(&served);
     stop_job(lost);
@@ -214,7 +221,7 @@ static void tasks_that_nobody_takes(void **state)
     job_says(job, WHY_SLOTS_BUSY, "10 tasks wait for a free slot on 1 worker");
     task_says(job, "main", 3, WHY_SLOTS_BUSY, "10 tasks wait");
     drain(true);
-    task_says(job, "main", 3, WHY_WORKERS_DRAINING, "all 1 workers");
+    task_says(job, "main", 3, WHY_WORKERS_DRAINING, "the only worker");
     drain(false);
     store_sql(db, "UPDATE demand SET labels = '{\"gpu\": \"yes\"}'");
     task_says(job, "main", 3, WHY_NO_WORKER_WITH_LABELS, "no worker of queue 'default' has the labels");

@@ -69,10 +69,14 @@ static void test_tasks(void **state)
     view.delayed = 2;
     view.due_us = IN(90);
     assert_why(&view, WHY_RETRY_DELAYED, "2 failed tasks wait for the next attempt in 1m30s", "\"due_at\"");
+    view.ready = 1;
+    assert_why(&view, WHY_SLOTS_BUSY, "1 task waits for a free slot on 1 worker", "\"ready\":1");
     view.ready = 40;
     assert_why(&view, WHY_SLOTS_BUSY, "40 tasks wait for a free slot on 1 worker", "\"accepting\":1");
     view.fleet = fleet_draining;
     assert_why(&view, WHY_WORKERS_DRAINING, "all 2 workers", "\"with_labels\":2");
+    view.fleet.with_labels = 1;
+    assert_why(&view, WHY_WORKERS_DRAINING, "the only worker that could", "\"with_labels\":1");
     view.fleet = fleet_no_labels;
     assert_why(&view, WHY_NO_WORKER_WITH_LABELS, "no worker of queue 'gpu' has the labels {\"gpu\"",
                "\"labels\":{\"gpu\": \"yes\"}");
@@ -160,6 +164,8 @@ static void test_ended(void **state)
     assert_why(&view, WHY_STOPPING_TASKS, "3 running tasks to end", "\"running\":3");
     view.closed = true;
     assert_why(&view, WHY_CLOSED, "closed (failed)", "{}");
+    view.reason = "1 task of stage 'a' failed";
+    assert_why(&view, WHY_CLOSED, "closed (failed: 1 task of stage 'a' failed): nothing is left", "{}");
 
     assert_cleaning(service(INSTANCE_STOPPING), WHY_STOPPING_SERVICE, "service 'cache' to stop since 1m15s (stopping)");
     assert_cleaning(service(INSTANCE_KILLING), WHY_STOPPING_SERVICE, "(killing)");
