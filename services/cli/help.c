@@ -1,27 +1,13 @@
 // What `--help` prints, and docs/reference/cli.md: both from the tables.
 #include "services/cli/cli.h"
 
+#include "services/common/base/cleanup.h"
+#include "services/common/base/strbuf.h"
+#include "services/common/base/wrap.h"
+
 #include <string.h>
 
-#define WIDTH 100
 #define PLACE_MAX 64
-
-// Words of a text, wrapped, each line behind `indent` blanks; the cursor is at column `column`.
-static void print_wrapped(FILE *out, const char *text, int indent, int column)
-{
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-        if (column > indent && column + 1 + length > WIDTH) {
-            fprintf(out, "\n");
-            column = 0;
-        } else if (column > indent) {
-            column += fprintf(out, " ");
-        }
-        column += fprintf(out, "%*s%.*s", column < indent ? indent - column : 0, "", length, text);
-        text += length + (text[length] == ' ');
-    }
-    fprintf(out, "\n");
-}
 
 // "-d, --detach" or "    --port N"
 static void name_option(const struct option *option, char out[static PLACE_MAX])
@@ -43,7 +29,7 @@ static void print_options(FILE *out, const char *title, const struct option *opt
     fprintf(out, "\n%s:\n", title);
     for (size_t i = 0; i < count && options[i].name; i++) {
         name_option(&options[i], name);
-        print_wrapped(out, options[i].text, width + 4, fprintf(out, "  %-*s  ", width, name));
+        wrap_print(out, options[i].text, width + 4, fprintf(out, "  %-*s  ", width, name));
     }
 }
 
@@ -52,7 +38,7 @@ static void print_statuses(FILE *out, bool tells_outcome)
     fprintf(out, "\nExit status:\n");
     for (size_t i = 0; i < exit_meaning_count; i++)
         if (tells_outcome || !exit_meanings[i].of_outcome)
-            print_wrapped(out, exit_meanings[i].text, 7, fprintf(out, "  %3d  ", exit_meanings[i].status));
+            wrap_print(out, exit_meanings[i].text, 7, fprintf(out, "  %3d  ", exit_meanings[i].status));
 }
 
 // "curfew why [OPTIONS] JOB [TASK|SERVICE]"
@@ -62,6 +48,13 @@ static void print_call(FILE *out, const struct command *command)
             command->argument ? " " : "", command->argument ? command->argument : "");
     if (command->second)
         fprintf(out, " [%s]", command->second);
+}
+
+// Its summary as a sentence, and what more there is to say.
+static void describe(struct strbuf *out, const struct command *command)
+{
+    strbuf_add_format(out, "%c%s.%s%s", command->summary[0] - 'a' + 'A', command->summary + 1, command->more ? " " : "",
+                      command->more ? command->more : "");
 }
 
 static void print_usage(FILE *out, const struct command *command)
@@ -74,23 +67,27 @@ static void print_usage(FILE *out, const struct command *command)
 void cli_print_help(FILE *out)
 {
     fprintf(out, "usage: curfew [OPTIONS] COMMAND ...\n\n");
-    print_wrapped(out, "Runs batch jobs that need helper services, and sends the services home when the job is done.",
-                  0, 0);
+    wrap_print(out, "Runs batch jobs that need helper services, and sends the services home when the job is done.", 0,
+               0);
     fprintf(out, "\nCommands:\n");
     for (size_t i = 0; i < command_count; i++)
-        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+        wrap_print(out, commands[i].summary, 12, fprintf(out, "  %-9s ", commands[i].name));
     fprintf(out, "\n`curfew COMMAND --help` shows a command's options.\n");
     print_options(out, "Options, before or behind the command", global_options, GLOBAL_OPTIONS_MAX);
-    fprintf(out,
-            "\nEnvironment: CURFEW_SERVER, CURFEW_CA_FILE, CURFEW_TOKEN_FILE or _COMMAND; NO_COLOR for no colours.\n");
+    fprintf(out, "\n");
+    wrap_print(out,
+               "Environment: CURFEW_SERVER, CURFEW_CA_FILE, CURFEW_TOKEN_FILE or _COMMAND; NO_COLOR for no colours.", 0,
+               0);
     print_statuses(out, true);
 }
 
 void cli_print_command_help(FILE *out, const struct command *command)
 {
+    AUTO_STRBUF struct strbuf about = STRBUF_INIT;
     print_usage(out, command);
-    fprintf(out, "\n%c%s.", command->summary[0] - 'a' + 'A', command->summary + 1);
-    print_wrapped(out, command->more ? command->more : "", 0, (int)strlen(command->summary) + 1);
+    describe(&about, command);
+    fprintf(out, "\n");
+    wrap_print(out, strbuf_text(&about), 0, 0);
     print_options(out, "Options", command->options, COMMAND_OPTIONS_MAX);
     print_statuses(out, command->tells_outcome);
     fprintf(out, "\n`curfew --help` lists the options that every command has.\n");
@@ -126,11 +123,12 @@ static void print_option_rows(FILE *out, const struct option *options, size_t co
 
 static void print_command_section(FILE *out, const struct command *command)
 {
+    AUTO_STRBUF struct strbuf about = STRBUF_INIT;
     fprintf(out, "\n### curfew %s\n\n`", command->name);
     print_call(out, command);
     fputs("`\n\n", out);
-    fprintf(out, "%c%s.%s%s\n", command->summary[0] - 'a' + 'A', command->summary + 1, command->more ? " " : "",
-            command->more ? command->more : "");
+    describe(&about, command);
+    fprintf(out, "%s\n", strbuf_text(&about));
     if (command->tells_outcome)
         fprintf(out, "\nThe exit status is the job's outcome.\n");
     print_option_rows(out, command->options, COMMAND_OPTIONS_MAX);

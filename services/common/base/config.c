@@ -6,6 +6,7 @@
 #include "services/common/base/fd.h"
 #include "services/common/base/parse.h"
 #include "services/common/base/version.h"
+#include "services/common/base/wrap.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -379,15 +380,18 @@ static const char *arguments_of(const struct config_table *table)
 
 void config_print_help(const struct config_table *table, FILE *out)
 {
-    fprintf(out, "usage: %s %s\n\n%s\n\n", table->program, arguments_of(table), table->synopsis);
+    fprintf(out, "usage: %s %s\n\n", table->program, arguments_of(table));
+    wrap_print(out, table->synopsis, 0, 0);
+    fputs("\n", out);
     fputs("Settings (flags win over the environment; --NAME VALUE or --NAME=VALUE):\n", out);
     for (size_t i = 0; i < table->count; i++) {
         const struct config_setting *setting = &table->settings[i];
         char flag[NAME_SIZE], variable[NAME_SIZE];
         flag_name(setting, flag);
         environment_name(setting, variable);
-        fprintf(out, "\n  %s %s\n      %s\n      environment %s", flag, type_word(setting->type), setting->meaning,
-                variable);
+        fprintf(out, "\n  %s %s\n", flag, type_word(setting->type));
+        wrap_print(out, setting->meaning, 6, 0);
+        fprintf(out, "      environment %s", variable);
         if (setting->fallback)
             fprintf(out, ", default %s", *setting->fallback ? setting->fallback : "\"\"");
         fprintf(out, "%s\n", setting->required ? ", required" : "");

@@ -3,6 +3,7 @@
 
 #include "services/cli/cli.h"
 #include "services/cli/commands.h"
+#include "services/common/base/wrap.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -82,8 +83,8 @@ static void test_help(void **state)
 {
     UNUSED(state);
     char *all = printed(cli_print_help), *each = printed(print_all_command_help);
-    assert_wide_at_most(all, 100);
-    assert_wide_at_most(each, 100);
+    assert_wide_at_most(all, WRAP_WIDTH);
+    assert_wide_at_most(each, WRAP_WIDTH);
     for (size_t i = 0; i < command_count; i++) {
         assert_non_null(strstr(all, commands[i].name));
         for (size_t j = 0; commands[i].options[j].name; j++)
