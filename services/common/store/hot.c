@@ -124,6 +124,8 @@ static int begin_works(struct batch *batch, const struct attempt *attempt, struc
     for (size_t i = 0; i < attempt->of->work_count; i++) {
         struct work_operation *operation = attempt->of->works[i];
         forget_outcome(operation);
+        if (operation->recorded && operation->recorded != attempt->hot->generation) // without a flush
+            return err_set(err, ERR_UNAVAILABLE, "the outcome of a commit is unknown");
         for (size_t n = 0; n < operation->result_count; n++)
             operation->results[n].stale = false;
         operation->arena = arena_new(0);
@@ -451,7 +453,7 @@ int hot_run(struct hot *hot, struct submit_operation **submits, size_t submit_co
 {
     const struct operations all = {submits, submit_count, works, work_count};
     for (size_t i = 0; i < work_count; i++)
-        works[i]->recorded = false;
+        works[i]->recorded = 0;
     if (submit_count + work_count == 0)
         return 0;
     if (run_once(hot, &all, NULL, wakes, err) >= 0)

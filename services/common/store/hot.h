@@ -137,7 +137,9 @@ struct work_operation {
     bool says_held;
     int64_t arrived_ms; // CLOCK_BOOTTIME, when `held` was read: what was leased later is not missing from it. 0: now
     // out
-    bool recorded; // its results are committed, whatever becomes of the rest: for hot_run() alone
+    // The connection (db_generation()) on which its results are committed, whatever becomes of the rest; 0: none. For
+    // hot_run() alone.
+    unsigned recorded;
     bool failed;
     struct err err; // ERR_STALE: the incarnation; ERR_NOT_FOUND: no such worker
     int64_t lease_ms;

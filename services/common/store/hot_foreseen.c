@@ -175,7 +175,7 @@ static bool note_recorded(struct batch *batch)
         return false;
     bool so = result_bool(pipeline_result(batch->pipeline, batch->at.succeeded), 0, SUCCEEDED_SO);
     for (size_t i = 0; i < batch->work_count; i++)
-        batch->works[i].operation->recorded = so;
+        batch->works[i].operation->recorded = so ? batch->hot->generation : 0;
     if (so)
         hot_leases_forget(batch);
     return so;
@@ -191,9 +191,8 @@ static int look_at_workers(struct batch *batch, struct err *err)
 
 int hot_foreseen(struct batch *batch, struct err *err)
 {
-    if (write_reports(batch, err) < 0 || ask_candidates(batch, err) < 0)
-        return -1;
-    int outcome = batch_collect(batch, err);
+    bool asked = write_reports(batch, err) == 0 && ask_candidates(batch, err) == 0;
+    int outcome = asked ? batch_collect(batch, err) : -1;
     bool recorded = note_recorded(batch);
     if (outcome < 0)
         return -1;

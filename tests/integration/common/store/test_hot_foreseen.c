@@ -5,6 +5,8 @@
 #include "tests/support/store_db.h"
 #include "tests/support/test.h"
 
+#include <dlfcn.h>
+#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,10 +20,9 @@ struct crew {
     struct slice_result results[WORKERS];
 };
 
-// Reports what each was given, and polls. Returns how many transactions have written something.
-static int64_t turn(struct crew *crew, const struct queue_want *wants)
+// Reports what each was given, and polls.
+static void prepare_turn(struct crew *crew, const struct queue_want *wants, struct work_operation **batch)
 {
-    struct work_operation *batch[WORKERS];
     for (int i = 0; i < WORKERS; i++) {
         struct work_operation *work = batch[i] = &crew->works[i];
         size_t count = work->grant_count;
@@ -33,6 +34,13 @@ static int64_t turn(struct crew *crew, const struct queue_want *wants)
         work->results = &crew->results[i];
         work->result_count = count;
     }
+}
+
+// Returns how many transactions have written something.
+static int64_t turn(struct crew *crew, const struct queue_want *wants)
+{
+    struct work_operation *batch[WORKERS];
+    prepare_turn(crew, wants, batch);
     static const char next[] = "SELECT txid_snapshot_xmax(txid_current_snapshot())";
     int64_t before = store_sql(lane.db, next);
     hot_lane_run(&lane, batch, WORKERS);
@@ -142,6 +150,71 @@ static void what_comes_up_afterwards_undoes_no_report(void **state)
     crew_end(&crew);
 }
 
+static bool loses_connection; // with the next pipeline that ends
+
+// In place of libpq's.
+int PQexitPipelineMode(PGconn *connection)
+{
+    int (*real)(PGconn *) = (int (*)(PGconn *))dlsym(RTLD_NEXT, "PQexitPipelineMode");
+    bool fails = loses_connection;
+    loses_connection = false;
+    return fails ? 0 : real(connection);
+}
+
+static bool refuses_prepare; // the next one
+
+int PQsendPrepare(PGconn *connection, const char *name, const char *sql, int count, const Oid *types)
+{
+    int (*real)(PGconn *, const char *, const char *, int, const Oid *) =
+        (int (*)(PGconn *, const char *, const char *, int, const Oid *))dlsym(RTLD_NEXT, "PQsendPrepare");
+    bool fails = refuses_prepare;
+    refuses_prepare = false;
+    return fails ? 0 : real(connection, name, sql, count, types);
+}
+
+// A statement is used for the first time behind the reports' commit, and cannot be prepared.
+static void what_fails_before_its_round_trip_undoes_no_report(void **state)
+{
+    (void)state;
+    struct work_operation *batch[WORKERS];
+    struct crew crew = crew_at_work(1000, "");
+    hot_lane_submit(&lane, "{'name': 's', 'command': ['x'], 'tasks': {'count': 1}, 'services': [{'name': 'c', "
+                           "'command': ['y']}]}"); // so that there is a demand for services
+    turn(&crew, &want);                            // which the workers are compared with
+    for (int i = 0; i < 8; i++)
+        turn(&crew, &want); // step by step
+    int64_t before = succeeded();
+    prepare_turn(&crew, &want, batch);
+    batch[0]->want_services = 1;
+    refuses_prepare = true;
+    hot_lane_run(&lane, batch, WORKERS);
+    assert_false(refuses_prepare);
+    assert_int_equal(succeeded(), before + WORKERS * 10);
+    for (int i = 0; i < WORKERS; i++)
+        assert_false(crew.results[i].stale);
+    crew_end(&crew);
+}
+
+// The reports are committed but not flushed when the polls turn out to be otherwise and the connection goes: the server
+// of the next one may not have them.
+static void what_another_server_may_lack_is_not_answered(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct work_operation *batch[WORKERS];
+    struct crew crew = crew_at_work(1000, "");
+    store_sql(lane.db, "UPDATE worker SET drain = true WHERE id = %lld", (long long)crew.workers[2].id);
+    prepare_turn(&crew, &want, batch);
+    loses_connection = true;
+    assert_int_equal(hot_run(lane.hot, NULL, 0, batch, WORKERS, &lane.wakes, &err), -1);
+    assert_int_equal(err.code, ERR_UNAVAILABLE);
+    assert_int_equal(succeeded(), 3 * WORKERS * 10);
+    hot_lane_run(&lane, batch, WORKERS);
+    for (int i = 0; i < WORKERS; i++)
+        assert_true(crew.results[i].stale); // this one has
+    crew_end(&crew);
+}
+
 static void a_job_that_is_stopped_is_settled(void **state)
 {
     (void)state;
@@ -172,6 +245,8 @@ int main(void)
         hot_test(the_end_of_a_job_is_settled),
         hot_test(a_lease_that_is_gone_fails_no_other),
         hot_test(what_comes_up_afterwards_undoes_no_report),
+        hot_test(what_fails_before_its_round_trip_undoes_no_report),
+        hot_test(what_another_server_may_lack_is_not_answered),
         hot_test(a_job_that_is_stopped_is_settled),
         hot_test(a_stage_with_few_at_a_time_goes_on),
     };
