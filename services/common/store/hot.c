@@ -305,9 +305,11 @@ static void finish(struct batch *batch)
 
 static int run_attempts(struct attempt *attempt, struct err *err)
 {
-    int outcome = hot_tokens_raise(attempt->hot, err);
-    if (outcome >= 0)
-        outcome = db_pipeline(attempt->hot->db, run_attempt, attempt, err);
+    if (hot_tokens_raise(attempt->hot, err) < 0) {
+        err->code = ERR_UNAVAILABLE; // whatever it is: no other way to run the batch does without
+        return -1;
+    }
+    int outcome = db_pipeline(attempt->hot->db, run_attempt, attempt, err);
     if (outcome >= 0) {
         finish(&attempt->batch);
     } else if (attempt->batch.interned) {
@@ -341,6 +343,7 @@ static int run_once(struct hot *hot, const struct operations *of, const struct w
                     struct err *err)
 {
     struct attempt attempt = {.hot = hot, .of = of, .before = before, .step_by_step = before};
+    memset(&attempt.batch.at, -1, sizeof attempt.batch.at); // until there is a batch
     int outcome = run_attempts(&attempt, err);
     while (outcome < 0 && err->code != ERR_UNAVAILABLE && may_go_otherwise(&attempt, err))
         outcome = run_attempts(&attempt, err);

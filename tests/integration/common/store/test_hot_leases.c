@@ -163,6 +163,20 @@ static void a_deleted_job_has_none(void **state)
 
 #define test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+// As on a server that was restored from before the migration: the database is of no use to the lane, until it is.
+static void without_tokens_nothing_is_tried(void **state)
+{
+    UNUSED(state);
+    struct err err = {0};
+    struct work_operation poll = hot_poll(workers[0], NULL), *batch = &poll;
+    store_sql(lane.db, "ALTER FUNCTION raise_lease_token RENAME TO raise_later");
+    assert_int_equal(hot_run(other.hot, NULL, 0, &batch, 1, &other.wakes, &err), -1);
+    assert_int_equal(err.code, ERR_UNAVAILABLE);
+    store_sql(lane.db, "ALTER FUNCTION raise_later RENAME TO raise_lease_token");
+    hot_lane_work(&other, &poll);
+    work_operation_release(&poll);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +185,7 @@ int main(void)
         test(one_that_was_reported_elsewhere_is_stale),
         test(one_of_another_incarnation_is_stale),
         test(a_deleted_job_has_none),
+        test(without_tokens_nothing_is_tried),
     };
     return cmocka_run_group_tests(tests, hot_group_setup, hot_group_teardown);
 }
