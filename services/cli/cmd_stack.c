@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int number(const char *text, int64_t max, const char *what, int *out, struct err *err)
 {
@@ -33,8 +34,11 @@ int cmd_up(struct cli *cli)
         return cli_usage(cli->command, "%s", err.text);
     if (!settings.directory)
         return cli_usage(cli->command, "up needs --dir");
-    if (stack_up(&settings, url, &err) < 0)
+    int outcome = stack_up(&settings, url, &err);
+    if (outcome < 0)
         return cli_fail(&err);
+    if (outcome == STACK_WAS_UP && settings.port != 0 && atoi(strrchr(url, ':') + 1) != settings.port)
+        fprintf(stderr, "curfew: it is up already, on another port than %d\n", settings.port);
     printf(cli->json ? "{\"server\": \"%s\"}\n" : "%s\n", url);
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "services/cli/api.h"
 #include "services/cli/commands.h"
 #include "services/cli/print.h"
+#include "services/common/base/parse.h"
 #include "services/common/http/target.h"
 
 #include <json-c/json.h>
@@ -53,6 +54,8 @@ int cmd_why(struct cli *cli)
     AUTO_JSON_DOCUMENT struct json_document answer = JSON_DOCUMENT_INIT;
     const char *worker = cli_option(cli, "--worker"), *first = worker ? worker : cli->argument;
     struct err err;
+    if (worker && parse_i64(worker, 1, INT64_MAX, "--worker", &(int64_t){0}, NULL) < 0)
+        return cli_usage(cli->command, "'%.80s' is no number of a worker: `curfew workers` lists them", worker);
     add_segment(&path, worker ? "/v1/workers/" : "/v1/jobs/", first, strlen(first));
     if (cli->second)
         add_part(&path, cli->second);

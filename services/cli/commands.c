@@ -19,7 +19,8 @@ const struct option global_options[GLOBAL_OPTIONS_MAX] = {
 const struct command commands[] = {
     {"up", NULL, "start a whole Curfew in a directory of this machine",
      "A private PostgreSQL, a job manager, a reaper and a worker. Returns when jobs can be submitted, and prints the "
-     "manager's address. What dies is started again. When it is up already, or being started, nothing is started "
+     "manager's address, for --server or CURFEW_SERVER. What dies is started again, and its log says so. When it is up "
+     "already, or being started, nothing is started "
      "twice.",
      false, cmd_up,
      .options = {DIRECTORY,
@@ -43,7 +44,8 @@ const struct command commands[] = {
     {"submit", "JOB.yaml", "submit a job, and follow it to its end",
      "The file is YAML or JSON; `-` is standard input. When a command of the job names a file of the job file's "
      "directory, that directory goes along as its bundle, without hidden files. The first line is the job's id, then "
-     "comes its history until it is closed. Ctrl-C ends the following only: the job goes on.",
+     "comes its history until it is closed; when nothing happens for a while, why. Ctrl-C ends the following only: the "
+     "job goes on.",
      true, cmd_submit,
      .options = {{"--detach", "-d", NULL, "do not follow: print the job's id, exit with 0"},
                  {"--key", NULL, "KEY", "submitting again under the same key gives the job that is there"},

@@ -4,6 +4,7 @@
 #include "services/cli/event_line.h"
 #include "services/cli/interrupt.h"
 #include "services/cli/patience.h"
+#include "services/cli/print.h"
 #include "services/cli/progress.h"
 #include "services/common/base/clock.h"
 
@@ -16,6 +17,7 @@
 #define LOOK_MS 250         // how often progress is looked at
 #define WAIT_QUIET_MS 20000 // how long one long-poll lasts when nobody watches
 #define ANSWER_MS 10000     // how long an answer may take when the time is limited
+#define SILENCE_MS 5000     // when a job of which nothing is heard says why
 #define PATH_SIZE 256
 #define HIDE "\r\033[K"
 
@@ -23,7 +25,8 @@ struct follow {
     struct cli *cli;
     const char *job;
     const struct follow_settings *settings;
-    int64_t seen_event;
+    int64_t seen_event, ask_at_ms; // when to ask why nothing happens
+    char reason[32];               // why nothing does, as it was said
     struct patience patience;
     bool bar_shown, stop_asked;
     char outcome[32], cleanup[32];
@@ -48,6 +51,8 @@ static void print_event(struct follow *follow, struct json_object *event)
 {
     AUTO_STRBUF struct strbuf line = STRBUF_INIT;
     follow->seen_event = api_number(event, "seq");
+    follow->ask_at_ms = clock_boot_ms() + SILENCE_MS;
+    *follow->reason = '\0';
     event_line(&line, event, follow->cli->color);
     hide_bar(follow);
     fputs(strbuf_text(&line), stdout);
@@ -82,6 +87,28 @@ static int print_events(struct follow *follow, struct err *err)
     if (outcome < 0)
         return -1;
     return response.status == 200 ? 0 : api_problem(&response, err);
+}
+
+// Says why nothing happens: once for each reason, and nothing of what only takes its time.
+static void explain_silence(struct follow *follow)
+{
+    AUTO_JSON_DOCUMENT struct json_document why = JSON_DOCUMENT_INIT;
+    AUTO_STRBUF struct strbuf message = STRBUF_INIT;
+    char path[PATH_SIZE];
+    struct err err;
+    if (follow->over || clock_boot_ms() < follow->ask_at_ms)
+        return;
+    follow->ask_at_ms = clock_boot_ms() + SILENCE_MS;
+    if (api_job_path(follow->job, "/why", path, sizeof path, &err) < 0 || api_get(follow->cli, path, &why, &err) < 0)
+        return; // the next look says so, if it lasts
+    const char *reason = api_text(why.root, "code");
+    if (strcmp(reason, "running") == 0 || strcmp(reason, "settling") == 0 || strcmp(reason, "closed") == 0 ||
+        strcmp(reason, follow->reason) == 0)
+        return;
+    snprintf(follow->reason, sizeof follow->reason, "%s", reason);
+    print_clean(&message, api_text(why.root, "message"));
+    hide_bar(follow);
+    fprintf(stderr, "curfew: %s; `curfew why %s` says what to do\n", strbuf_text(&message), follow->job);
 }
 
 static void show_bar(struct follow *follow, struct json_object *job)
@@ -123,6 +150,8 @@ static int look(struct follow *follow, int64_t wait_ms, struct err *err)
     learn(follow, job.root);
     if (!follow->settings->quiet && print_events(follow, err) < 0)
         return -1;
+    if (!follow->settings->quiet)
+        explain_silence(follow);
     if (!follow->settings->quiet && follow->cli->terminal && !follow->over)
         show_bar(follow, job.root);
     if (follow->over && follow->settings->print)
@@ -188,6 +217,7 @@ int follow_job(struct cli *cli, const char *job, const struct follow_settings *s
 {
     int64_t started_ms = clock_boot_ms();
     struct follow follow = {.cli = cli, .job = job, .settings = settings, .patience = patience_new(settings->is_known)};
+    follow.ask_at_ms = started_ms + SILENCE_MS;
     explain_interrupt(&follow);
     while (!follow.over) {
         struct err err;

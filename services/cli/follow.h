@@ -1,5 +1,6 @@
 // Follows a job to its close: its history as lines, on a terminal a progress bar below them. What the exit status says
-// is read from the job itself, again and again if the connection breaks; a stream that ends says nothing.
+// is read from the job itself, again and again if the connection breaks; a stream that ends says nothing. When nothing
+// happens for a while, standard error says why.
 //
 // A job is followed as far as it goes by itself: services that are kept end it, and so does one that cannot be stopped.
 #pragma once

@@ -305,6 +305,7 @@ static void on_ended(void *context, int fd, uint32_t events)
     guard->slots[index].watch = NULL;
     loop_watch_remove(watched); // before its descriptor is closed
     stack_program_reap(program, &status);
+    stack_program_note_restart(program, guard->paths->log, status);
     program->failures = soon ? program->failures + 1 : 0;
     int64_t pause_ms = (int64_t)RESTART_AFTER_MS << MIN(program->failures, 6U);
     loop_timer_arm(guard->slots[index].restart, clock_boot_ms() + MIN(pause_ms, (int64_t)RESTART_MAX_MS));

@@ -123,6 +123,17 @@ int stack_program_explain(const struct stack_program *program, const char *log_d
                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), why ? why + 1 : line, path);
 }
 
+void stack_program_note_restart(const struct stack_program *program, const char *log_directory, int status)
+{
+    char now[CLOCK_TEXT_SIZE];
+    AUTO_CLOSE int fd = open_log(program, log_directory, NULL);
+    clock_format(clock_wall_us(), now);
+    if (fd >= 0)
+        dprintf(fd, "time=%s level=warn program=curfew event=\"%s has ended, and is started again\" %s=%d\n", now,
+                program->name, WIFSIGNALED(status) ? "signal" : "exit",
+                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 int stack_program_run(struct stack_program *program, const char *log_directory, int64_t timeout_ms, struct err *err)
 {
     int status = 0;

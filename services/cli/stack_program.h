@@ -36,5 +36,7 @@ void stack_program_signal(struct stack_program *program, int signal_number);
 // Runs it to its end. 0: it exited with 0. ERR_INTERNAL with its status and the last line of its log; ERR_TIMEOUT.
 int stack_program_run(struct stack_program *program, const char *log_directory, int64_t timeout_ms,
                       struct err *err) WARN_UNUSED;
+// Writes into the program's log how it has ended, and that it is started again.
+void stack_program_note_restart(const struct stack_program *program, const char *log_directory, int status);
 // Adds the last line of the program's log to an error.
 int stack_program_explain(const struct stack_program *program, const char *log_directory, int status, struct err *err);

@@ -54,6 +54,15 @@ test_follow_to_each_outcome() {
     says 'is closed'
 }
 
+# One that nobody takes says so by itself.
+test_follow_what_does_not_go_on() {
+    printf 'name: night\ncommand: ["true"]\nqueue: night\n' >"$work/night.yaml"
+    "$curfew" submit "$work/night.yaml" >"$work/night" 2>&1 &
+    until_ 60 grep -q "^curfew: no worker serves queue 'night'; \`curfew why j" "$work/night"
+    status 0 "$curfew" stop "$(head -n 1 "$work/night")"
+    wait $! || [ $? -eq 3 ] || fail 'not stopped'
+}
+
 test_wait() {
     submit "$slow"
     status 5 "$curfew" wait "$job" --timeout 200ms
@@ -97,6 +106,8 @@ test_show_and_lists() {
     says 'has no task'
     status 7 "$curfew" why "$job" none
     says "has no service 'none'"
+    status 2 "$curfew" why --worker vm
+    says "'vm' is no number of a worker"
     status 0 "$curfew" why --worker 1 -o json
     json '.code == "worker_idle" and .evidence.slots == 4'
     status 0 "$curfew" why -o json "$job"

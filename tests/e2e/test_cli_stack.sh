@@ -28,6 +28,8 @@ test_up_and_down() {
     url=$(cat "$log")
     status 0 "$curfew" up --dir "$directory"
     [ "$(cat "$log")" = "$url" ] || fail "another address"
+    status 0 "$curfew" up --dir "$directory" --port 1
+    says "$url" 'it is up already, on another port than 1'
     status 0 "$curfew" -o json up --dir "$directory"
     says "{\"server\": \"$url\"}"
     status 0 "$curfew" --server "$url" workers
@@ -120,6 +122,7 @@ test_what_dies_comes_back() {
         pid=$(pid_of "$directory" "$program")
         kill -KILL "$pid"
         until_ 60 bash -c "read -r other rest <$directory/run/$program.process && [ \$other != $pid ] && kill -0 \$other"
+        grep -q "\"$program has ended, and is started again\" signal=9" "$directory/log/$program.log" || fail "no note"
     done
     until_ 60 bash -c "$curfew workers | grep -q ready"
     status 0 timeout 60 "$curfew" submit --quiet docs/examples/lengths/job.yaml

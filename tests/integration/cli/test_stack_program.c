@@ -50,6 +50,19 @@ static void test_explains_failures(void **state)
     assert_error(stack_program_run(&program, *state, 60000, &err), err, ERR_INTERNAL, "exited with 1: y (log");
 }
 
+static void test_notes_restarts(void **state)
+{
+    struct stack_program program = program_of("");
+    struct err err;
+    AUTO_FREE char *log = NULL;
+    size_t length;
+    stack_program_note_restart(&program, *state, SIGKILL);
+    stack_program_note_restart(&program, *state, W_EXITCODE(3, 0));
+    assert_ok(file_read(temp_path(state, "thing.log"), 1000, &log, &length, &err), err);
+    assert_non_null(strstr(log, "event=\"thing has ended, and is started again\" signal=9\ntime="));
+    assert_non_null(strstr(log, "event=\"thing has ended, and is started again\" exit=3\n"));
+}
+
 static void test_time_is_over(void **state)
 {
     struct err err;
@@ -121,8 +134,9 @@ static void test_start_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_runs_to_its_end), TEST(test_explains_failures),    TEST(test_time_is_over),
-        TEST(test_is_on_its_own),   TEST(test_ends_with_its_parent), TEST(test_start_fails),
+        TEST(test_runs_to_its_end), TEST(test_notes_restarts), TEST(test_explains_failures),
+        TEST(test_time_is_over),    TEST(test_is_on_its_own),  TEST(test_ends_with_its_parent),
+        TEST(test_start_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
