@@ -81,7 +81,9 @@ const struct command commands[] = {
      .options = {{"--follow", "-f", NULL, "go on until the job has ended"}}},
     {"stop", "JOB", "stop its tasks and services",
      "Works in every state, and twice is the same as once. Ends kept services too.", false, cmd_stop,
-     .options = {{"--wait", NULL, NULL, "return when it is closed; exit with 0 whatever its outcome"}}},
+     .options =
+         {{"--wait", NULL, NULL,
+           "return when it is closed; exit with 0 whatever its outcome, with 5 when a service could not be stopped"}}},
     {"pause", "JOB", "start no more of its tasks", "What runs goes on, services stay.", false, cmd_pause,
      .options = {{0}}},
     {"resume", "JOB", "go on after a pause", NULL, false, cmd_resume, .options = {{0}}},

@@ -68,7 +68,7 @@ static void root_write(struct strbuf *body)
 {
     strbuf_add_text(body, "Curfew " CURFEW_VERSION ": jobs whose services go home when the job is done.\n\n");
     for (size_t i = 0; i < routes_table.count; i++)
-        strbuf_add_format(body, "%-6s %-36s %s\n", routes_table.routes[i].method, routes_table.routes[i].pattern,
+        strbuf_add_format(body, "%-6s %-39s %s\n", routes_table.routes[i].method, routes_table.routes[i].pattern,
                           routes_table.routes[i].summary);
 }
 
