@@ -39,6 +39,7 @@ struct run {
     struct process *bystander; // looks like a service of ours, and is none
     char bystander_marker[48];
     int killed[VICTIM_COUNT], absent[VICTIM_COUNT];
+    int miscounted; // networks, at the end
 };
 
 static unsigned random_below(struct run *run, unsigned n)
@@ -146,6 +147,8 @@ static int print_summary(const struct run *run, unsigned seed, int64_t took_ms)
         enum victim victim = run->victims.list[i];
         printf("%-10s %8d %8d\n", victim_name(victim), run->killed[victim], run->absent[victim]);
     }
+    if (run->engine)
+        printf("%d networks that the engine had lost count of\n", run->miscounted);
     printf("seed %u, %lld s, %u jobs closed, %d violations\n", seed, (long long)took_ms / 1000, run->jobs.closed,
            run->jobs.violations);
     return run->jobs.violations == 0 ? 0 : 1;
@@ -192,7 +195,7 @@ static void check_end(struct run *run)
         run->jobs.violations++;
     }
     if (run->engine)
-        run->jobs.violations += containers_check_end(run->engine, run->system);
+        run->jobs.violations += containers_check_end(run->engine, run->system, &run->miscounted);
 }
 
 static void end(struct run *run)

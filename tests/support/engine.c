@@ -221,18 +221,26 @@ static void collect(struct engine *engine, struct arguments *arguments, const ch
     arguments->argv[count] = NULL;
 }
 
-static char *run(struct engine *engine, const struct arguments *arguments, bool must)
+static struct process *start_client(struct engine *engine, const struct arguments *arguments)
 {
     const char *const environment[] = {engine->config, NULL};
-    struct process *process AUTO_PROCESS =
-        process_start(arguments->argv, &(struct process_options){.environment = environment});
+    return process_start(arguments->argv, &(struct process_options){.environment = environment});
+}
+
+static char *copy(const char *text)
+{
+    char *copied = strdup(text);
+    if (!copied)
+        die("out of memory");
+    return copied;
+}
+
+static char *run(struct engine *engine, const struct arguments *arguments, bool must)
+{
+    struct process *process AUTO_PROCESS = start_client(engine, arguments);
     int status = process_wait(process, CALL_MS);
-    if (status == 0) {
-        char *text = strdup(process_stdout(process));
-        if (!text)
-            die("out of memory");
-        return text;
-    }
+    if (status == 0)
+        return copy(process_stdout(process));
     if (must)
         die("docker %s ended with %d: %s\n%s", arguments->argv[3], status, process_stderr(process), log_tail(engine));
     return NULL;
@@ -256,6 +264,17 @@ char *engine_docker_ok(struct engine *engine, const char *argument, ...)
     collect(engine, &arguments, argument, more);
     va_end(more);
     return run(engine, &arguments, true);
+}
+
+char *engine_docker_refusal(struct engine *engine, const char *argument, ...)
+{
+    struct arguments arguments = {0};
+    va_list more;
+    va_start(more, argument);
+    collect(engine, &arguments, argument, more);
+    va_end(more);
+    struct process *process AUTO_PROCESS = start_client(engine, &arguments);
+    return process_wait(process, CALL_MS) == 0 ? NULL : copy(process_stderr(process));
 }
 
 // ---- the oracle

@@ -58,6 +58,8 @@ void engine_thaw(struct engine *engine, enum engine_part part);
 char *engine_docker(struct engine *engine, const char *argument, ...) __attribute__((sentinel));
 // The same, but dies when it fails.
 char *engine_docker_ok(struct engine *engine, const char *argument, ...) __attribute__((sentinel));
+// The same, but has to fail: what it says on standard error; NULL when it does not fail. Free with free().
+char *engine_docker_refusal(struct engine *engine, const char *argument, ...) __attribute__((sentinel));
 
 // How many containers (running or not), networks and volumes there are; `label` ("io.curfew.job=..."): with this label
 // only. The networks that every engine has are not counted.
