@@ -117,6 +117,11 @@ void engine_pulse_need(struct engine_pulse *pulse, int64_t for_ms)
         ask(pulse);
 }
 
+void engine_pulse_expect_containerd(struct engine_pulse *pulse)
+{
+    pulse->has_containerd = true;
+}
+
 int64_t engine_pulse_since_ms(const struct engine_pulse *pulse)
 {
     return pulse->since_ms;

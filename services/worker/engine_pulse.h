@@ -16,6 +16,8 @@ int engine_pulse_new(struct loop *loop, struct docker_engine *engine, struct eng
 void engine_pulse_free(struct engine_pulse *pulse); // takes NULL; before its engine
 // It is asked at once, if it is not being asked already, and then every second, for at least so long from now on.
 void engine_pulse_need(struct engine_pulse *pulse, int64_t for_ms);
+// It has spoken of its containerd: from now on it works only when it names it.
+void engine_pulse_expect_containerd(struct engine_pulse *pulse);
 // Since when it works without a break that has been seen, clock_boot_ms(). 0: it does not, or that is not known, as in
 // the beginning and when nobody has needed it for a while.
 int64_t engine_pulse_since_ms(const struct engine_pulse *pulse);

@@ -24,6 +24,7 @@
 
 #define DOCKER_ADDRESS_SIZE 256
 #define DOCKER_PATIENCE_MS 60000 // with an engine that is away, for each step before a start
+#define DOCKER_PULSE_MS 30000    // so long the engine is watched after somebody wanted to know
 
 struct docker_runtime {
     struct runtime base;

@@ -136,8 +136,15 @@ const struct docker_step_ops docker_upload = {upload_begin, upload_answered};
 
 // ---- its streams, and the start
 
+// After a start that has failed there is no other one as long as the engine is known not to work: each makes an
+// endpoint and takes it out again, and it loses count of them (docs/decisions/0035-lost-count.md).
 static int attach_begin(struct docker_instance *instance, struct err *err)
 {
+    const char *trouble = engine_pulse_trouble(instance->runtime->pulse);
+    if (instance->backoff.failures > 0 && *trouble) {
+        engine_pulse_need(instance->runtime->pulse, DOCKER_PULSE_MS);
+        return err_set(err, ERR_UNAVAILABLE, "%s", trouble);
+    }
     docker_streams_close(instance);
     loop_timer_arm(instance->timer, clock_boot_ms() + ATTACH_MS);
     return docker_streams_open(instance, err);
@@ -183,6 +190,9 @@ static void start_answered(struct docker_instance *instance, struct http_respons
     }
     docker_engine_refused(response, "starting the container", &err);
     if (is_engine_trouble(response)) {
+        if (strstr(text, "containerd.sock"))
+            engine_pulse_expect_containerd(instance->runtime->pulse);
+        engine_pulse_need(instance->runtime->pulse, DOCKER_PULSE_MS);
         instance->step = DOCKER_ATTACH; // what was attached is deaf: a start that fails takes the old streams along
         docker_again(instance, &err);
         return;

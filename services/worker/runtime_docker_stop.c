@@ -12,7 +12,6 @@
 
 #define PUSH_AGAIN_MS 500
 #define KILL_AGAIN_MS 2000
-#define PULSE_MS 30000 // so long the engine is watched after somebody wanted to know
 
 // Something can be signalled: it was started, and its end is not known.
 static bool is_running(const struct docker_instance *instance)
@@ -70,7 +69,7 @@ static int push(struct docker_instance *instance, const char *signal, struct err
 
 static void send_kill(struct docker_instance *instance)
 {
-    engine_pulse_need(instance->runtime->pulse, PULSE_MS);
+    engine_pulse_need(instance->runtime->pulse, DOCKER_PULSE_MS);
     if (push(instance, "SIGKILL", NULL) < 0) {
         loop_timer_arm(instance->pressure, clock_boot_ms() + PUSH_AGAIN_MS);
         return;
@@ -116,7 +115,7 @@ bool docker_is_disturbed(const struct docker_instance *instance)
 bool docker_runtime_disturbed(struct runtime_instance *base)
 {
     const struct docker_instance *instance = docker_instance_of(base);
-    engine_pulse_need(instance->runtime->pulse, PULSE_MS);
+    engine_pulse_need(instance->runtime->pulse, DOCKER_PULSE_MS);
     return docker_is_disturbed(instance) || engine_pulse_since_ms(instance->runtime->pulse) == 0;
 }
 
@@ -125,7 +124,7 @@ int64_t docker_runtime_resists(struct runtime_instance *base, struct err *err)
 {
     const struct docker_instance *instance = docker_instance_of(base);
     struct engine_pulse *pulse = instance->runtime->pulse;
-    engine_pulse_need(pulse, PULSE_MS);
+    engine_pulse_need(pulse, DOCKER_PULSE_MS);
     int64_t since_ms = engine_pulse_since_ms(pulse);
     const char *trouble = engine_pulse_trouble(pulse);
     *err = instance->step > DOCKER_WAIT ? instance->waits_for : (struct err){0};

@@ -105,11 +105,21 @@ static void it_asks_for_as_long_as_somebody_needs_it(void **state)
     assert_int_equal(played_engine_count(played, "GET /version"), 1);
 }
 
+static void a_containerd_that_is_known_of_otherwise_is_missed(void **state)
+{
+    UNUSED(state);
+    played_engine_rule(played, "GET /version", 200, WITHOUT);
+    engine_pulse_expect_containerd(pulse);
+    engine_pulse_need(pulse, WAIT_MS);
+    await_trouble("does not reach its containerd");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_says_since_when_it_works, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_asks_for_as_long_as_somebody_needs_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_containerd_that_is_known_of_otherwise_is_missed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@
 #define WAIT_MS 30000
 #define LABELS "{\"io.curfew.deployment\":\"d\",\"io.curfew.identity\":\"j1/main/0/1\"}"
 #define NETWORK "[{\"Id\":\"n1\",\"Created\":\"2026\",\"Labels\":" LABELS "}]"
+#define VERSION(more) "{\"Components\":[{\"Name\":\"Engine\"}" more "]}"
 #define REQUEST_MAX 65536
 
 // ---- the engine: a connection per call, one after the other; those of streams stay open
@@ -30,17 +31,19 @@
 static struct {
     int listener;
     pthread_t thread;
+    bool plays;
     // what the first start is answered with
     int refusal_status;
     const char *refusal;
-    bool loses_create; // the first create is not answered
-    bool holds_start;  // the second start is not answered before `released`
-    bool dies;         // with the first start, which goes well; at the second one it is there again
-    bool runs;         // the container: until it is killed
-    bool miscounts;    // it does not remove the network, and lists nothing in it
-    int waits;         // who waits for its end
+    bool loses_create;          // the first create is not answered
+    bool holds_start;           // the second start is not answered before `released`
+    bool dies;                  // with the first start, which goes well; at the second one it is there again
+    bool runs;                  // the container: until it is killed
+    atomic_bool has_containerd; // as it says
+    bool miscounts;             // it does not remove the network, and lists nothing in it
+    int waits;                  // who waits for its end
     atomic_bool released;
-    atomic_int creates, starts, removals, network_removals; // how often they were asked for
+    atomic_int versions, creates, starts, removals, network_removals; // how often they were asked for
     _Atomic int64_t first_start_ms;
     atomic_int attached; // how often
     int streams[8];
@@ -153,6 +156,9 @@ static bool answer(int fd, const char *request)
     }
     if (strncmp(request, "POST /containers/create", 23) == 0)
         answer_create(fd);
+    else if (strncmp(request, "GET /version", 12) == 0)
+        reply(fd, ++engine.versions > 0 ? 200 : 500,
+              engine.has_containerd ? VERSION(",{\"Name\":\"containerd\"}") : VERSION(""));
     else if (strstr(request, "/start HTTP"))
         answer_start(fd);
     else if (strstr(request, "/kill?"))
@@ -247,6 +253,13 @@ static void listen_at(const char *path)
     assert_int_equal(listen(engine.listener, 64), 0);
 }
 
+static void play_engine(void)
+{
+    if (!engine.plays)
+        assert_int_equal(pthread_create(&engine.thread, NULL, play, NULL), 0);
+    engine.plays = true;
+}
+
 static void start(struct rig *rig, const char *directory)
 {
     static const struct runtime_events events = {.started = on_started, .remains = on_remains, .gone = on_gone};
@@ -263,7 +276,7 @@ static void start(struct rig *rig, const char *directory)
                                       .stdin_mode = RUNTIME_STDIN_BYTES,
                                       .stdin_bytes = "7\n",
                                       .stdin_length = 2};
-    assert_int_equal(pthread_create(&engine.thread, NULL, play, NULL), 0);
+    play_engine();
     assert_ok(runtime_extend_lease(rig->runtime, clock_boot_ms() + 10 * WAIT_MS, &err), err);
     assert_ok(runtime_start(rig->runtime, &spec, &events, rig, &rig->instance, &err), err);
 }
@@ -388,10 +401,48 @@ static void an_engine_that_has_lost_count_keeps_the_network_alone(void **state)
     close_rig(&rig);
 }
 
-static bool is_started_twice(void *context)
+static bool is_known_to_work(void *context)
 {
-    UNUSED(context);
-    return engine.starts == 2;
+    return engine_pulse_since_ms(context) > 0;
+}
+
+static bool is_in_trouble(void *context)
+{
+    return *engine_pulse_trouble(context) != '\0';
+}
+
+static bool is_started(void *context)
+{
+    return engine.starts == *(int *)context;
+}
+
+static bool is_asked_for_its_version(void *context)
+{
+    return engine.versions >= *(int *)context;
+}
+
+// One start is tried, and none again as long as the engine says that its containerd is away.
+static void a_start_that_failed_waits_for_containerd(void **state)
+{
+    struct rig rig;
+    open_rig(&rig, state);
+    engine.refusal_status = 500;
+    engine.refusal = "{\"message\":\"connection error: desc = transport: dial containerd.sock: unavailable\"}";
+    engine.has_containerd = true;
+    play_engine();
+    struct engine_pulse *pulse = docker_runtime_of(rig.runtime)->pulse;
+    engine_pulse_need(pulse, WAIT_MS);
+    assert_true(loop_until(rig.loop, is_known_to_work, pulse, WAIT_MS));
+    engine.has_containerd = false;
+    assert_true(loop_until(rig.loop, is_in_trouble, pulse, WAIT_MS));
+    start(&rig, temp_path(state, "work"));
+    assert_true(loop_until(rig.loop, is_started, &(int){1}, WAIT_MS));
+    int later = engine.versions + 2;
+    assert_true(loop_until(rig.loop, is_asked_for_its_version, &later, WAIT_MS));
+    assert_int_equal(engine.starts, 1);
+    engine.has_containerd = true;
+    expect_it_ran(&rig);
+    close_rig(&rig);
 }
 
 // Trouble with a create, which then went well, is no part of the minute that its start has.
@@ -403,7 +454,7 @@ static void patience_begins_anew_when_the_engine_has_answered(void **state)
     engine.refusal_status = 500;
     engine.refusal = "{\"message\":\"transport is closing: unavailable\"}";
     start(&rig, temp_path(state, "work"));
-    assert_true(loop_until(rig.loop, is_started_twice, NULL, WAIT_MS));
+    assert_true(loop_until(rig.loop, is_started, &(int){2}, WAIT_MS));
     const struct docker_instance *instance = docker_instance_of(rig.instance);
     assert_true(instance->give_up_at_ms >= engine.first_start_ms + DOCKER_PATIENCE_MS);
     engine.released = true;
@@ -438,6 +489,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_engine_that_has_lost_count_keeps_the_network_alone, temp_dir_setup,
                                         temp_dir_teardown),
         cmocka_unit_test_setup_teardown(a_command_whose_input_is_lost_is_ended, temp_dir_setup, temp_dir_teardown),
+        cmocka_unit_test_setup_teardown(a_start_that_failed_waits_for_containerd, temp_dir_setup, temp_dir_teardown),
         cmocka_unit_test_setup_teardown(patience_begins_anew_when_the_engine_has_answered, temp_dir_setup,
                                         temp_dir_teardown),
     };
