@@ -35,6 +35,7 @@ struct agent_settings {
     // The registration before, of which nothing is left on this machine any more; 0: none is known.
     int64_t former_worker;
     int former_incarnation;
+    const char *owner; // of its state directory; NULL: it has none, and a reply that is lost costs a lease
 };
 
 struct agent_registered {
@@ -45,6 +46,9 @@ struct agent_registered {
 };
 
 struct agent_events {
+    // Before each registration, where there is an owner: how often one was asked for, this one included, which is on
+    // disk when it returns.
+    int (*on_register)(void *context, int64_t *registrations, struct err *err);
     // Registered; the deployment's name is known. Called for each incarnation, before its lease is used; the first time
     // the parts are attached with agent_attach(). `survivors` is what is still wanted of what survived, valid during
     // the call. Failure ends the agent: on_failed follows.

@@ -46,6 +46,9 @@ int agent_send_register(struct agent *agent, struct err *err)
 {
     const struct agent_settings *settings = &agent->settings;
     struct strbuf *body = &agent->registering.body;
+    int64_t registrations = 0;
+    if (settings->owner && agent->events.on_register(agent->context, &registrations, err) < 0)
+        return -1;
     strbuf_clear(body);
     add_text(body, "{\"name\":", settings->name);
     add_text(body, ",\"host\":", settings->host);
@@ -55,6 +58,10 @@ int agent_send_register(struct agent *agent, struct err *err)
     if (agent->incarnation > 0) // nothing of it is left: main.c has looked, or turn_unregistered() has waited
         strbuf_add_format(body, ",\"former_worker\":%lld,\"former_incarnation\":%d", (long long)agent->worker,
                           agent->incarnation);
+    if (settings->owner) {
+        add_text(body, ",\"owner\":", settings->owner);
+        strbuf_add_format(body, ",\"registrations\":%lld", (long long)registrations);
+    }
     if (settings->engine)
         add_text(body, ",\"engine\":", settings->engine);
     if (settings->trouble)

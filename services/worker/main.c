@@ -193,6 +193,12 @@ static int make_parts(struct worker *worker, const char *deployment, struct err 
     return 0;
 }
 
+static int on_register(void *context, int64_t *registrations, struct err *err)
+{
+    struct worker *worker = context;
+    return state_count_registration(&worker->state, registrations, err);
+}
+
 static int on_registered(void *context, const struct agent_registered *registered, struct err *err)
 {
     struct worker *worker = context;
@@ -338,8 +344,10 @@ static int make_agent(struct worker *worker, struct err *err)
         .trouble = worker->trouble[0] ? worker->trouble : NULL,
         .former_worker = worker->state.former_worker,
         .former_incarnation = worker->state.former_incarnation,
+        .owner = worker->state.owner,
     };
-    const struct agent_events events = {.on_registered = on_registered, .on_lease = on_lease, .on_failed = on_failed};
+    const struct agent_events events = {
+        .on_register = on_register, .on_registered = on_registered, .on_lease = on_lease, .on_failed = on_failed};
     return agent_new(worker->loop, worker->http, &settings, &events, worker, &worker->agent, err);
 }
 

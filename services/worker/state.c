@@ -3,6 +3,7 @@
 #include "services/common/base/cleanup.h"
 #include "services/common/base/fd.h"
 #include "services/common/base/id.h"
+#include "services/common/base/parse.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -34,6 +35,18 @@ static void read_registration(struct state *state)
     state->had_engine = engine[0] != '\0';
     state->former_worker = id;
     state->former_incarnation = incarnation;
+}
+
+// Kept by itself: there may have been some before the first one was answered.
+static void read_registrations(struct state *state)
+{
+    char path[PATH_MAX];
+    AUTO_FREE char *text = NULL;
+    size_t length;
+    if (state_path(state, "registrations", path, NULL) < 0 || file_read(path, TEXT_BYTES_MAX, &text, &length, NULL) < 0)
+        return;
+    if (parse_i64(text, 0, INT64_MAX - 1, "registrations", &state->registrations, NULL) < 0)
+        state->registrations = 0;
 }
 
 static int read_deployment(struct state *state, struct err *err)
@@ -82,6 +95,7 @@ int state_open(const char *directory, struct state *out, struct err *err)
         return err_set(err, ERR_NO_MEMORY, "no memory for the state directory");
     if (dir_make(directory, 0711, err) < 0 || read_owner(out, err) < 0)
         return -1;
+    read_registrations(out);
     return read_deployment(out, err);
 }
 
@@ -100,6 +114,16 @@ int state_keep_deployment(struct state *state, const char *deployment, struct er
         return -1;
     state->deployment = strdup(deployment);
     return state->deployment ? 0 : err_set(err, ERR_NO_MEMORY, "no memory for the deployment's name");
+}
+
+int state_count_registration(struct state *state, int64_t *out, struct err *err)
+{
+    char path[PATH_MAX], text[32];
+    int length = snprintf(text, sizeof text, "%lld", (long long)state->registrations + 1);
+    if (state_path(state, "registrations", path, err) < 0 || file_replace(path, text, (size_t)length, 0600, err) < 0)
+        return -1;
+    *out = ++state->registrations;
+    return 0;
 }
 
 int state_keep_registration(struct state *state, int64_t worker, int incarnation, const char *engine, struct err *err)

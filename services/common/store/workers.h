@@ -35,6 +35,11 @@ struct worker_registration {
     // worker and incarnation can know, so it has to be the one that the name belongs to now.
     int64_t former_worker;
     int former_incarnation;
+    // From which state directory it comes, by a name that only that has, and how often a registration was asked for
+    // from there, this one included. Whoever has been registered from there before has left nothing either. NULL: not
+    // said.
+    const char *owner;
+    int64_t registrations;
     const char *engine;  // the engine that it reaches, and has looked at; NULL: none
     const char *trouble; // which runtime it cannot offer, and why; NULL: none
     struct worker_found *found;
@@ -60,6 +65,7 @@ struct worker_adopted {
 
 #define DEPLOYMENT_SIZE 64
 #define ENGINE_SIZE 128
+#define OWNER_SIZE 128
 struct worker_registered {
     int64_t worker;
     int incarnation;

@@ -22,6 +22,8 @@ struct former {
     int64_t lease_left_ms;
     bool same_host;
     char engine[ENGINE_SIZE]; // "": none
+    char owner[OWNER_SIZE];   // "": not said
+    int64_t registrations;
 };
 
 static int lock_former(struct db *db, const struct worker_registration *registration, struct former *former,
@@ -42,15 +44,28 @@ static int lock_former(struct db *db, const struct worker_registration *registra
         .lease_left_ms = result_i64(&row, 0, 5),
     };
     const char *engine = result_text_or_null(&row, 0, 6);
+    const char *owner = result_text_or_null(&row, 0, 7);
     snprintf(former->engine, sizeof former->engine, "%s", engine ? engine : "");
+    snprintf(former->owner, sizeof former->owner, "%s", owner ? owner : "");
+    former->registrations = result_i64_or(&row, 0, 8, 0);
     return result_ok(&row, err) < 0 ? -1 : 1;
+}
+
+// Its reply was lost, or it was killed before it could note what it said. A request that comes late, after a younger
+// one from there, proves nothing.
+static bool comes_again(const struct former *former, const struct worker_registration *registration)
+{
+    return registration->owner && strcmp(former->owner, registration->owner) == 0 &&
+           former->registrations < registration->registrations;
 }
 
 // What the registration proves about the processes of the former incarnation: that somebody on its host who was it, as
 // only its state directory knows, has looked. A host's name alone proves nothing, another machine may have the same.
 static bool was_it(const struct former *former, const struct worker_registration *registration)
 {
-    return former->worker == registration->former_worker && former->incarnation == registration->former_incarnation;
+    bool knows =
+        former->worker == registration->former_worker && former->incarnation == registration->former_incarnation;
+    return knows || comes_again(former, registration);
 }
 
 static enum worker_absence absence_of(const struct former *former, const struct worker_registration *registration)
@@ -80,6 +95,8 @@ static int write_worker(struct db *db, enum statement statement, const struct ar
     params_i64(&params, arrival->lease_ms);
     params_text(&params, registration->engine);
     params_text(&params, registration->trouble);
+    params_text(&params, registration->owner);
+    params_i64(&params, registration->registrations);
     if (db_query(db, statement, &params, RESULT_BINARY, &row, err) < 0)
         return -1;
     if (result_rows(&row) == 0)

@@ -32,8 +32,8 @@ struct register_reading {
     const char *runtimes[RUNTIMES_MAX], *queues[WORK_QUEUES_MAX];
     int64_t slots;
     const char *name, *host, *boot;
-    int64_t former_worker, former_incarnation;
-    const char *engine, *trouble;
+    int64_t former_worker, former_incarnation, registrations;
+    const char *owner, *engine, *trouble;
     int64_t *held;
     struct worker_adoptable *adoptable;
 };
@@ -167,6 +167,8 @@ static const struct wire_field register_fields[] = {
     {"labels", WIRE_CUSTOM, false, 0, 0, 0, labels_read},
     {"former_worker", WIRE_I64, false, AT(former_worker), 1, INT64_MAX, NULL},
     {"former_incarnation", WIRE_I64, false, AT(former_incarnation), 1, INT32_MAX, NULL},
+    {"owner", WIRE_TEXT, false, AT(owner), 0, OWNER_SIZE - 1, NULL},
+    {"registrations", WIRE_I64, false, AT(registrations), 0, INT64_MAX, NULL},
     {"engine", WIRE_TEXT, false, AT(engine), 0, ENGINE_SIZE - 1, NULL},
     {"trouble", WIRE_CUT, false, AT(trouble), 0, TROUBLE_BYTES_MAX, NULL},
     {"found", WIRE_CUSTOM, false, 0, 0, 0, all_found_read},
@@ -201,6 +203,8 @@ static int registration_read(struct register_call *call, struct http_request *re
     registration->slots = (int)reading.slots;
     registration->former_worker = reading.former_worker;
     registration->former_incarnation = (int)reading.former_incarnation;
+    registration->owner = reading.owner && *reading.owner ? reading.owner : NULL;
+    registration->registrations = reading.registrations;
     registration->engine = reading.engine && *reading.engine ? reading.engine : NULL;
     registration->trouble = reading.trouble && *reading.trouble ? reading.trouble : NULL;
     registration->held = reading.held;

@@ -45,6 +45,29 @@ static void what_is_kept_is_there_again(void **state)
     state_release(&next);
 }
 
+// Also of those that were never answered.
+static void registrations_are_counted(void **state)
+{
+    struct err err;
+    int64_t count = 0;
+    struct state first = open_state(state);
+    assert_int_equal(first.registrations, 0);
+    for (int64_t i = 1; i <= 3; i++) {
+        assert_ok(state_count_registration(&first, &count, &err), err);
+        assert_int_equal(count, i);
+    }
+    state_release(&first);
+    struct state next = open_state(state);
+    assert_int_equal(next.former_worker, 0);
+    assert_ok(state_count_registration(&next, &count, &err), err);
+    assert_int_equal(count, 4);
+    state_release(&next);
+    assert_ok(file_replace(temp_path(state, "state/registrations"), "x", 1, 0600, &err), err);
+    struct state last = open_state(state);
+    assert_int_equal(last.registrations, 0);
+    state_release(&last);
+}
+
 static void what_makes_no_sense_proves_nothing(void **state)
 {
     struct err err;
@@ -66,6 +89,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_new_directory_knows_nothing, temp_dir_setup, temp_dir_teardown),
         cmocka_unit_test_setup_teardown(what_is_kept_is_there_again, temp_dir_setup, temp_dir_teardown),
+        cmocka_unit_test_setup_teardown(registrations_are_counted, temp_dir_setup, temp_dir_teardown),
         cmocka_unit_test_setup_teardown(what_makes_no_sense_proves_nothing, temp_dir_setup, temp_dir_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

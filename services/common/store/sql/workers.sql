@@ -3,7 +3,8 @@
 
 -- name: worker_lock_by_name
 SELECT id, incarnation, state, host, boot,
-       greatest(0, ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000))::bigint AS lease_left_ms, engine
+       greatest(0, ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000))::bigint AS lease_left_ms, engine,
+       owner, registrations
   FROM worker
  WHERE name = $1
    FOR NO KEY UPDATE
@@ -11,8 +12,9 @@ SELECT id, incarnation, state, host, boot,
 -- name: worker_insert
 -- No row when the name exists by now.
 INSERT INTO worker (name, incarnation, state, host, boot, runtimes, queues, labels, slots, registered_at, lease_until, engine,
-                    trouble)
-VALUES ($1, 1, 0, $2, $3, $4, $5, $6, $7, clock_timestamp(), clock_timestamp() + $8::bigint * interval '1 millisecond', $9, $10)
+                    trouble, owner, registrations)
+VALUES ($1, 1, 0, $2, $3, $4, $5, $6, $7, clock_timestamp(), clock_timestamp() + $8::bigint * interval '1 millisecond', $9, $10,
+        $11, $12)
 ON CONFLICT (name) DO NOTHING
 RETURNING id, incarnation
 
@@ -21,7 +23,7 @@ RETURNING id, incarnation
 UPDATE worker
    SET incarnation = incarnation + 1, state = 0, host = $2, boot = $3, runtimes = $4, queues = $5, labels = $6, slots = $7,
        registered_at = clock_timestamp(), lease_until = clock_timestamp() + $8::bigint * interval '1 millisecond',
-       drain = false, note = NULL, engine = $9, trouble = $10
+       drain = false, note = NULL, engine = $9, trouble = $10, owner = $11, registrations = $12
  WHERE name = $1
 RETURNING id, incarnation
 
