@@ -39,6 +39,7 @@
 
 #include "services/common/base/err.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -152,6 +153,12 @@ struct runtime_exit {
     int signal;         // 0 when it exited
     int64_t at_wall_us;
 };
+
+// What to say behind an exit status; "" mostly. Not every engine notices each time that the memory was full.
+static inline const char *runtime_exit_hint(const struct runtime_exit *exit)
+{
+    return exit->code == 128 + SIGKILL ? " (SIGKILL: from somebody else, or for want of memory)" : "";
+}
 
 struct runtime_signal {
     int signal;

@@ -140,7 +140,7 @@ static void note_why(struct service_instance *instance, const struct runtime_gon
         service_note_error(instance, "killed by %s%s%s",
                            signal_name(gone->exit.signal) ? signal_name(gone->exit.signal) : "a signal", colon, line);
     else
-        service_note_error(instance, "exit %d%s%s", gone->exit.code, colon, line);
+        service_note_error(instance, "exit %d%s%s%s", gone->exit.code, runtime_exit_hint(&gone->exit), colon, line);
 }
 
 static int grade_of(enum runtime_grade grade)

@@ -38,7 +38,7 @@ static void judge_exit(const struct runtime_exit *exit, const struct last_line *
         describe(out, what, errors);
     } else if (exit->code != 0) {
         fail(out, exit->code == TASK_EXIT_AGAIN ? SLICE_RETRY_UNCOUNTED : SLICE_RETRY_COUNTED, exit->code);
-        snprintf(what, sizeof what, "exit %d", exit->code);
+        snprintf(what, sizeof what, "exit %d%s", exit->code, runtime_exit_hint(exit));
         describe(out, what, errors);
     }
 }
