@@ -32,6 +32,7 @@ static struct {
     int listener;
     pthread_t thread;
     bool plays;
+    atomic_bool listens; // the thread is through with its start
     // what the first start is answered with
     int refusal_status;
     const char *refusal;
@@ -178,18 +179,19 @@ static bool answer(int fd, const char *request)
     return false;
 }
 
+// It allocates nothing: the worker forks helpers, which would wait for ever for a lock that this thread has held then.
 static void *play(void *context)
 {
-    char *request = malloc(REQUEST_MAX);
+    static char request[REQUEST_MAX];
     UNUSED(context);
-    for (int fd; request && (fd = accept4(engine.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
+    engine.listens = true;
+    for (int fd; (fd = accept4(engine.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
         bool stays = read_request(fd, request) && answer(fd, request) && engine.stream_count < 8;
         if (stays)
             engine.streams[engine.stream_count++] = fd;
         else
             close(fd);
     }
-    free(request);
     return NULL;
 }
 
@@ -255,9 +257,12 @@ static void listen_at(const char *path)
 
 static void play_engine(void)
 {
-    if (!engine.plays)
-        assert_int_equal(pthread_create(&engine.thread, NULL, play, NULL), 0);
+    if (engine.plays)
+        return;
+    assert_int_equal(pthread_create(&engine.thread, NULL, play, NULL), 0);
     engine.plays = true;
+    while (!engine.listens)
+        poll(NULL, 0, 1);
 }
 
 static void start(struct rig *rig, const char *directory)
