@@ -24,6 +24,7 @@
 #define LABELS "{\"io.curfew.deployment\":\"d\",\"io.curfew.identity\":\"j1/main/0/1\"}"
 #define NETWORK "[{\"Id\":\"n1\",\"Created\":\"2026\",\"Labels\":" LABELS "}]"
 #define VERSION(more) "{\"Components\":[{\"Name\":\"Engine\"}" more "]}"
+#define CLOSING "{\"message\":\"transport is closing: unavailable\"}"
 #define REQUEST_MAX 65536
 
 // ---- the engine: a connection per call, one after the other; those of streams stay open
@@ -307,6 +308,14 @@ static void open_rig(struct rig *rig, void **state)
     assert_ok(runtime_docker_new(&settings, &rig->runtime, &err), err);
 }
 
+// The engine refuses the first start.
+static void open_refusing(struct rig *rig, void **state, int status, const char *text)
+{
+    open_rig(rig, state);
+    engine.refusal_status = status;
+    engine.refusal = text;
+}
+
 static void close_rig(struct rig *rig)
 {
     runtime_release(rig->instance);
@@ -340,9 +349,7 @@ static void a_container_that_was_half_started_is_replaced(void **state)
                     {409, "{\"message\":\"id already in use\"}"}};
     for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
         struct rig rig;
-        open_rig(&rig, state);
-        engine.refusal_status = refusals[i].status;
-        engine.refusal = refusals[i].text;
+        open_refusing(&rig, state, refusals[i].status, refusals[i].text);
         start(&rig, temp_path(state, "work"));
         expect_it_ran(&rig);
         assert_int_equal(engine.creates, 2);
@@ -363,9 +370,7 @@ static bool has_looked_thrice(void *context)
 static void what_may_not_be_ended_is_looked_for_until_it_is_gone(void **state)
 {
     struct rig rig;
-    open_rig(&rig, state);
-    engine.refusal_status = 409;
-    engine.refusal = "{\"message\":\"id already in use\"}";
+    open_refusing(&rig, state, 409, "{\"message\":\"id already in use\"}");
     machine.refuses = true;
     start(&rig, temp_path(state, "work"));
     assert_true(loop_until(rig.loop, has_looked_thrice, &rig, WAIT_MS));
@@ -382,9 +387,7 @@ static void what_may_not_be_ended_is_looked_for_until_it_is_gone(void **state)
 static void a_start_that_containerd_missed_is_tried_again(void **state)
 {
     struct rig rig;
-    open_rig(&rig, state);
-    engine.refusal_status = 500;
-    engine.refusal = "{\"message\":\"transport is closing: unavailable\"}";
+    open_refusing(&rig, state, 500, CLOSING);
     start(&rig, temp_path(state, "work"));
     expect_it_ran(&rig);
     assert_int_equal(engine.creates, 1);
@@ -396,9 +399,7 @@ static void a_start_that_containerd_missed_is_tried_again(void **state)
 static void an_engine_that_has_lost_count_keeps_the_network_alone(void **state)
 {
     struct rig rig;
-    open_rig(&rig, state);
-    engine.refusal_status = 500;
-    engine.refusal = "{\"message\":\"transport is closing: unavailable\"}";
+    open_refusing(&rig, state, 500, CLOSING);
     engine.miscounts = true;
     start(&rig, temp_path(state, "work"));
     expect_it_ran(&rig);
@@ -430,9 +431,8 @@ static bool is_asked_for_its_version(void *context)
 static void a_start_that_failed_waits_for_containerd(void **state)
 {
     struct rig rig;
-    open_rig(&rig, state);
-    engine.refusal_status = 500;
-    engine.refusal = "{\"message\":\"connection error: desc = transport: dial containerd.sock: unavailable\"}";
+    open_refusing(&rig, state, 500,
+                  "{\"message\":\"connection error: desc = transport: dial containerd.sock: unavailable\"}");
     engine.has_containerd = true;
     play_engine();
     struct engine_pulse *pulse = docker_runtime_of(rig.runtime)->pulse;
@@ -454,10 +454,8 @@ static void a_start_that_failed_waits_for_containerd(void **state)
 static void patience_begins_anew_when_the_engine_has_answered(void **state)
 {
     struct rig rig;
-    open_rig(&rig, state);
+    open_refusing(&rig, state, 500, CLOSING);
     engine.loses_create = engine.holds_start = true;
-    engine.refusal_status = 500;
-    engine.refusal = "{\"message\":\"transport is closing: unavailable\"}";
     start(&rig, temp_path(state, "work"));
     assert_true(loop_until(rig.loop, is_started, &(int){2}, WAIT_MS));
     const struct docker_instance *instance = docker_instance_of(rig.instance);
