@@ -19,9 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// ---- submit
+struct hot_runs; // hot_runs.h
 
-struct hot_runs;
+// ---- submit
 
 struct submit_operation {
     const struct job_spec *spec; // borrowed
@@ -175,7 +175,7 @@ struct hot_settings {
     // the lane's thread. May be NULL.
     void (*stopped)(void *stopped_context, int64_t milliseconds);
     void *stopped_context;
-    struct hot_runs *runs; // hot_runs.h, borrowed: shared by lanes; NULL: this lane has its own
+    struct hot_runs *runs; // borrowed: shared by lanes; NULL: this lane has its own
 };
 
 // Batches of plain submissions whose one statement has failed, so that they were run step by step: since the start,
