@@ -127,6 +127,11 @@ int64_t engine_pulse_since_ms(const struct engine_pulse *pulse)
     return pulse->since_ms;
 }
 
+bool engine_pulse_worked_since(const struct engine_pulse *pulse, int64_t boot_ms)
+{
+    return pulse->since_ms > 0 && pulse->since_ms <= boot_ms;
+}
+
 const char *engine_pulse_trouble(const struct engine_pulse *pulse)
 {
     return pulse->trouble.text;

@@ -7,6 +7,7 @@
 
 #include "services/worker/docker_engine.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct engine_pulse;
@@ -21,5 +22,7 @@ void engine_pulse_expect_containerd(struct engine_pulse *pulse);
 // Since when it works without a break that has been seen, clock_boot_ms(). 0: it does not, or that is not known, as in
 // the beginning and when nobody has needed it for a while.
 int64_t engine_pulse_since_ms(const struct engine_pulse *pulse);
+// Whether it is known to work since that moment or longer.
+bool engine_pulse_worked_since(const struct engine_pulse *pulse, int64_t boot_ms);
 // What is wrong with it, for people; "" when nothing is known to be.
 const char *engine_pulse_trouble(const struct engine_pulse *pulse);

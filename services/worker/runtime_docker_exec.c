@@ -72,8 +72,7 @@ static void end_refused(struct docker_probe *probe, const struct http_response *
 
 static bool engine_worked(const struct docker_probe *probe)
 {
-    int64_t since_ms = engine_pulse_since_ms(probe->instance->runtime->pulse);
-    return since_ms > 0 && since_ms <= probe->began_ms;
+    return engine_pulse_worked_since(probe->instance->runtime->pulse, probe->began_ms);
 }
 
 static void end_unseen(struct docker_probe *probe, const char *what)

@@ -91,6 +91,7 @@ struct docker_instance {
     struct backoff backoff;
     int64_t give_up_at_ms; // before the start: the end of patience with an engine that is away; 0: it answers
     bool pulled, create_sent;
+    int64_t start_sent_ms;  // when it was last asked for
     struct strbuf progress; // of a pull: the line that is incomplete
     char pull_error[200];
     int64_t pull_said_at_ms;

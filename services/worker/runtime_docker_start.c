@@ -155,17 +155,33 @@ const struct docker_step_ops docker_attach_step = {attach_begin, NULL};
 static int start_begin(struct docker_instance *instance, struct err *err)
 {
     UNUSED(err);
+    instance->start_sent_ms = clock_boot_ms();
     return docker_ask(instance, "POST", "/containers/%s/start", instance->container);
 }
 
 // What runs containers for the engine has just died, or is not up yet: the same start will do later.
 static bool is_engine_trouble(const struct http_response *response)
 {
-    static const char *const signs[] = {"connection error", "transport", "ttrpc", "context canceled", "shutting down"};
+    static const char *const signs[] = {"connection error", "transport",    ": unavailable", "ttrpc",
+                                        "context canceled", "shutting down"};
     for (size_t i = 0; response->status >= 500 && i < ARRAY_LEN(signs); i++)
         if (strstr(strbuf_text(&response->body), signs[i]))
             return true;
     return false;
+}
+
+// Errors of its own, in words that nobody has foreseen, are held against the container when it worked all the while.
+static bool may_be_engine_trouble(const struct docker_instance *instance, const struct http_response *response)
+{
+    return response->status >= 500 && !engine_pulse_worked_since(instance->runtime->pulse, instance->start_sent_ms);
+}
+
+// What was attached is deaf: a start that fails takes the old streams along.
+static void start_later(struct docker_instance *instance, const struct err *why)
+{
+    engine_pulse_need(instance->runtime->pulse, DOCKER_PULSE_MS);
+    instance->step = DOCKER_ATTACH;
+    docker_again(instance, why);
 }
 
 // Whether it can only be started as another container: its network is lost (another's last container took it along, or
@@ -192,14 +208,16 @@ static void start_answered(struct docker_instance *instance, struct http_respons
     if (is_engine_trouble(response)) {
         if (strstr(text, "containerd.sock"))
             engine_pulse_expect_containerd(instance->runtime->pulse);
-        engine_pulse_need(instance->runtime->pulse, DOCKER_PULSE_MS);
-        instance->step = DOCKER_ATTACH; // what was attached is deaf: a start that fails takes the old streams along
-        docker_again(instance, &err);
+        start_later(instance, &err);
         return;
     }
     if (needs_another(instance, response) && instance->renewals++ < RENEWALS_MAX) {
         instance->again = true;
         docker_go(instance, DOCKER_REMOVE);
+        return;
+    }
+    if (may_be_engine_trouble(instance, response)) {
+        start_later(instance, &err);
         return;
     }
     if (strstr(text, "executable file not found") || strstr(text, "no such file or directory"))
