@@ -62,11 +62,7 @@ static void finish_job(struct running *job)
     expect_service(job);
     if (!wait_until(released, job, WAIT_MS))
         system_explain(curfew, job->id);
-    AUTO_JSON_OBJECT struct json_object *shown = system_wait_closed(curfew, job->id, WAIT_MS);
-    if (strcmp(json_text_at(shown, "/outcome"), "succeeded") != 0) {
-        system_explain(curfew, job->id);
-        fail_msg("job %s is %s", job->id, json_text_at(shown, "/outcome"));
-    }
+    json_object_put(system_wait_closed_as(curfew, job->id, "succeeded", WAIT_MS));
     assert_int_equal(system_leftovers(curfew, job->id), 0);
     assert_int_equal(containers_left(engine, job->id), 0);
     AUTO_JSON_OBJECT struct json_object *cleanup = system_get(curfew, "/v1/jobs/%s/cleanup", job->id);
@@ -93,8 +89,7 @@ static void test_stop_without_the_worker(void **state)
     start_job(&job, "alone", 0);
     system_kill(curfew, SYSTEM_WORKER, 0);
     system_stop(curfew, job.id);
-    AUTO_JSON_OBJECT struct json_object *shown = system_wait_closed(curfew, job.id, WAIT_MS);
-    assert_string_equal(json_text_at(shown, "/outcome"), "stopped");
+    AUTO_JSON_OBJECT struct json_object *shown = system_wait_closed_as(curfew, job.id, "stopped", WAIT_MS);
     assert_string_equal(json_text_at(shown, "/cleanup"), "clean");
     assert_int_equal(containers_left(engine, job.id), 0);
     assert_int_equal(system_leftovers(curfew, job.id), 0);
@@ -197,8 +192,7 @@ static void test_started_without_containerd(void **state)
     system_submit(curfew, id,
                   "{'name':'deaf','stages':[{'name':'main','image':'" ENGINE_IMAGE
                   "','retries':{'max':0},'tasks':[7],'command':['sh','-c','cat >$CURFEW_OUTPUT']}]}");
-    AUTO_JSON_OBJECT struct json_object *shown = system_wait_closed(curfew, id, WAIT_MS);
-    assert_string_equal(json_text_at(shown, "/outcome"), "succeeded");
+    json_object_put(system_wait_closed_as(curfew, id, "succeeded", WAIT_MS));
     assert_int_equal(containers_left(engine, id), 0);
 }
 

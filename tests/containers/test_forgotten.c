@@ -83,10 +83,7 @@ static void finish(struct task *task)
     expect_gone(task);
     containers_wait_one(engine, task->job, NULL, task->container);
     free(engine_docker_ok(engine, "exec", task->container, "touch", "/tmp/go", NULL));
-    AUTO_JSON_OBJECT struct json_object *shown = system_wait_closed(curfew, task->job, WAIT_MS);
-    if (strcmp(json_text_at(shown, "/outcome"), "succeeded") != 0)
-        system_explain(curfew, task->job);
-    assert_string_equal(json_text_at(shown, "/outcome"), "succeeded");
+    json_object_put(system_wait_closed_as(curfew, task->job, "succeeded", WAIT_MS));
     assert_int_equal(containers_left(engine, task->job), 0);
     assert_int_equal(system_leftovers(curfew, task->job), 0);
 }
@@ -122,8 +119,7 @@ static void test_without_a_worker(void **state)
     forget_start(task.container);
     engine_wait(engine);
     system_stop(curfew, task.job);
-    AUTO_JSON_OBJECT struct json_object *shown = system_wait_closed(curfew, task.job, WAIT_MS);
-    assert_string_equal(json_text_at(shown, "/outcome"), "stopped");
+    json_object_put(system_wait_closed_as(curfew, task.job, "stopped", WAIT_MS));
     expect_gone(&task);
     assert_int_equal(containers_left(engine, task.job), 0);
     assert_int_equal(system_leftovers(curfew, task.job), 0);

@@ -88,12 +88,7 @@ static void submit_all(void)
 
 static struct json_object *closed(enum job job, const char *outcome)
 {
-    struct json_object *shown = system_wait_closed(curfew, ids[job], WAIT_MS);
-    if (strcmp(json_text_at(shown, "/outcome"), outcome) != 0) {
-        system_explain(curfew, ids[job]);
-        engine_print(engine);
-        fail_msg("job %s is %s, not %s", ids[job], json_text_at(shown, "/outcome"), outcome);
-    }
+    struct json_object *shown = system_wait_closed_as(curfew, ids[job], outcome, WAIT_MS);
     assert_int_equal(system_leftovers(curfew, ids[job]), 0);
     assert_int_equal(containers_left(engine, ids[job]), 0);
     return shown;

@@ -136,8 +136,7 @@ static void check(struct case_worker *worker, const char *part)
     system_submit(curfew, container,
                   "{'name':'container','queue':'%s','runtime':'docker','image':'alpine:3','command':['true']}",
                   worker->name);
-    AUTO_JSON_OBJECT struct json_object *job = system_wait_closed(curfew, plain, WAIT_MS);
-    assert_string_equal(json_text_at(job, "/outcome"), "succeeded");
+    json_object_put(system_wait_closed_as(curfew, plain, "succeeded", WAIT_MS));
     struct wanted_why wanted = {container, part};
     if (!wait_until(why_says, &wanted, WAIT_MS))
         system_explain(curfew, container);
@@ -146,8 +145,7 @@ static void check(struct case_worker *worker, const char *part)
     assert_string_equal(json_text_at(why, "/code"), "no_worker_with_runtime");
     assert_non_null(strstr(json_text_at(why, "/message"), part));
     system_stop(curfew, container);
-    AUTO_JSON_OBJECT struct json_object *stopped = system_wait_closed(curfew, container, WAIT_MS);
-    assert_string_equal(json_text_at(stopped, "/outcome"), "stopped");
+    json_object_put(system_wait_closed_as(curfew, container, "stopped", WAIT_MS));
     process_free(worker->process);
 }
 

@@ -41,8 +41,7 @@ static void test_a_gigabyte_of_log(void **state)
         most_worker = MAX(most_worker, system_resident_bytes(worker) - worker_before);
         most_manager = MAX(most_manager, system_resident_bytes(manager) - manager_before);
     }
-    AUTO_JSON_OBJECT struct json_object *job = system_wait_closed(curfew, id, 1);
-    assert_string_equal(json_text_at(job, "/outcome"), "succeeded");
+    json_object_put(system_wait_closed_as(curfew, id, "succeeded", 1));
     assert_int_equal(system_leftovers(curfew, id), 0);
     int64_t grown = database_bytes() - database;
     int64_t kept = system_sql(curfew, "SELECT coalesce(sum(length(content)), 0) FROM log WHERE job = %lld",

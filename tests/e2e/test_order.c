@@ -98,11 +98,7 @@ static void test_order(void **state)
     UNUSED(state);
     for (int i = 0; i < JOBS + WINDOW; i++) {
         if (i >= WINDOW) {
-            AUTO_JSON_OBJECT struct json_object *job = system_wait_closed(curfew, ids[i - WINDOW], WAIT_MS);
-            if (strcmp(json_text_at(job, "/outcome"), "succeeded") != 0) {
-                system_explain(curfew, ids[i - WINDOW]);
-                fail_msg("job %s is %s", ids[i - WINDOW], json_text_at(job, "/outcome"));
-            }
+            json_object_put(system_wait_closed_as(curfew, ids[i - WINDOW], "succeeded", WAIT_MS));
             assert_int_equal(system_leftovers(curfew, ids[i - WINDOW]), 0);
             check(i - WINDOW, ids[i - WINDOW]);
         }

@@ -37,11 +37,7 @@ static char *directory;
 
 static struct json_object *closed(const char *id, const char *outcome)
 {
-    struct json_object *job = system_wait_closed(curfew, id, WAIT_MS);
-    if (strcmp(json_text_at(job, "/outcome"), outcome) != 0) {
-        system_explain(curfew, id);
-        fail_msg("job %s is %s, not %s", id, json_text_at(job, "/outcome"), outcome);
-    }
+    struct json_object *job = system_wait_closed_as(curfew, id, outcome, WAIT_MS);
     return job;
 }
 
@@ -184,8 +180,7 @@ static void test_service_lost_with_its_worker(void **state)
     submit_on_first_worker(id, "lost", services);
     free(services);
     system_kill(curfew, SYSTEM_WORKER, 0);
-    AUTO_JSON_OBJECT struct json_object *job = system_wait_outcome(curfew, id, WAIT_MS);
-    assert_string_equal(json_text_at(job, "/outcome"), "failed");
+    AUTO_JSON_OBJECT struct json_object *job = system_wait_outcome_as(curfew, id, "failed", WAIT_MS);
     assert_string_equal(json_text_at(job, "/reason/code"), "service_lost");
     system_restart(curfew, SYSTEM_WORKER, 0);
     json_object_put(closed(id, "failed"));

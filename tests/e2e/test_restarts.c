@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define WAIT_MS 90000
 #define JOBS 6
@@ -30,11 +29,7 @@ static void submit_load(char ids[JOBS][SYSTEM_ID_SIZE])
 static void check_load(char ids[JOBS][SYSTEM_ID_SIZE])
 {
     for (int i = 0; i < JOBS; i++) {
-        AUTO_JSON_OBJECT struct json_object *job = system_wait_closed(curfew, ids[i], WAIT_MS);
-        if (strcmp(json_text_at(job, "/outcome"), "succeeded") != 0) {
-            system_explain(curfew, ids[i]);
-            fail_msg("job %s is %s", ids[i], json_text_at(job, "/outcome"));
-        }
+        AUTO_JSON_OBJECT struct json_object *job = system_wait_closed_as(curfew, ids[i], "succeeded", WAIT_MS);
         assert_int_equal(system_leftovers(curfew, ids[i]), 0);
         assert_int_equal(json_number_at(job, "/stages/0/succeeded"), 40);
         assert_int_equal(system_sql(curfew, "SELECT count(DISTINCT task) FROM result WHERE job = %lld",
@@ -108,7 +103,7 @@ static void test_records_survive(void **state)
     system_submit(curfew, id,
                   "{'name':'record'," SERVICE ",'tasks':{'count':3},'command':['sh','-c',"
                   "'echo said $CURFEW_TASK; echo $CURFEW_TASK > $CURFEW_OUTPUT']}");
-    json_object_put(system_wait_closed(curfew, id, WAIT_MS));
+    json_object_put(system_wait_closed_as(curfew, id, "succeeded", WAIT_MS));
     // The last logs may come after the end of the job.
     while (system_sql(curfew, "SELECT count(*) FROM log WHERE job = %lld", (long long)system_job_number(id)) < 3) {
     }

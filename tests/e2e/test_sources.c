@@ -26,11 +26,7 @@ static void touch(const char *name)
 
 static struct json_object *closed(const char *id, const char *outcome)
 {
-    struct json_object *job = system_wait_closed(curfew, id, WAIT_MS);
-    if (strcmp(json_text_at(job, "/outcome"), outcome) != 0) {
-        system_explain(curfew, id);
-        fail_msg("job %s is %s, not %s", id, json_text_at(job, "/outcome"), outcome);
-    }
+    struct json_object *job = system_wait_closed_as(curfew, id, outcome, WAIT_MS);
     assert_int_equal(system_leftovers(curfew, id), 0);
     return job;
 }

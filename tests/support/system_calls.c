@@ -9,6 +9,7 @@
 #include "tests/support/die.h"
 #include "tests/support/oracle.h"
 #include "tests/support/process.h"
+#include "tests/support/test.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -245,14 +246,33 @@ static struct json_object *wait_for(struct system *system, const char *id, const
     }
 }
 
-struct json_object *system_wait_outcome(struct system *system, const char *id, int64_t timeout_ms)
-{
-    return wait_for(system, id, "outcome", timeout_ms);
-}
-
 struct json_object *system_wait_closed(struct system *system, const char *id, int64_t timeout_ms)
 {
     return wait_for(system, id, "closed", timeout_ms);
+}
+
+static struct json_object *wait_as(struct system *system, const char *id, const char *what, const char *outcome,
+                                   int64_t timeout_ms)
+{
+    struct json_object *job = wait_for(system, id, what, timeout_ms);
+    if (strcmp(json_text_at(job, "/outcome"), outcome) == 0)
+        return job;
+    system_explain(system, id);
+    fail_msg("job %s is %s (%s), not %s", id, json_text_at(job, "/outcome"), json_text_at(job, "/reason/message"),
+             outcome);
+    return NULL;
+}
+
+struct json_object *system_wait_outcome_as(struct system *system, const char *id, const char *outcome,
+                                           int64_t timeout_ms)
+{
+    return wait_as(system, id, "outcome", outcome, timeout_ms);
+}
+
+struct json_object *system_wait_closed_as(struct system *system, const char *id, const char *outcome,
+                                          int64_t timeout_ms)
+{
+    return wait_as(system, id, "closed", outcome, timeout_ms);
 }
 
 void system_explain(struct system *system, const char *id)

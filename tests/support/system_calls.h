@@ -37,9 +37,13 @@ void system_stop(struct system *system, const char *id);
 
 // Waits for `pointer` of the job's JSON to be `value`; dies with all that is known when it does not come.
 void system_expect(struct system *system, const char *id, const char *pointer, const char *value, int64_t timeout_ms);
-// Waits until the job has an outcome, or is closed; returns its JSON (json_object_put).
-struct json_object *system_wait_outcome(struct system *system, const char *id, int64_t timeout_ms);
+// Waits until the job is closed; returns its JSON (json_object_put).
 struct json_object *system_wait_closed(struct system *system, const char *id, int64_t timeout_ms);
+// Waits until the job has an outcome, or is closed. Another one than `outcome` fails the test, with all that is known.
+struct json_object *system_wait_outcome_as(struct system *system, const char *id, const char *outcome,
+                                           int64_t timeout_ms);
+struct json_object *system_wait_closed_as(struct system *system, const char *id, const char *outcome,
+                                          int64_t timeout_ms);
 // Prints the job, why it is not further, its services, events and the programs' logs on stderr.
 void system_explain(struct system *system, const char *id);
 
