@@ -24,6 +24,8 @@
 #define CERTAIN_MS 3000      // behind a proxy, of trouble
 #define UNMADE_PAUSE_MS 5000 // at most, until a probe is tried again that could not be made
 #define FIRST_PAUSE_MS 5     // doubles up to the interval until the first success
+#define LONG_MS 3000         // without being ready: people want to know why; and until it is said anew
+#define TEXT_SIZE 240
 
 struct readiness {
     struct loop *loop;
@@ -36,9 +38,10 @@ struct readiness {
     bool probing, lasting, ready, was_ready, stopped;
     int64_t failures;           // in a row
     int64_t unhealthy_since_ms; // that many; 0: not
-    int64_t pause_ms;
-    bool in_trouble; // the last probe could not be made
-    char last_failure[240];
+    int64_t pause_ms, began_ms;
+    char last_failure[TEXT_SIZE];
+    char trouble[TEXT_SIZE]; // what was told of last; "": nothing
+    int64_t lacks_told_ms;   // when that was a failure; 0: it was not
     // the probe that is under way
     int fd;
     struct loop_watch *watch;
@@ -73,33 +76,45 @@ static void next_probe(struct readiness *readiness, int64_t longest_ms)
     loop_timer_arm(readiness->timer, clock_boot_ms() + pause_ms);
 }
 
+static void tell(struct readiness *readiness, const char *trouble)
+{
+    if (!readiness->events.on_trouble || strcmp(trouble, readiness->trouble) == 0)
+        return;
+    snprintf(readiness->trouble, sizeof readiness->trouble, "%s", trouble);
+    readiness->events.on_trouble(readiness->context, *trouble ? readiness->trouble : NULL);
+}
+
+// What the failures say may be another thing each time.
+static void tell_what_it_lacks(struct readiness *readiness, const char *what)
+{
+    int64_t now_ms = clock_boot_ms(), since_ms = MAX(readiness->began_ms, readiness->lacks_told_ms);
+    bool tells = !readiness->was_ready && now_ms - since_ms >= LONG_MS;
+    if (tells || readiness->lacks_told_ms == 0)
+        tell(readiness, tells ? what : "");
+    if (tells)
+        readiness->lacks_told_ms = now_ms;
+}
+
 static void is_made(struct readiness *readiness)
 {
-    bool was_in_trouble = readiness->in_trouble;
     end_probe(readiness);
     next_probe(readiness, INT64_MAX);
-    readiness->in_trouble = false;
-    if (was_in_trouble && readiness->events.on_trouble)
-        readiness->events.on_trouble(readiness->context, NULL);
 }
 
 // Neither this nor that.
 static void unmade(struct readiness *readiness, const char *why)
 {
-    char text[sizeof readiness->last_failure];
     end_probe(readiness);
     next_probe(readiness, UNMADE_PAUSE_MS);
-    snprintf(text, sizeof text, "its check cannot be made: %s", why);
-    bool is_news = !readiness->in_trouble || strcmp(text, readiness->last_failure) != 0;
-    readiness->in_trouble = true;
-    snprintf(readiness->last_failure, sizeof readiness->last_failure, "%s", text);
-    if (is_news && readiness->events.on_trouble)
-        readiness->events.on_trouble(readiness->context, readiness->last_failure);
+    snprintf(readiness->last_failure, sizeof readiness->last_failure, "its check cannot be made: %s", why);
+    tell(readiness, readiness->last_failure);
+    readiness->lacks_told_ms = 0;
 }
 
 static void succeeded(struct readiness *readiness)
 {
     is_made(readiness);
+    tell(readiness, "");
     readiness->failures = 0;
     readiness->unhealthy_since_ms = 0;
     if (readiness->ready)
@@ -123,6 +138,7 @@ static void failed(struct readiness *readiness, const char *what, const char *wh
 {
     is_made(readiness);
     snprintf(readiness->last_failure, sizeof readiness->last_failure, "%s: %s", what, why);
+    tell_what_it_lacks(readiness, readiness->last_failure);
     if (!readiness->ready || ++readiness->failures < readiness->target.spec->failures)
         return;
     if (!is_certain(readiness)) {
@@ -309,13 +325,23 @@ void readiness_output(struct readiness *readiness, const char *bytes, size_t len
 
 // ---- the round of probes
 
+// readiness_output() comes back here.
+static void wait_for_line(struct readiness *readiness)
+{
+    tell_what_it_lacks(readiness, "no line of its output matches ready.log");
+    if (!readiness->trouble[0])
+        loop_timer_arm(readiness->timer, readiness->began_ms + LONG_MS);
+}
+
 static void probe(struct readiness *readiness)
 {
     const struct ready_spec *spec = readiness->target.spec;
     bool once = spec->kind == READY_STARTED || spec->kind == READY_LOG;
+    if (spec->kind == READY_LOG && !readiness->seen && !readiness->ready) {
+        wait_for_line(readiness);
+        return;
+    }
     if (once) {
-        if (spec->kind == READY_LOG && !readiness->seen)
-            return; // readiness_output() comes back here
         if (!readiness->ready) {
             readiness->ready = true;
             readiness->events.on_ready(readiness->context);
@@ -368,7 +394,8 @@ int readiness_new(struct loop *loop, struct http_async *http, const struct readi
                                     .ready = target->was_ready,
                                     .was_ready = target->was_ready,
                                     .fd = -1,
-                                    .pause_ms = FIRST_PAUSE_MS};
+                                    .pause_ms = FIRST_PAUSE_MS,
+                                    .began_ms = clock_boot_ms()};
     snprintf(readiness->host, sizeof readiness->host, "%s", target->host ? target->host : "");
     snprintf(readiness->url, sizeof readiness->url, strchr(readiness->host, ':') ? "http://[%s]:%d" : "http://%s:%d",
              readiness->host, target->port);

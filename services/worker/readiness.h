@@ -33,8 +33,8 @@ struct readiness_events {
     void (*on_ready)(void *context); // the first time, and again after on_unhealthy
     void (*on_unhealthy)(void *context,
                          const char *why); // spec.failures probes in a row have failed since it was ready
-    // A probe could not be made, for another reason than the last time; this is neither a failure nor a success. NULL:
-    // they are made again. May be NULL.
+    // Another thing than before keeps it from being ready: a probe could not be made, which is neither a failure nor a
+    // success; or it was never ready, and has been waited for for seconds. NULL: nothing does. May be NULL.
     void (*on_trouble)(void *context, const char *why);
 };
 

@@ -102,9 +102,11 @@ static void answer_inspect(struct starting_engine *engine, int fd, const char *r
         reply(fd, 404, "{\"message\":\"No such container\"}");
         return;
     }
-    snprintf(body, sizeof body,
-             "{\"Id\":\"%s\",\"State\":{\"Status\":\"%s\",\"ExitCode\":%d},\"Config\":{\"Labels\":" STARTING_ENGINE_LABELS "}}", id,
-             engine->runs ? "running" : "exited", engine->dies ? 137 : 0);
+    snprintf(
+        body, sizeof body,
+        "{\"Id\":\"%s\",\"State\":{\"Status\":\"%s\",\"ExitCode\":%d},\"Config\":{\"Labels\":" STARTING_ENGINE_LABELS
+        "}}",
+        id, engine->runs ? "running" : "exited", engine->dies ? 137 : 0);
     reply(fd, 200, body);
 }
 

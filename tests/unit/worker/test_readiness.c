@@ -28,7 +28,7 @@ struct rig {
     struct ready_spec spec;
     int ready_count, unhealthy_count;
     bool ready;
-    char why[256];
+    char why[256], trouble[256]; // "": none
     // a listener that answers each connection with this; NULL: not at all
     int listener, port;
     struct loop_watch *watch;
@@ -49,6 +49,12 @@ static void on_unhealthy(void *context, const char *why)
     rig->unhealthy_count++;
     rig->ready = false;
     snprintf(rig->why, sizeof rig->why, "%s", why);
+}
+
+static void on_trouble(void *context, const char *why)
+{
+    struct rig *rig = context;
+    snprintf(rig->trouble, sizeof rig->trouble, "%s", why ? why : "");
 }
 
 static void on_connection(void *context, int listener, uint32_t events)
@@ -103,7 +109,8 @@ static void rig_open(struct rig *rig, enum ready_kind kind)
 
 static void rig_begin(struct rig *rig, const char *host)
 {
-    static const struct readiness_events events = {.on_ready = on_ready, .on_unhealthy = on_unhealthy};
+    static const struct readiness_events events = {
+        .on_ready = on_ready, .on_unhealthy = on_unhealthy, .on_trouble = on_trouble};
     struct err err;
     const struct readiness_target target = {.spec = &rig->spec, .host = host, .port = rig->port};
     assert_ok(readiness_new(rig->loop, rig->http, &target, &events, rig, &rig->readiness, &err), err);
@@ -153,6 +160,11 @@ static void wait_for_failure(struct rig *rig, const char *text)
         fail_msg("not '%s' but '%s'", text, readiness_last_failure(rig->readiness));
 }
 
+static bool is_in_trouble(void *context)
+{
+    return ((struct rig *)context)->trouble[0] != '\0';
+}
+
 static void a_port_that_is_bound_late(void **state)
 {
     UNUSED(state);
@@ -162,13 +174,21 @@ static void a_port_that_is_bound_late(void **state)
     assert_string_equal(readiness_last_failure(rig.readiness), "");
     wait_for_failure(&rig, "refused");
     assert_int_equal(rig.ready_count, 0);
+    // Who waits for it for seconds is told why.
+    int64_t began_ms = clock_boot_ms();
+    assert_string_equal(rig.trouble, "");
+    assert_true(loop_until(rig.loop, is_in_trouble, &rig, PATIENCE_MS));
+    assert_true(clock_boot_ms() - began_ms >= 2000);
+    assert_string_equal(rig.trouble, "connect: Connection refused");
     rig_listen(&rig);
     assert_true(loop_until(rig.loop, is_ready, &rig, PATIENCE_MS));
+    assert_string_equal(rig.trouble, "");
     loop_for(rig.loop, 100);
     assert_int_equal(rig.ready_count, 1);
     rig_unlisten(&rig);
     assert_true(loop_until(rig.loop, is_unhealthy, &rig, PATIENCE_MS));
     assert_non_null(strstr(rig.why, "refused"));
+    assert_string_equal(rig.trouble, ""); // it was ready: unhealthy says it all
     rig_listen(&rig);
     assert_true(loop_until(rig.loop, is_ready, &rig, PATIENCE_MS));
     assert_int_equal(rig.ready_count, 2);
@@ -249,7 +269,8 @@ static void lines_are_bounded(void **state)
     for (int i = 0; i < 100; i++)
         readiness_output(rig.readiness, chunk, sizeof chunk);
     readiness_output(rig.readiness, "ready\n", 6); // behind what is looked at
-    loop_for(rig.loop, 20);
+    assert_true(loop_until(rig.loop, is_in_trouble, &rig, PATIENCE_MS));
+    assert_string_equal(rig.trouble, "no line of its output matches ready.log");
     assert_int_equal(rig.ready_count, 0);
     readiness_output(rig.readiness, "xxready\n", 8);
     assert_true(loop_until(rig.loop, is_ready, &rig, PATIENCE_MS));
