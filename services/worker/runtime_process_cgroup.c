@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #define SMALL_FILE_MAX (1024 * 1024)
+// How often the home is made again: each time another worker of the deployment must have taken it away just then.
+#define HOME_TRIES 1000
 
 // Writes one value into a file of a cgroup. 0, or -1 with errno.
 static int put(const char *directory, const char *name, const char *value)
@@ -64,23 +66,6 @@ static char *own_path(void)
     return NULL;
 }
 
-static bool hand_down(const char *parent, const char *home, const char *controller)
-{
-    return put(parent, "cgroup.subtree_control", controller) == 0 &&
-           put(home, "cgroup.subtree_control", controller) == 0;
-}
-
-// Makes the home inside `parent`, with the controllers that can be had.
-static int make_home(struct process_cgroups *cgroups)
-{
-    if (mkdir(cgroups->home, 0755) < 0 && errno != EEXIST)
-        return -1;
-    cgroups->memory = hand_down(cgroups->parent, cgroups->home, "+memory");
-    cgroups->cpu = hand_down(cgroups->parent, cgroups->home, "+cpu");
-    cgroups->pids = hand_down(cgroups->parent, cgroups->home, "+pids");
-    return 0;
-}
-
 static bool can_kill(const char *home)
 {
     AUTO_FREE char *path = NULL;
@@ -89,6 +74,20 @@ static bool can_kill(const char *home)
         return false;
     }
     return access(path, W_OK) == 0;
+}
+
+static bool make_home(const struct process_cgroups *cgroups)
+{
+    return mkdir(cgroups->home, 0755) == 0 || errno == EEXIST;
+}
+
+// Whether instances can have cgroups in the home.
+static bool is_usable(const struct process_cgroups *cgroups)
+{
+    for (int tries = 0; tries < HOME_TRIES && make_home(cgroups); tries++)
+        if (can_kill(cgroups->home))
+            return true;
+    return false;
 }
 
 void process_cgroups_find(struct process_cgroups *cgroups, const char *deployment)
@@ -102,7 +101,7 @@ void process_cgroups_find(struct process_cgroups *cgroups, const char *deploymen
         cgroups->parent = NULL;
     else if (asprintf(&cgroups->home, "%s/curfew-%s", cgroups->parent, deployment) < 0)
         cgroups->home = NULL;
-    bool usable = cgroups->home && make_home(cgroups) == 0 && can_kill(cgroups->home);
+    bool usable = cgroups->home && is_usable(cgroups);
     process_cgroups_tidy(cgroups); // made again when it is needed
     if (!usable)
         process_cgroups_release(cgroups);
@@ -132,26 +131,35 @@ char *process_cgroup_path(const struct process_cgroups *cgroups, const char *ide
     return asprintf(&path, "%s/%s", cgroups->home, name) < 0 ? NULL : path;
 }
 
-static bool limit(bool available, const char *directory, const char *name, int64_t value, const char *suffix)
+static bool hand_down(const struct process_cgroups *cgroups, const char *controller)
+{
+    return put(cgroups->parent, "cgroup.subtree_control", controller) == 0 &&
+           put(cgroups->home, "cgroup.subtree_control", controller) == 0;
+}
+
+// Sets it in a cgroup of the home, to which the controller is handed down when it is not there yet.
+static bool limit(const struct process_cgroups *cgroups, const char *directory, const char *controller,
+                  const char *name, int64_t value, const char *suffix)
 {
     if (value <= 0)
         return true;
     char text[64];
     snprintf(text, sizeof(text), "%lld%s", (long long)value, suffix);
-    return available && put(directory, name, text) == 0;
+    return put(directory, name, text) == 0 || (hand_down(cgroups, controller) && put(directory, name, text) == 0);
 }
 
-// The home is there only while somebody has an instance in it.
-static int make_directory(struct process_cgroups *cgroups, const char *directory)
+// The home is there only while somebody has an instance in it: until this one is, others may take it away.
+static int make_directory(const struct process_cgroups *cgroups, const char *directory)
 {
-    if (mkdir(directory, 0755) == 0 || errno == EEXIST)
-        return 0;
-    if (errno != ENOENT || make_home(cgroups) < 0)
-        return -1;
-    return mkdir(directory, 0755);
+    for (int tries = 0; mkdir(directory, 0755) < 0 && errno != EEXIST; tries++) {
+        bool home_is_gone = errno == ENOENT || errno == ENODEV;
+        if (!home_is_gone || tries == HOME_TRIES || !make_home(cgroups))
+            return -1;
+    }
+    return 0;
 }
 
-int process_cgroup_make(struct process_cgroups *cgroups, const char *directory, const struct runtime_spec *spec,
+int process_cgroup_make(const struct process_cgroups *cgroups, const char *directory, const struct runtime_spec *spec,
                         bool *limited, struct err *err)
 {
     *limited = spec->memory_bytes <= 0 && spec->cpu_millis <= 0 && spec->processes <= 0;
@@ -159,11 +167,10 @@ int process_cgroup_make(struct process_cgroups *cgroups, const char *directory, 
         return 0;
     if (make_directory(cgroups, directory) < 0)
         return err_errno(err, ERR_IO, errno, "cannot make cgroup '%s'", directory);
-    bool memory = limit(cgroups->memory, directory, "memory.max", spec->memory_bytes, "");
-    bool cpu =
-        limit(cgroups->cpu, directory, "cpu.max", spec->cpu_millis * 100, " 100000"); // microseconds of each 100 ms
-    bool pids = limit(cgroups->pids, directory, "pids.max", spec->processes, "");
-    if (cgroups->memory && spec->memory_bytes > 0)
+    bool memory = limit(cgroups, directory, "+memory", "memory.max", spec->memory_bytes, "");
+    bool cpu = limit(cgroups, directory, "+cpu", "cpu.max", spec->cpu_millis * 100, " 100000"); // us of each 100 ms
+    bool pids = limit(cgroups, directory, "+pids", "pids.max", spec->processes, "");
+    if (memory && spec->memory_bytes > 0)
         put(directory, "memory.oom.group", "1");
     *limited = memory && cpu && pids;
     return 0;

@@ -22,7 +22,6 @@ struct process_stray {
 struct process_cgroups {
     char *parent; // this process's own cgroup
     char *home;   // directory that the instances' cgroups are made in; NULL when there is none
-    bool memory, cpu, pids;
 };
 
 struct process_runtime {
@@ -185,7 +184,7 @@ void process_cgroups_tidy(
 // Where the instance's cgroup is: deterministic, "" without cgroups, NULL without memory. The caller frees it.
 char *process_cgroup_path(const struct process_cgroups *cgroups, const char *identity);
 // Makes it, with the limits of the spec; *limited: all that were asked for are in force. Nothing happens for "".
-int process_cgroup_make(struct process_cgroups *cgroups, const char *directory, const struct runtime_spec *spec,
+int process_cgroup_make(const struct process_cgroups *cgroups, const char *directory, const struct runtime_spec *spec,
                         bool *limited, struct err *err);
 void process_cgroup_kill(const char *directory);
 int64_t process_cgroup_count(const char *directory); // processes inside; 0 for "" and what does not exist
