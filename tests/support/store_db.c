@@ -125,7 +125,7 @@ static void add_service(struct db *db, int64_t job, int number, const struct sto
     store_sql(db,
               "INSERT INTO service (job, service, name, demand, run, depends_mask, on_failure, restart_max, "
               "restart_window_ms, restart_backoff_ms, ready_deadline_ms) "
-              "VALUES (%lld, %d, '%s', %d, '{}', %lld, %d, %d, 60000, 1000, 60000)",
+              "VALUES (%lld, %d, '%s', %d, '{}', %lld, %d, %d, 3600000, 600000, 3600000)",
               (long long)job, number, service->name, demand_of(db, ""), (long long)service->depends,
               service->on_failure, service->restarts);
 }
@@ -182,7 +182,7 @@ void store_place(struct db *db, int64_t job, int64_t worker)
 {
     store_settle(db, job, NULL,
                  "UPDATE instance i SET state = 1, worker = %lld, incarnation = w.incarnation, runtime = 'process', "
-                 "object = 'x', placed_at = clock_timestamp(), ready_by = clock_timestamp() + interval '1 minute' "
+                 "object = 'x', placed_at = clock_timestamp(), ready_by = clock_timestamp() + interval '1 hour' "
                  "FROM worker w WHERE w.id = %lld AND i.job = %lld AND i.state = 0",
                  (long long)worker, (long long)worker, (long long)job);
 }
@@ -248,9 +248,15 @@ static void check_settled(struct db *db, int64_t job)
     assert_ok(settle_batch_load(&batch, &job, 1, &err), err);
     if (batch.count == 0)
         return;
-    settle_decide(&batch.entries[0].view, &batch.entries[0].plan);
-    if (batch.entries[0].plan.changes)
-        fail_msg("settling job %lld again changes it", (long long)job);
+    const struct settle_view *view = &batch.entries[0].view;
+    struct settle_plan *plan = &batch.entries[0].plan;
+    settle_decide(view, plan);
+    if (plan->changes)
+        fail_msg("settling job %lld again changes it: outcome %d to %d, cleanup %d to %d, phase %d to %d, kept until "
+                 "%lld to %lld, attention at %lld to %lld, at %lld; %zu starts, %zu stops",
+                 (long long)job, view->outcome, plan->outcome, view->cleanup, plan->cleanup, view->phase, plan->phase,
+                 (long long)view->keep_until_us, (long long)plan->keep_until_us, (long long)view->attention_at_us,
+                 (long long)plan->attention_at_us, (long long)view->now_us, plan->start_count, plan->stop_count);
 }
 
 void store_check(struct db *db, int64_t job)
