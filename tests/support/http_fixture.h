@@ -48,12 +48,12 @@ struct fixture {
 void fixture_start(struct fixture *fixture, const struct http_server_settings *settings);
 void fixture_stop(struct fixture *fixture); // drains with no patience, frees
 
-// Waits until so many requests are parked (/park and /hold). False after 10 s.
+// Waits until so many requests are parked (/park and /hold). False after a minute.
 bool fixture_wait_parked(struct fixture *fixture, size_t count);
 void fixture_complete_all(struct fixture *fixture, int status);
 // Reads a counter of the fixture under its lock.
 int fixture_get(struct fixture *fixture, const int *counter);
-// Waits until a counter is at least `value`. False after 10 s.
+// Waits until a counter is at least `value`. False after a minute.
 bool fixture_wait(struct fixture *fixture, const int *counter, int value);
-// Waits until there is a /follow stream, and gives its producer's reference to the test. NULL after 10 s.
+// Waits until there is a /follow stream, and gives its producer's reference to the test. NULL after a minute.
 struct http_stream *fixture_take_followed(struct fixture *fixture);

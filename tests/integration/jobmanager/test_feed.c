@@ -318,7 +318,7 @@ static void a_stream_that_breaks_off_is_seen(void **state)
     manager_terminate(manager);
     stream_reader_end(&follower);
     assert_true(follower.broken);
-    assert_int_equal(manager_wait(manager, 15000), 0);
+    assert_int_equal(manager_wait(manager, 60000), 0);
     strbuf_release(&follower.body);
     manager_restart(manager);
 }

@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-#define TERM_MS 1000
+#define TERM_MS 1000        // of who hangs, or is to renew
+#define LONG_TERM_MS 600000 // does not end in a test, however slow the machine
 
 static int setup(void **state)
 {
@@ -33,18 +34,18 @@ static int renew(struct leadership *leadership, struct db *db)
     return change;
 }
 
-static void init(struct leadership *leadership)
+static void init(struct leadership *leadership, int64_t term_ms)
 {
     struct err err;
-    assert_ok(leadership_init(leadership, "reaper", TERM_MS, &err), err);
+    assert_ok(leadership_init(leadership, "reaper", term_ms, &err), err);
 }
 
 static void the_first_leads_and_goes_on(void **state)
 {
     AUTO_DB struct db *db = store_db_new(*state);
     struct leadership first, second;
-    init(&first);
-    init(&second);
+    init(&first, LONG_TERM_MS);
+    init(&second, LONG_TERM_MS);
     assert_string_not_equal(first.holder, second.holder);
     assert_int_equal(renew(&first, db), LEADERSHIP_GAINED);
     assert_true(leadership_holds(&first));
@@ -57,8 +58,8 @@ static void a_planned_end_hands_over_at_once(void **state)
 {
     AUTO_DB struct db *db = store_db_new(*state);
     struct leadership first, second;
-    init(&first);
-    init(&second);
+    init(&first, LONG_TERM_MS);
+    init(&second, LONG_TERM_MS);
     renew(&first, db);
     int64_t epoch = first.epoch;
     leadership_give_up(&first, db);
@@ -85,8 +86,8 @@ static void a_leader_that_hangs_is_followed_and_never_trusts_itself_beside_anoth
 {
     AUTO_DB struct db *db = store_db_new(*state);
     struct leadership first, second;
-    init(&first);
-    init(&second);
+    init(&first, TERM_MS);
+    init(&second, LONG_TERM_MS);
     renew(&first, db);
     struct takeover takeover = {&first, &second, db, false};
     assert_true(wait_until(young_leads, &takeover, 60000));
@@ -106,7 +107,7 @@ static void long_work_keeps_it(void **state)
     AUTO_DB struct db *db = store_db_new(*state);
     struct leadership first;
     struct err err = {0};
-    init(&first);
+    init(&first, TERM_MS);
     assert_ok(leadership_keep(&first, db, &err), err);
     assert_false(leadership_holds(&first)); // it does not take one
     do {                                    // until the machine was fast enough to tell
@@ -128,7 +129,7 @@ static void a_database_that_is_away_ends_the_trust_in_time(void **state)
     AUTO_DB struct db *db = store_db_new(*state);
     struct leadership first;
     struct err err;
-    init(&first);
+    init(&first, TERM_MS);
     renew(&first, db);
     db_disconnect(db);
     pg_kill(*state);
