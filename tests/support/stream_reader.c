@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define READ_MS 60000
-#define WAIT_MS 20000
+#define READ_MS 120000
+#define WAIT_MS 60000
 
 static int body_arrives(void *context, const char *bytes, size_t length)
 {

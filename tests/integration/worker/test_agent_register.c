@@ -7,7 +7,7 @@
 #include "tests/support/pg.h"
 #include "tests/support/test.h"
 
-#define WAIT_MS 20000 // less than a lease
+#define WAIT_MS 60000 // less than a lease
 
 struct life {
     struct loop *loop;
@@ -77,7 +77,7 @@ static void nobody_waits_for_a_lease(void **state)
 {
     UNUSED(state);
     AUTO_PG struct pg *pg = pg_start(0);
-    struct manager *manager = manager_start(pg_database_new(pg), NULL);
+    struct manager *manager = manager_start(pg_database_new(pg), manager_patient);
     assert_int_equal(live(manager_url(manager)), 1);
     assert_int_equal(live(manager_url(manager)), 2);
     assert_int_equal(asked, 2);

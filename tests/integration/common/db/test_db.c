@@ -235,12 +235,12 @@ static void a_killed_server_is_noticed_and_found_again(void **state)
     assert_int_equal(query_i64(db, COUNT), 0);
 }
 
-// The server is stopped, not dead: sockets stay open and nothing answers.
+// The server is stopped, not dead: sockets stay open and nothing answers. A slow machine connects within that.
 static void a_frozen_server_costs_a_bounded_time(void **state)
 {
     UNUSED(state);
     struct err err = {0};
-    struct db *db AUTO_DB = open_with((struct db_options){.statement_timeout_ms = 200, .network_timeout_ms = 300});
+    struct db *db AUTO_DB = open_with((struct db_options){.statement_timeout_ms = 1000, .network_timeout_ms = 2000});
     assert_int_equal(query_i64(db, ONE), 1);
     pg_freeze(test_pg);
     int64_t before = clock_boot_ms();
@@ -250,7 +250,7 @@ static void a_frozen_server_costs_a_bounded_time(void **state)
     assert_int_equal(outcome, -1);
     assert_int_equal(err.code, ERR_UNAVAILABLE);
     assert_true(db_last_error(db)->outcome_unknown);
-    assert_in_range(took, 400, 20000);
+    assert_in_range(took, 2900, 20000);
     assert_ok(db_wait_connected(db, 30000, &err), err);
     assert_int_equal(query_i64(db, ONE), 1);
 }

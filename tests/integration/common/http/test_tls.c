@@ -86,7 +86,7 @@ static int setup(void **state)
 {
     UNUSED(state);
     setup_files();
-    const struct http_server_settings settings = {.tls = tls, .head_deadline_ms = 4000, .watch_interval_ms = 100};
+    const struct http_server_settings settings = {.tls = tls, .watch_interval_ms = 100};
     fixture_start(&fixture, &settings);
     return 0;
 }
@@ -168,9 +168,12 @@ static void who_does_not_speak_tls_is_sent_away(void **state)
     UNUSED(state);
     struct err err;
     static const char *const says[] = {"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\n", "\x16\x03\x01", ""};
+    const struct http_server_settings settings = {.tls = tls, .head_deadline_ms = 500, .watch_interval_ms = 100};
+    struct fixture impatient;
     int fds[ARRAY_LEN(says)];
+    fixture_start(&impatient, &settings);
     for (size_t i = 0; i < ARRAY_LEN(says); i++) {
-        fds[i] = raw_connect(fixture.port);
+        fds[i] = raw_connect(impatient.port);
         raw_send_text(fds[i], says[i]);
     }
     for (size_t i = 0; i < ARRAY_LEN(says); i++) {
@@ -179,6 +182,7 @@ static void who_does_not_speak_tls_is_sent_away(void **state)
         assert_null(strstr(strbuf_text(&out), "HTTP/1"));
         close(fds[i]);
     }
+    fixture_stop(&impatient);
     assert_int_equal(get(second, "/hello", PATIENCE_MS, &err), 200);
 }
 

@@ -327,7 +327,7 @@ static void sweep_after_silence(int seconds)
     struct sweep sweep = {.db = db, .leader = "reaper", .limit = 10, .wakes = &wakes};
     assert_true(leader_acquire(db, "reaper", "me", 60000, &sweep.epoch, &err) >= 0);
     store_sql(db, "UPDATE worker SET lease_until = clock_timestamp() - interval '%d s'", seconds);
-    assert_int_equal(sweep_workers(&sweep, 5000, &err), 1);
+    assert_int_equal(sweep_workers(&sweep, 60000, &err), 1);
     assert_ok(leader_release(db, "reaper", sweep.epoch, &err), err);
 }
 
