@@ -267,3 +267,27 @@ void store_check(struct db *db, int64_t job)
         fail_msg("job %lld: %s", (long long)job, problem);
     check_settled(db, job);
 }
+
+int64_t store_job_number(struct db *db, int64_t job, const char *column)
+{
+    return store_sql(db, "SELECT coalesce((%s)::bigint, -1) FROM job WHERE id = %lld", column, (long long)job);
+}
+
+void store_expect_ended(struct db *db, int64_t job, int outcome, const char *reason, int cleanup)
+{
+    store_check(db, job);
+    AUTO_FREE char *code =
+        store_sql_text(db, "SELECT coalesce(reason_code, '') FROM job WHERE id = %lld", (long long)job);
+    assert_string_equal(code, reason);
+    assert_int_equal(store_job_number(db, job, "outcome"), outcome);
+    assert_int_equal(store_job_number(db, job, "cleanup"), cleanup);
+    assert_int_equal(store_job_number(db, job, "(closed_at IS NOT NULL)::int"),
+                     cleanup == CLEANUP_NONE || cleanup == CLEANUP_CLEAN);
+}
+
+void store_expect_event(struct db *db, int64_t job, const char *kind, int times)
+{
+    int64_t count = store_sql(db, "SELECT count(*) FROM event WHERE job = %lld AND kind = '%s'", (long long)job, kind);
+    if (count != times)
+        fail_msg("%lld events '%s', expected %d", (long long)count, kind, times);
+}

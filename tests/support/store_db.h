@@ -61,3 +61,7 @@ void store_report(struct db *db, int64_t job, int stage, int state, struct wakes
 
 // The invariant, and that settling once more changes nothing.
 void store_check(struct db *db, int64_t job);
+// The same, and how it has ended: enum outcome, enum cleanup.
+void store_expect_ended(struct db *db, int64_t job, int outcome, const char *reason, int cleanup);
+void store_expect_event(struct db *db, int64_t job, const char *kind, int times);
+int64_t store_job_number(struct db *db, int64_t job, const char *column); // -1: NULL

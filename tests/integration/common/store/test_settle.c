@@ -10,34 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t job_number(int64_t job, const char *column)
-{
-    return store_sql(db, "SELECT coalesce((%s)::bigint, -1) FROM job WHERE id = %lld", column, (long long)job);
-}
-
-static void assert_ended(int64_t job, int outcome, const char *reason, int cleanup)
-{
-    store_check(db, job);
-    AUTO_FREE char *code =
-        store_sql_text(db, "SELECT coalesce(reason_code, '') FROM job WHERE id = %lld", (long long)job);
-    assert_string_equal(code, reason);
-    assert_int_equal(job_number(job, "outcome"), outcome);
-    assert_int_equal(job_number(job, "cleanup"), cleanup);
-    assert_int_equal(job_number(job, "(closed_at IS NOT NULL)::int"),
-                     cleanup == CLEANUP_NONE || cleanup == CLEANUP_CLEAN);
-}
-
 static int64_t instance_state(int64_t job, const char *service)
 {
     return store_sql(db, "SELECT state FROM instance WHERE job = %lld AND name = '%s' ORDER BY epoch DESC LIMIT 1",
                      (long long)job, service);
-}
-
-static void assert_event(int64_t job, const char *kind, int times)
-{
-    int64_t count = store_sql(db, "SELECT count(*) FROM event WHERE job = %lld AND kind = '%s'", (long long)job, kind);
-    if (count != times)
-        fail_msg("%lld events '%s', expected %d", (long long)count, kind, times);
 }
 
 static bool woken(const struct wakes *wakes, enum wake_kind kind, int64_t id)
@@ -73,11 +49,11 @@ static void clean_up(int64_t job)
     store_observe(db, job, "b", INSTANCE_STOPPED, NULL);
     store_observe(db, job, "b", INSTANCE_VERIFIED, NULL);
     assert_int_equal(instance_state(job, "a"), INSTANCE_STOPPING);
-    assert_int_equal(job_number(job, "(closed_at IS NULL)::int"), 1);
+    assert_int_equal(store_job_number(db, job, "(closed_at IS NULL)::int"), 1);
     store_observe(db, job, "a", INSTANCE_STOPPED, NULL);
     store_observe(db, job, "a", INSTANCE_VERIFIED, NULL);
-    assert_event(job, "job.closed", 1);
-    assert_event(job, "service.stopping", 2);
+    store_expect_event(db, job, "job.closed", 1);
+    store_expect_event(db, job, "service.stopping", 2);
 }
 
 static void run_all_tasks(int64_t job)
@@ -92,11 +68,11 @@ static void test_succeeds_without_services(void **state)
     UNUSED(state);
     int64_t job = store_submit(db, &(struct store_job){0});
     store_check(db, job);
-    assert_int_equal(job_number(job, "phase"), PHASE_RELEASED);
+    assert_int_equal(store_job_number(db, job, "phase"), PHASE_RELEASED);
     run_all_tasks(job);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_NONE);
-    assert_event(job, "job.outcome", 1);
-    assert_event(job, "job.closed", 1);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_NONE);
+    store_expect_event(db, job, "job.outcome", 1);
+    store_expect_event(db, job, "job.closed", 1);
 }
 
 static void test_waits_for_services_in_order(void **state)
@@ -116,7 +92,7 @@ static void test_waits_for_services_in_order(void **state)
     store_check(db, job);
     assert_true(woken(&wakes, WAKE_DEMAND, store_sql(db, "SELECT demand FROM stage WHERE job = %lld", (long long)job)));
     assert_int_equal(store_claim(db, job, 0, 10, worker), 10);
-    assert_event(job, "job.running", 1);
+    store_expect_event(db, job, "job.running", 1);
 }
 
 static void test_succeeds_with_services(void **state)
@@ -124,9 +100,9 @@ static void test_succeeds_with_services(void **state)
     UNUSED(state);
     int64_t job = with_services(&(struct store_job){0});
     run_all_tasks(job);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_PENDING);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_PENDING);
     clean_up(job);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_CLEAN);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_CLEAN);
 }
 
 static void test_fails_by_a_task(void **state)
@@ -135,10 +111,10 @@ static void test_fails_by_a_task(void **state)
     int64_t job = with_services(&(struct store_job){0});
     store_claim(db, job, 0, 1, worker);
     store_report(db, job, 0, SLICE_FAILED, NULL);
-    assert_ended(job, OUTCOME_FAILED, "task_failed", CLEANUP_PENDING);
+    store_expect_ended(db, job, OUTCOME_FAILED, "task_failed", CLEANUP_PENDING);
     assert_int_equal(store_sql(db, "SELECT cancelled FROM stage WHERE job = %lld", (long long)job), 9);
     clean_up(job);
-    assert_ended(job, OUTCOME_FAILED, "task_failed", CLEANUP_CLEAN);
+    store_expect_ended(db, job, OUTCOME_FAILED, "task_failed", CLEANUP_CLEAN);
 }
 
 static void test_goes_on_after_a_failed_task(void **state)
@@ -149,9 +125,9 @@ static void test_goes_on_after_a_failed_task(void **state)
     store_claim(db, job, 0, 1, worker);
     store_report(db, job, 0, SLICE_FAILED, NULL);
     store_check(db, job);
-    assert_int_equal(job_number(job, "outcome"), OUTCOME_NONE);
+    assert_int_equal(store_job_number(db, job, "outcome"), OUTCOME_NONE);
     run_all_tasks(job);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_NONE);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_NONE);
 }
 
 static void test_fails_by_a_service_that_never_gets_ready(void **state)
@@ -163,10 +139,10 @@ static void test_fails_by_a_service_that_never_gets_ready(void **state)
     store_settle(db, job, NULL,
                  "UPDATE instance SET state = 2, ready_by = clock_timestamp() - interval '1 s' WHERE job = %lld",
                  (long long)job);
-    assert_ended(job, OUTCOME_FAILED, "service_never_ready", CLEANUP_PENDING);
+    store_expect_ended(db, job, OUTCOME_FAILED, "service_never_ready", CLEANUP_PENDING);
     assert_int_equal(instance_state(job, "a"), INSTANCE_STOPPING);
     store_observe(db, job, "a", INSTANCE_VERIFIED, NULL);
-    assert_ended(job, OUTCOME_FAILED, "service_never_ready", CLEANUP_CLEAN);
+    store_expect_ended(db, job, OUTCOME_FAILED, "service_never_ready", CLEANUP_CLEAN);
 }
 
 static void test_fails_by_a_service_that_dies(void **state)
@@ -176,7 +152,7 @@ static void test_fails_by_a_service_that_dies(void **state)
     store_claim(db, job, 0, 3, worker);
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
     store_observe(db, job, "b", INSTANCE_FAILED, &wakes);
-    assert_ended(job, OUTCOME_FAILED, "service_failed", CLEANUP_PENDING);
+    store_expect_ended(db, job, OUTCOME_FAILED, "service_failed", CLEANUP_PENDING);
     assert_true(woken(&wakes, WAKE_WORKER, worker));
     assert_int_equal(
         store_sql(db, "SELECT count(*) FROM slice WHERE job = %lld AND state = 2 AND cancel", (long long)job), 1);
@@ -186,7 +162,7 @@ static void test_fails_by_a_service_that_dies(void **state)
     store_observe(db, job, "b", INSTANCE_VERIFIED, NULL);
     assert_int_equal(instance_state(job, "a"), INSTANCE_STOPPING);
     store_observe(db, job, "a", INSTANCE_VERIFIED, NULL);
-    assert_ended(job, OUTCOME_FAILED, "service_failed", CLEANUP_CLEAN);
+    store_expect_ended(db, job, OUTCOME_FAILED, "service_failed", CLEANUP_CLEAN);
 }
 
 static void test_restarts_a_service(void **state)
@@ -197,23 +173,23 @@ static void test_restarts_a_service(void **state)
     int64_t job = store_submit(db, &base);
     store_place(db, job, worker);
     store_observe(db, job, "a", INSTANCE_READY, NULL);
-    assert_int_equal(job_number(job, "phase"), PHASE_RELEASED);
+    assert_int_equal(store_job_number(db, job, "phase"), PHASE_RELEASED);
     store_observe(db, job, "a", INSTANCE_FAILED, NULL);
     store_check(db, job);
-    assert_int_equal(job_number(job, "phase"), PHASE_WAITING);
+    assert_int_equal(store_job_number(db, job, "phase"), PHASE_WAITING);
     assert_int_equal(store_claim(db, job, 0, 1, worker), 0);
     store_observe(db, job, "a", INSTANCE_VERIFIED, NULL);
     store_check(db, job);
     assert_int_equal(store_sql(db, "SELECT max(epoch) FROM instance WHERE job = %lld", (long long)job), 2);
     assert_int_equal(store_sql(db, "SELECT count(*) FROM job WHERE attention_at > clock_timestamp()"), 1);
-    assert_event(job, "service.restarting", 1);
+    store_expect_event(db, job, "service.restarting", 1);
     store_place(db, job, worker);
     store_observe(db, job, "a", INSTANCE_READY, NULL);
     assert_int_equal(store_claim(db, job, 0, 1, worker), 1);
     store_report(db, job, 0, SLICE_SUCCEEDED, NULL);
     store_observe(db, job, "a", INSTANCE_FAILED, NULL);
     store_observe(db, job, "a", INSTANCE_VERIFIED, NULL);
-    assert_ended(job, OUTCOME_FAILED, "service_restarts_exhausted", CLEANUP_CLEAN);
+    store_expect_ended(db, job, OUTCOME_FAILED, "service_restarts_exhausted", CLEANUP_CLEAN);
 }
 
 static void stop_job(int64_t job, int expected)
@@ -230,7 +206,7 @@ static void test_stopped_while_queued(void **state)
     struct store_job base = {.service_count = 1, .services = {{.name = "a"}}};
     int64_t job = store_submit(db, &base);
     stop_job(job, CONTROL_DONE);
-    assert_ended(job, OUTCOME_STOPPED, "stop_requested", CLEANUP_CLEAN);
+    store_expect_ended(db, job, OUTCOME_STOPPED, "stop_requested", CLEANUP_CLEAN);
     assert_int_equal(store_sql(db, "SELECT grade FROM instance WHERE job = %lld", (long long)job), GRADE_ABSENT);
     stop_job(job, CONTROL_UNCHANGED);
 }
@@ -244,7 +220,7 @@ static void test_stopped_while_starting(void **state)
     stop_job(job, CONTROL_DONE);
     assert_int_equal(instance_state(job, "a"), INSTANCE_STOPPING);
     store_observe(db, job, "a", INSTANCE_VERIFIED, NULL);
-    assert_ended(job, OUTCOME_STOPPED, "stop_requested", CLEANUP_CLEAN);
+    store_expect_ended(db, job, OUTCOME_STOPPED, "stop_requested", CLEANUP_CLEAN);
 }
 
 static void test_stopped_while_running_and_stopping(void **state)
@@ -254,11 +230,11 @@ static void test_stopped_while_running_and_stopping(void **state)
     store_claim(db, job, 0, 4, worker);
     stop_job(job, CONTROL_DONE);
     stop_job(job, CONTROL_UNCHANGED);
-    assert_ended(job, OUTCOME_STOPPED, "stop_requested", CLEANUP_PENDING);
+    store_expect_ended(db, job, OUTCOME_STOPPED, "stop_requested", CLEANUP_PENDING);
     store_report(db, job, 0, SLICE_SUCCEEDED, NULL);
     stop_job(job, CONTROL_UNCHANGED);
     clean_up(job);
-    assert_ended(job, OUTCOME_STOPPED, "stop_requested", CLEANUP_CLEAN);
+    store_expect_ended(db, job, OUTCOME_STOPPED, "stop_requested", CLEANUP_CLEAN);
     assert_int_equal(store_sql(db, "SELECT succeeded FROM stage WHERE job = %lld", (long long)job), 4);
 }
 
@@ -266,12 +242,12 @@ static void test_timeout(void **state)
 {
     UNUSED(state);
     int64_t job = with_services(&(struct store_job){.timeout_ms = 3600000});
-    assert_int_equal(job_number(job, "(attention_at IS NOT NULL)::int"), 1);
+    assert_int_equal(store_job_number(db, job, "(attention_at IS NOT NULL)::int"), 1);
     store_settle(db, job, NULL, "UPDATE job SET created_at = created_at - interval '1 hour' WHERE id = %lld",
                  (long long)job);
-    assert_ended(job, OUTCOME_TIMED_OUT, "timeout", CLEANUP_PENDING);
+    store_expect_ended(db, job, OUTCOME_TIMED_OUT, "timeout", CLEANUP_PENDING);
     clean_up(job);
-    assert_ended(job, OUTCOME_TIMED_OUT, "timeout", CLEANUP_CLEAN);
+    store_expect_ended(db, job, OUTCOME_TIMED_OUT, "timeout", CLEANUP_CLEAN);
 }
 
 static void test_max_lifetime(void **state)
@@ -279,12 +255,12 @@ static void test_max_lifetime(void **state)
     UNUSED(state);
     int64_t job = with_services(&(struct store_job){.max_lifetime_ms = 3600000, .keeps = true});
     run_all_tasks(job);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_KEPT);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_KEPT);
     store_settle(db, job, NULL, "UPDATE instance SET placed_at = placed_at - interval '1 hour' WHERE job = %lld",
                  (long long)job);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_PENDING);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_PENDING);
     clean_up(job);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_CLEAN);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_CLEAN);
 }
 
 static void test_kept_until_stopped(void **state)
@@ -292,11 +268,11 @@ static void test_kept_until_stopped(void **state)
     UNUSED(state);
     int64_t job = with_services(&(struct store_job){.keeps = true});
     run_all_tasks(job);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_KEPT);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_KEPT);
     assert_int_equal(instance_state(job, "a"), INSTANCE_READY);
     stop_job(job, CONTROL_DONE);
     clean_up(job);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_CLEAN);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_CLEAN);
 }
 
 static void test_linger_and_extend(void **state)
@@ -306,7 +282,7 @@ static void test_linger_and_extend(void **state)
     AUTO_WAKES struct wakes wakes = WAKES_INIT;
     int64_t job = with_services(&(struct store_job){.linger_ms = 60000});
     run_all_tasks(job);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_KEPT);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_KEPT);
     assert_int_equal(control_extend(db, job, 7200000, NULL, &wakes, &err), CONTROL_DONE);
     store_check(db, job);
     assert_int_equal(store_sql(db,
@@ -315,7 +291,7 @@ static void test_linger_and_extend(void **state)
                      1);
     store_settle(db, job, NULL, "UPDATE job SET keep_until = clock_timestamp() WHERE id = %lld", (long long)job);
     clean_up(job);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_CLEAN);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_CLEAN);
     assert_error(control_extend(db, job, 1000, NULL, &wakes, &err), err, ERR_CONFLICT, "keeps no services");
 }
 
@@ -334,7 +310,7 @@ static void test_many_jobs_in_one_call(void **state)
     assert_ok(settle_jobs(db, jobs, JOBS, &wakes, &err), err);
     store_sql(db, "COMMIT");
     for (int i = 0; i < JOBS; i++)
-        assert_ended(jobs[i], OUTCOME_STOPPED, "stop_requested", i % 2 ? CLEANUP_NONE : CLEANUP_CLEAN);
+        store_expect_ended(db, jobs[i], OUTCOME_STOPPED, "stop_requested", i % 2 ? CLEANUP_NONE : CLEANUP_CLEAN);
 }
 
 static void test_aborted_transaction_changes_nothing(void **state)

@@ -10,30 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t job_number(int64_t job, const char *column)
-{
-    return store_sql(db, "SELECT coalesce((%s)::bigint, -1) FROM job WHERE id = %lld", column, (long long)job);
-}
-
-static void assert_ended(int64_t job, int outcome, const char *reason, int cleanup)
-{
-    store_check(db, job);
-    AUTO_FREE char *code =
-        store_sql_text(db, "SELECT coalesce(reason_code, '') FROM job WHERE id = %lld", (long long)job);
-    assert_string_equal(code, reason);
-    assert_int_equal(job_number(job, "outcome"), outcome);
-    assert_int_equal(job_number(job, "cleanup"), cleanup);
-    assert_int_equal(job_number(job, "(closed_at IS NOT NULL)::int"),
-                     cleanup == CLEANUP_NONE || cleanup == CLEANUP_CLEAN);
-}
-
-static void assert_event(int64_t job, const char *kind, int times)
-{
-    int64_t count = store_sql(db, "SELECT count(*) FROM event WHERE job = %lld AND kind = '%s'", (long long)job, kind);
-    if (count != times)
-        fail_msg("%lld events '%s', expected %d", (long long)count, kind, times);
-}
-
 static void run_all_tasks(int64_t job)
 {
     while (store_claim(db, job, 0, 100, worker) > 0)
@@ -55,8 +31,8 @@ static void test_stages_follow_each_other(void **state)
     store_check(db, job);
     assert_int_equal(store_claim(db, job, 1, 1, worker), 1);
     store_report(db, job, 1, SLICE_SUCCEEDED, NULL);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_NONE);
-    assert_event(job, "stage.closed", 3);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_NONE);
+    store_expect_event(db, job, "stage.closed", 3);
 }
 
 static void test_max_parallel(void **state)
@@ -83,7 +59,7 @@ static void test_max_parallel(void **state)
                 "%lld; COMMIT",
                 (long long)job, (long long)job);
     }
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_NONE);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_NONE);
 }
 
 static void test_pause_holds_and_resume_releases(void **state)
@@ -102,10 +78,10 @@ static void test_pause_holds_and_resume_releases(void **state)
     assert_int_equal(control_resume(db, job, NULL, &wakes, &err), CONTROL_DONE);
     store_check(db, job);
     run_all_tasks(job);
-    assert_ended(job, OUTCOME_SUCCEEDED, "", CLEANUP_NONE);
+    store_expect_ended(db, job, OUTCOME_SUCCEEDED, "", CLEANUP_NONE);
     assert_error(control_pause(db, job, NULL, &wakes, &err), err, ERR_CONFLICT, "has ended (succeeded)");
-    assert_event(job, "job.paused", 1);
-    assert_event(job, "job.resumed", 1);
+    store_expect_event(db, job, "job.paused", 1);
+    store_expect_event(db, job, "job.resumed", 1);
 }
 
 static void test_fair_ranks(void **state)
