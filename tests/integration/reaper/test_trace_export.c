@@ -273,7 +273,7 @@ static void a_reaper_does_it(void **state)
     struct db *first = db;
     db = other;
     bool exports = false;
-    for (int i = 0; !exports && i < 40; i++) { // what was closed before it began is not exported
+    for (int i = 0; !exports && i < 120; i++) { // what was closed before it began is not exported
         closed_job("by the program");
         exports = wait_until(has_come, receiver, 500);
     }

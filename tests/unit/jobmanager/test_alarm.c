@@ -33,11 +33,10 @@ static bool all_fired(void *context)
     return ((struct owner *)context)->fired == 3;
 }
 
+// Under the alarm's lock: nothing rings before all are armed.
 static void arm(struct owner *owner, int which, int64_t due_ms)
 {
-    pthread_mutex_lock(&owner->alarm.mutex);
     assert_int_equal(alarm_arm(&owner->alarm, &owner->deadlines[which], due_ms, NULL), 0);
-    pthread_mutex_unlock(&owner->alarm.mutex);
 }
 
 static void rings_in_order_of_time(void **state)
@@ -47,9 +46,11 @@ static void rings_in_order_of_time(void **state)
     struct err err;
     assert_ok(alarm_init(&owner.alarm, &functions, &owner, &err), err);
     int64_t now = clock_boot_ms();
+    pthread_mutex_lock(&owner.alarm.mutex);
     arm(&owner, 0, now + 90);
     arm(&owner, 1, now + 30);
     arm(&owner, 2, now + 60);
+    pthread_mutex_unlock(&owner.alarm.mutex);
     assert_true(wait_until(all_fired, &owner, 60000));
     assert_ptr_equal(owner.order[0], &owner.deadlines[1]);
     assert_ptr_equal(owner.order[1], &owner.deadlines[2]);
@@ -60,18 +61,17 @@ static void rings_in_order_of_time(void **state)
 static void what_is_disarmed_never_rings(void **state)
 {
     UNUSED(state);
-    struct owner owner = {0};
+    struct owner owner = {.fired = 1};
     struct err err;
     assert_ok(alarm_init(&owner.alarm, &functions, &owner, &err), err);
     int64_t now = clock_boot_ms();
-    arm(&owner, 0, now + 40);
     pthread_mutex_lock(&owner.alarm.mutex);
+    arm(&owner, 0, now + 40);
     alarm_disarm(&owner.alarm, &owner.deadlines[0]);
-    pthread_mutex_unlock(&owner.alarm.mutex);
     for (int i = 1; i < 3; i++)
         arm(&owner, i, now + 80);
     arm(&owner, 1, now + 81);
-    owner.fired = 1;
+    pthread_mutex_unlock(&owner.alarm.mutex);
     assert_true(wait_until(all_fired, &owner, 60000));
     assert_int_equal(owner.taken, 2);
     alarm_release(&owner.alarm);

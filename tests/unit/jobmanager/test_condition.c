@@ -11,12 +11,12 @@ static void a_wait_ends_by_itself(void **state)
     condition_init(&condition);
     pthread_mutex_lock(&mutex);
     int64_t until_ms = clock_boot_ms() + 30;
-    while (clock_boot_ms() < until_ms)
-        condition_wait(&condition, &mutex, until_ms - clock_boot_ms());
+    for (int64_t left_ms; (left_ms = until_ms - clock_boot_ms()) > 0;)
+        condition_wait(&condition, &mutex, left_ms);
     condition_wait(&condition, &mutex, 0);
     int64_t until_us = clock_boot_us() + 1200;
-    while (clock_boot_us() < until_us)
-        condition_wait_us(&condition, &mutex, until_us - clock_boot_us());
+    for (int64_t left_us; (left_us = until_us - clock_boot_us()) > 0;)
+        condition_wait_us(&condition, &mutex, left_us);
     pthread_mutex_unlock(&mutex);
     pthread_cond_destroy(&condition);
 }

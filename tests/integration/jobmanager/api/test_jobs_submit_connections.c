@@ -26,7 +26,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define START_MS 20000
 #define TIMES 4 // how many baits each header and query has, of all in turn
 #define KILLED_BY_FILTER (256 + SIGSYS)
 
@@ -365,7 +364,7 @@ static void targets_of_proxies(void **state)
             AUTO_STRBUF struct strbuf answer = STRBUF_INIT;
             int fd = raw_connect((uint16_t)manager_port());
             raw_send_text(fd, request);
-            int status = raw_read_response(fd, &answer, START_MS);
+            int status = raw_read_response(fd, &answer, 60000);
             close(fd);
             if (status < 200 || status >= 500)
                 fail_msg("%s: %d", request, status);
