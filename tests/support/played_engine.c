@@ -4,6 +4,7 @@
 #include "tests/support/die.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,7 @@ struct played_engine *played_engine_start(const char *socket_path)
     if (!engine)
         die("out of memory");
     snprintf(name.sun_path, sizeof name.sun_path, "%.100s", socket_path);
+    signal(SIGPIPE, SIG_IGN); // who asked may have gone when it is answered
     pthread_mutex_init(&engine->lock, NULL);
     engine->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(engine->listener, (struct sockaddr *)&name, sizeof name) < 0 || listen(engine->listener, 64) < 0 ||

@@ -5,6 +5,7 @@
 #include "tests/support/die.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +168,7 @@ void starting_engine_listen(struct starting_engine *engine, const char *socket_p
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     memset(engine, 0, sizeof *engine);
     snprintf(name.sun_path, sizeof name.sun_path, "%.100s", socket_path);
+    signal(SIGPIPE, SIG_IGN); // who asked may have gone when it is answered
     engine->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(engine->listener, (struct sockaddr *)&name, sizeof name) < 0 || listen(engine->listener, 64) < 0)
         die("cannot play an engine at %s", socket_path);

@@ -161,7 +161,8 @@ static void what_uses_a_table_is_waited_for_only_so_long(void **state)
     assert_int_equal(migrate(1, &err), 1);
     db_test_sql(other, "BEGIN");
     assert_int_equal(db_test_i64(other, "SELECT count(*) FROM a"), 1);
-    assert_error(migrate_run(db, three, 3, 100, &err), err, ERR_TIMEOUT, "migration 2 (second): its tables are in use");
+    assert_error(migrate_run(db, three, 3, 1000, &err), err, ERR_TIMEOUT,
+                 "migration 2 (second): its tables are in use");
     assert_int_equal(db_test_i64(third, "SELECT count(*) FROM a"), 1);
     assert_version(1);
     db_test_sql(other, "COMMIT");
@@ -217,7 +218,7 @@ static _Noreturn void migrate_in_child(int gate)
     struct db *own = NULL;
     if (read(gate, &byte, 1) != 0 || db_open(conninfo, NULL, &own, &err) < 0)
         _exit(101);
-    int applied = migrate_run(own, three, 3, 20000, &err);
+    int applied = migrate_run(own, three, 3, 120000, &err);
     if (applied < 0)
         fprintf(stderr, "%s\n", err.text);
     _exit(applied < 0 ? 100 : applied);

@@ -279,7 +279,7 @@ static void a_client_that_sleeps_in_a_transaction_loses_it(void **state)
     UNUSED(state);
     struct err err = {0};
     struct db_options options = {
-        .statements = statements, .statement_count = STATEMENTS, .idle_in_transaction_timeout_ms = 50};
+        .statements = statements, .statement_count = STATEMENTS, .idle_in_transaction_timeout_ms = 1000};
     struct db *sleeper AUTO_DB = NULL;
     struct pipeline *pipeline = NULL;
     struct params params AUTO_PARAMS = PARAMS_INIT;
