@@ -50,6 +50,8 @@ int cmd_down(struct cli *cli)
     if (!directory)
         return cli_usage(cli->command, "down needs --dir");
     int outcome = stack_down(directory, &err);
+    if (outcome == STACK_WAS_NEVER) // of another name it may be up still
+        outcome = err_set(&err, ERR_INVALID, "--dir: there is no Curfew in '%.180s'", directory);
     if (outcome < 0)
         return cli_fail(&err);
     if (cli->json)

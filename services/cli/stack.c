@@ -184,7 +184,7 @@ static int clear(const struct stack_paths *paths, struct err *err)
     AUTO_CLOSE int lock_fd = -1;
     char url[STACK_URL_SIZE];
     if (access(paths->run, F_OK) < 0)
-        return STACK_WAS_DOWN;
+        return STACK_WAS_NEVER;
     int came_up = take_lock(paths, &lock_fd, url, err);
     if (came_up != 0)
         return came_up < 0 ? -1 : stack_down(paths->directory, err);

@@ -27,7 +27,7 @@ struct stack_settings {
 };
 
 enum stack_up_outcome { STACK_STARTED, STACK_WAS_UP };
-enum stack_down_outcome { STACK_ENDED, STACK_WAS_DOWN };
+enum stack_down_outcome { STACK_ENDED, STACK_WAS_DOWN, STACK_WAS_NEVER };
 
 // Returns when jobs can be submitted and would run. A stack that is up already is left as it is, one that is being
 // started or ended by another call is waited for. Failure: nothing is left running, and err says which program failed
@@ -35,7 +35,7 @@ enum stack_down_outcome { STACK_ENDED, STACK_WAS_DOWN };
 int stack_up(const struct stack_settings *settings, char url[static STACK_URL_SIZE], struct err *err) WARN_UNUSED;
 
 // Ends everything and waits until it has ended: also what a guard that was killed has left behind, which counts as
-// STACK_WAS_DOWN.
+// STACK_WAS_DOWN. STACK_WAS_NEVER: in this directory there is nothing of a stack.
 int stack_down(const char *directory, struct err *err) WARN_UNUSED;
 
 // The address of a stack that is up; ERR_NOT_FOUND when it is not.

@@ -39,8 +39,8 @@ test_up_and_down() {
     nothing_runs_in "$directory" || fail "something is left: $(processes_of "$directory")"
     status 0 "$curfew" down --dir "$directory"
     says 'was not up'
-    status 0 "$curfew" down --dir "$work/there-is-none"
-    says 'was not up'
+    status 2 "$curfew" down --dir "$work/there-is-none"
+    says "there is no Curfew in '$work/there-is-none'"
     [ ! -e "$work/there-is-none" ] || fail "down has made a directory"
 }
 
