@@ -43,15 +43,24 @@ bool wait_until(bool (*predicate)(void *context), void *context, int64_t timeout
     }
 }
 
-int free_port(void)
+int hold_port(int *port)
 {
-    int fd AUTO_CLOSE = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) < 0)
-        die("free_port: %s", strerror(errno));
-    return ntohs(address.sin_port);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        bind(fd, (struct sockaddr *)&address, length) < 0 || getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+        die("hold_port: %s", strerror(errno));
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+int free_port(void)
+{
+    int port;
+    close(hold_port(&port));
+    return port;
 }
 
 const char *build_dir(void)

@@ -15,6 +15,9 @@ bool wait_until(bool (*predicate)(void *context), void *context, int64_t timeout
 
 // A TCP port on 127.0.0.1 that was free a moment ago.
 int free_port(void);
+// One that is given to nobody else until the descriptor that it returns is closed; who connects is refused, and a
+// listener with SO_REUSEADDR may have it.
+int hold_port(int *port);
 // The directory of this build ($(BUILD)), found from the running test program's path.
 const char *build_dir(void);
 // $(BUILD)/bin/NAME, or NAME found in PATH, in a static buffer per call site's thread; NULL when there is none.

@@ -30,7 +30,7 @@ struct rig {
     bool ready;
     char why[256], trouble[256]; // "": none
     // a listener that answers each connection with this; NULL: not at all
-    int listener, port;
+    int listener, port, held; // the port is nobody else's
     struct loop_watch *watch;
     const char *reply;
     int open[800], open_count;
@@ -100,7 +100,8 @@ static void rig_open(struct rig *rig, enum ready_kind kind)
     static char path[] = "/healthz";
     struct err err;
     const struct http_client_settings settings = {.base_url = "http://127.0.0.1:1"};
-    *rig = (struct rig){.listener = -1, .port = free_port()};
+    *rig = (struct rig){.listener = -1};
+    rig->held = hold_port(&rig->port);
     rig->spec =
         (struct ready_spec){.kind = kind, .http_path = path, .interval_ms = 20, .timeout_ms = CHECK_MS, .failures = 3};
     assert_ok(loop_new(&rig->loop, &err), err);
@@ -121,6 +122,7 @@ static void rig_close(struct rig *rig)
 {
     readiness_free(rig->readiness);
     rig_unlisten(rig);
+    close(rig->held);
     for (int i = 0; i < rig->open_count; i++)
         close(rig->open[i]);
     http_async_free(rig->http);

@@ -181,10 +181,12 @@ static void refused_connections_are_unavailable(void **state)
     struct err err = {0};
     struct http_client *other = NULL;
     AUTO_HTTP_RESPONSE struct http_response response = HTTP_RESPONSE_INIT;
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/", free_port());
+    int port, held = hold_port(&port);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", port);
     struct http_client_settings settings = {.base_url = url};
     assert_ok(http_client_new(&settings, &other, &err), err);
     assert_error(http_get(other, "/", &response, &err), err, ERR_UNAVAILABLE, url + 7);
+    close(held);
     http_client_free(other);
     settings.base_url = "http://name.invalid:80";
     assert_ok(http_client_new(&settings, &other, &err), err);

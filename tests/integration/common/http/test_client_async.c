@@ -7,6 +7,7 @@
 #include "tests/support/test.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define PATIENCE_MS 60000
 
@@ -165,10 +166,12 @@ static void errors_have_codes(void **state)
     assert_ok(http_async_start(async, &park, on_done, &timeout, NULL, &err), err);
     run_until(&timeout.done, 1);
     assert_int_equal(timeout.code, ERR_TIMEOUT);
-    snprintf(url, sizeof url, "http://127.0.0.1:%d", free_port());
+    int port, held = hold_port(&port);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", port);
     struct http_call away = {.method = "GET", .path = "/", .base_url = url};
     assert_ok(http_async_start(async, &away, on_done, &refused, NULL, &err), err);
     run_until(&refused.done, 1);
+    close(held);
     assert_int_equal(refused.code, ERR_UNAVAILABLE);
     struct http_call bad = {.method = "GET", .path = "no-slash"};
     assert_error(http_async_start(async, &bad, on_done, &refused, NULL, &err), err, ERR_INVALID, "slash");
