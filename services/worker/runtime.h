@@ -243,9 +243,9 @@ struct runtime_ops {
     int64_t (*resists)(struct runtime_instance *, struct err *); // NULL: whatever was killed does
 };
 
-// Fills in ports[i].number for a start that follows soon. Process: free ports of this machine, not given to another
-// live instance of this runtime (somebody else may still take one first: the service then fails to bind and is
-// restarted). Containers: as they are in there, the same each time.
+// Fills in ports[i].number for a start that follows before the next choice. Process: free ports of this machine that no
+// live instance of a worker there has (any other program may still take one first: the service then fails to bind,
+// which is its failure). Containers: as they are in there, the same each time.
 static inline int runtime_choose_ports(struct runtime *runtime, bool container, struct runtime_port *ports,
                                        size_t count, struct err *err)
 {

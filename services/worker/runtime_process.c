@@ -91,6 +91,7 @@ static void process_runtime_free(struct runtime *base)
         process_instance_detach(instance);
         process_instance_drop(instance);
     }
+    process_ports_settle(runtime);
     process_laters_free(runtime);
     loop_timer_remove(runtime->idle_timer);
     free_strays(runtime);

@@ -96,6 +96,7 @@ void process_instance_detach(struct process_instance *instance)
         runtime->instances = instance->next;
     if (instance->next)
         instance->next->previous = instance->previous;
+    process_ports_settle(runtime);
     if (!runtime->instances)
         loop_timer_arm(runtime->idle_timer, clock_boot_ms() + PROCESS_IDLE_MS);
 }

@@ -33,6 +33,7 @@ struct process_runtime {
     int lock_fd;
     int64_t fence_grace_ms;
     int port_first, port_last, port_next;
+    struct process_claim *claims; // runtime_process_ports.c
     uint32_t shim_flags;
     char boundary[RUNTIME_BOUNDARY_SIZE];
     char boot_id[PROCESS_BOOT_ID_SIZE];
@@ -211,6 +212,7 @@ void process_laters_free(struct process_runtime *runtime);
 // runtime_process_ports.c
 int process_runtime_choose_ports(struct runtime *base, bool container, struct runtime_port *ports, size_t count,
                                  struct err *err);
+void process_ports_settle(struct process_runtime *runtime); // gives up the ports that no instance has
 
 // runtime_process_probe.c
 int process_runtime_exec(struct runtime_instance *base, const char *const *argv, int64_t timeout_ms,

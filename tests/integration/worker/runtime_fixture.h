@@ -27,6 +27,7 @@ struct rig {
     char job[64];    // unique on this machine
     char marker[80]; // CURFEW_JOB=...
     int count;
+    int port_first, port_last; // 0: as usual
 };
 
 // What came back from one instance.
@@ -105,6 +106,8 @@ static inline int rig_open_runtime(struct rig *rig, enum rig_boundary boundary, 
         .shim_path = program_path("curfew-shim"),
         .state_directory = state,
         .deployment = "test",
+        .port_first = rig->port_first,
+        .port_last = rig->port_last,
         .without_pid_namespace = boundary == RIG_CGROUP || boundary == RIG_DESCENDANTS,
         .without_cgroup = boundary == RIG_PIDNS || boundary == RIG_DESCENDANTS,
     };

@@ -362,6 +362,48 @@ static void ports_are_free_and_differ(void **state)
     }
 }
 
+// Chooses so many, none of which is in `others`.
+static void choose_others(struct rig *at, struct runtime_port *ports, size_t count, const struct runtime_port *others,
+                          size_t other_count)
+{
+    struct err err;
+    assert_ok(runtime_choose_ports(at->runtime, false, ports, count, &err), err);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < other_count; k++)
+            assert_int_not_equal(ports[i].number, others[k].number);
+}
+
+// Nobody listens on any of them: two workers of a machine know of each other what they have given out all the same.
+static void workers_of_a_machine_choose_different_ports(void **state)
+{
+    UNUSED(state);
+    static struct rig second;
+    struct runtime_port ours[3] = {{.name = "a"}, {.name = "b"}, {.name = "c"}}, theirs[6] = {0};
+    struct seen seen;
+    struct err err;
+    rig_close(&rig);
+    rig_prepare(&rig);
+    rig_prepare(&second);
+    rig.port_first = second.port_first = 30100;
+    rig.port_last = second.port_last = 30107;
+    rig_begin(&rig, RIG_BEST);
+    rig_begin(&second, RIG_BEST);
+    choose_others(&rig, ours, ARRAY_LEN(ours), NULL, 0);
+    choose_others(&second, theirs, 3, ours, ARRAY_LEN(ours));
+    struct runtime_spec spec = rig_spec(&rig, SHELL("exec sleep 600"));
+    spec.ports = ours;
+    spec.port_count = ARRAY_LEN(ours);
+    assert_ok(seen_start(&seen, &rig, spec, &err), err);
+    for (int i = 0; i < 8; i++) // what was chosen before and never used may be chosen again
+        choose_others(&second, theirs, 3, ours, ARRAY_LEN(ours));
+    assert_error(runtime_choose_ports(second.runtime, false, theirs, 6, &err), err, ERR_LIMIT, "no free port");
+    assert_ok(runtime_kill(seen.instance, &err), err);
+    seen_await_gone(&seen);
+    seen_finish(&seen);
+    choose_others(&second, theirs, 6, NULL, 0);
+    rig_close(&second);
+}
+
 static void two_hundred_at_once(void **state)
 {
     UNUSED(state);
@@ -413,6 +455,7 @@ int main(void)
         TEST(probes_run_beside_their_instance),
         TEST(releasing_early_ends_an_instance_and_its_probes),
         TEST(ports_are_free_and_differ),
+        TEST(workers_of_a_machine_choose_different_ports),
         TEST(two_hundred_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
