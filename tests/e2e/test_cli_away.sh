@@ -21,14 +21,28 @@ s = socket.socket(); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); time.s
     kill $!
 }
 
-# Follows through a kill -9 of the manager, which the stack starts again.
+# restart_manager FILE...: kill -9; the stack starts it again, but not before each of these outputs has said that it is away.
+restart_manager() {
+    local guard said
+    guard=$(pid_of "$stack" guard)
+    # shellcheck disable=SC2064
+    trap "kill -CONT $guard" EXIT # of the test's own shell
+    kill -STOP "$guard"
+    kill -KILL "$(pid_of "$stack" jobmanager)"
+    for said in "$@"; do
+        until_ 60 grep -q 'trying again' "$said"
+    done
+    kill -CONT "$guard"
+}
+
+# Follows through a restart of the manager.
 test_manager_restarts() {
-    local pid got=0
-    pid=$(pid_of "$stack" jobmanager)
-    printf 'name: three-seconds\ncommand: [sleep, "3"]\n' >"$work/three-seconds.yaml"
-    "$curfew" submit "$work/three-seconds.yaml" >"$work/across" 2>&1 &
+    local got=0
+    printf 'name: across\ncommand: [sh, -c, "until [ -e %s/restarted ]; do sleep 0.1; done"]\n' "$work" >"$work/across.yaml"
+    "$curfew" submit "$work/across.yaml" >"$work/across" 2>&1 &
     until_ 60 grep -q stage.released "$work/across"
-    kill -KILL "$pid"
+    restart_manager "$work/across"
+    touch "$work/restarted"
     wait $! || got=$?
     cp "$work/across" "$log"
     [ $got -eq 0 ] || fail "exit status $got"
@@ -52,10 +66,7 @@ JOB
     followers+=($!)
     until_ 60 grep -q before "$work/logs"
     until_ 60 grep -q stage.released "$work/events"
-    kill -KILL "$(pid_of "$stack" jobmanager)"
-    for what in logs events results; do
-        until_ 60 grep -q 'trying again' "$work/$what.said"
-    done
+    restart_manager "$work/logs.said" "$work/events.said" "$work/results.said"
     touch "$work/go"
     for what in "${followers[@]}"; do
         wait "$what" || fail 'a follower failed'

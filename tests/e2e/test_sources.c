@@ -3,6 +3,7 @@
 #include "tests/support/test.h"
 
 #include "services/common/base/fd.h"
+#include "tests/support/process.h"
 #include "tests/support/system_calls.h"
 #include "tests/support/temp_dir.h"
 
@@ -73,7 +74,7 @@ static void test_outputs_stream(void **state)
     char id[SYSTEM_ID_SIZE];
     UNUSED(state);
     system_submit(curfew, id,
-                  "{'name':'stream','timeout':'40s','stages':[{'name':'list','tasks':{'count':5},'max_parallel':1,'"
+                  "{'name':'stream','stages':[{'name':'list','tasks':{'count':5},'max_parallel':1,'"
                   "command':['sh','-c',"
                   "'for i in 1 2 3; do echo 1$CURFEW_TASK$i >> $CURFEW_OUTPUT; done; [ $CURFEW_TASK -lt 4 ] || "
                   "while [ ! -e %s/worked ]; do sleep 0.02; done']},"
@@ -154,23 +155,25 @@ static void test_failed_items_are_kept(void **state)
     expect_number(retried, "/stages/0/failed", 5);
 }
 
+static bool has_failed(void *job)
+{
+    AUTO_JSON_OBJECT struct json_object *shown = system_get(curfew, "/v1/jobs/%s", (const char *)job);
+    return json_number_at(shown, "/stages/0/failed") == 1;
+}
+
 static void test_retry_in_place(void **state)
 {
     char id[SYSTEM_ID_SIZE];
     UNUSED(state);
     system_submit(curfew, id,
-                  "{'name':'place','timeout':'40s','stages':[{'name':'work','on_failure':'continue',"
+                  "{'name':'place','stages':[{'name':'work','on_failure':'continue',"
                   "'retries':{'max':0},'command':['test','-e','%s/repaired']},{'name':'wait','command':['sh','-c',"
                   "'while [ ! -e %s/go ]; do sleep 0.02; done']}]}",
                   directory, directory);
-    AUTO_JSON_OBJECT struct json_object *job = NULL;
-    for (int64_t i = 0; i < 2000; i++) {
-        json_object_put(job);
-        job = system_get(curfew, "/v1/jobs/%s", id);
-        if (json_number_at(job, "/stages/0/failed") == 1)
-            break;
+    if (!wait_until(has_failed, id, WAIT_MS)) {
+        system_explain(curfew, id);
+        fail_msg("the task of job %s has not failed", id);
     }
-    expect_number(job, "/stages/0/failed", 1);
     touch("repaired");
     assert_int_equal(system_post(curfew, "/v1/jobs/%s/retry", id), 200);
     touch("go");

@@ -14,6 +14,7 @@
 
 static struct system *curfew;
 static char *directory;
+static char hanging[SYSTEM_ID_SIZE]; // a job whose second task hangs until its time is over, beside the tests
 
 static const char script[] = "import json, os, sys, time\n"
                              "for line in sys.stdin:\n"
@@ -111,12 +112,9 @@ static void test_bad_answers(void **state)
 
 static void test_hang(void **state)
 {
-    char id[SYSTEM_ID_SIZE];
     UNUSED(state);
-    submit(id, "1,'hang',3",
-           ",'on_failure':'continue','retries':{'max':0},'timeout':'5s'"); // that Python starts, on any machine
-    AUTO_JSON_OBJECT struct json_object *job = closed(id, "succeeded");
-    AUTO_JSON_OBJECT struct json_object *task = system_get(curfew, "/v1/jobs/%s/tasks/work/1", id);
+    AUTO_JSON_OBJECT struct json_object *job = closed(hanging, "succeeded");
+    AUTO_JSON_OBJECT struct json_object *task = system_get(curfew, "/v1/jobs/%s/tasks/work/1", hanging);
     assert_string_equal(json_text_at(task, "/state"), "failed");
     assert_non_null(strstr(json_text_at(task, "/error/error"), "timed out"));
     assert_int_equal(json_number_at(job, "/stages/0/failed"), 1);
@@ -156,6 +154,8 @@ static int set_up(void **state)
     assert_true(fputs(script, file) >= 0);
     fclose(file);
     curfew = system_start(&(struct system_plan){.workers = 2, .slots = 4, .patient = true});
+    // Python starts in this time, on any machine.
+    submit(hanging, "1,'hang',3", ",'on_failure':'continue','retries':{'max':0},'timeout':'15s'");
     return 0;
 }
 
@@ -171,9 +171,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_many),        cmocka_unit_test(test_death_in_the_middle),
-        cmocka_unit_test(test_bad_answers), cmocka_unit_test(test_hang),
-        cmocka_unit_test(test_stop),        cmocka_unit_test(test_no_such_program),
+        cmocka_unit_test(test_many), cmocka_unit_test(test_death_in_the_middle), cmocka_unit_test(test_bad_answers),
+        cmocka_unit_test(test_stop), cmocka_unit_test(test_no_such_program),     cmocka_unit_test(test_hang),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

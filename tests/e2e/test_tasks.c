@@ -110,7 +110,7 @@ static void test_timeout(void **state)
     char id[SYSTEM_ID_SIZE];
     UNUSED(state);
     system_submit(curfew, id,
-                  "{'name':'slow','timeout':'30s','stages':[{'name':'slow','timeout':'300ms','retries':{'max':1,"
+                  "{'name':'slow','stages':[{'name':'slow','timeout':'300ms','retries':{'max':1,"
                   "'backoff':'10ms'},'command':['sh','-c','@nasty@ fork-daemons 2; exec sleep 600']}]}");
     json_object_put(closed(id, "failed"));
     AUTO_JSON_OBJECT struct json_object *task = system_get(curfew, "/v1/jobs/%s/tasks/slow/0", id);

@@ -80,18 +80,6 @@ static const struct flavour *flavour;
 static struct system *curfew;
 static char ids[ENDINGS][SYSTEM_ID_SIZE];
 
-// However long its services took to come up.
-static void let_an_hour_pass(int64_t job)
-{
-    assert_int_equal(
-        system_sql(curfew,
-                   "WITH passed AS (UPDATE instance SET placed_at = placed_at - interval '1 hour' WHERE "
-                   "job = %lld), due AS (UPDATE job SET created_at = created_at - interval '1 hour', "
-                   "attention_at = clock_timestamp() WHERE id = %lld RETURNING 1) SELECT count(*) FROM due",
-                   (long long)job, (long long)job),
-        1);
-}
-
 static void act(const struct ending *ending, const char *id)
 {
     if (ending->state)
@@ -101,7 +89,7 @@ static void act(const struct ending *ending, const char *id)
         system_expect(curfew, id, "/state", "paused", WAIT_MS);
     }
     if (ending->act == LET_AN_HOUR_PASS)
-        let_an_hour_pass(system_job_number(id));
+        system_let_an_hour_pass(curfew, id);
     else if (ending->act != NOTHING)
         system_stop(curfew, id);
     if (ending->act == STOP_TWICE) {

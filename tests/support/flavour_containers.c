@@ -28,13 +28,8 @@ static void end_system(struct system *system)
 // What is told in times of processes takes longer: dozens of containers are started at once, and that one has ended is
 // known some time after its port has gone.
 static const char *const replacements[][2] = {
-    {"\"timeout\":\"8s\"", "\"timeout\":\"1m\""},
-    {"\"max_lifetime\":\"8s\"", "\"max_lifetime\":\"1m\""},
     {"\"ready\":{\"tcp\":\"main\"}", "\"ready\":{\"tcp\":\"main\",\"failures\":200}"},
     {"[\"sleep\",\"1\"]", "[\"sleep\",\"6\"]"},
-    {"\"deadline\":\"600ms\"", "\"deadline\":\"8s\""},
-    {"\"grace\":\"2s\"", "\"grace\":\"8s\""},
-    {"\"interval\":\"50ms\",\"timeout\":\"300ms\"", "\"interval\":\"100ms\",\"timeout\":\"2s\""},
 };
 
 static char *replace(char *text, const char *from, const char *to)

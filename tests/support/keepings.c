@@ -14,6 +14,10 @@
 #define GOOD SERVICES ",'command':['true']"
 #define BAD SERVICES ",'command':['false'],'retries':{'max':0}"
 #define LONG SERVICES ",'command':['sleep','600']"
+// When an hour passes.
+#define NEVER {NULL, NULL}
+#define WHEN_RUNNING {"/state", "running"}
+#define WHEN_KEPT {"/cleanup", "kept"}
 
 struct keeping {
     const char *name, *members;
@@ -21,23 +25,26 @@ struct keeping {
     bool until_stop;    // kept until a stop
     int at_least_ms;    // between outcome and closed
     const char *reason; // of the stop, in the certificate
+    struct {
+        const char *pointer, *value;
+    } hour;
 };
 
 static const struct keeping keepings[] = {
-    {"autostop false, until stop", "'autostop':false," GOOD, "succeeded", true, 0, "stop_requested"},
-    {"autostop false, failed, until stop", "'autostop':false," BAD, "failed", true, 0, "stop_requested"},
-    {"autostop false, until max_lifetime", "'autostop':false,'max_lifetime':'8s'," GOOD, "succeeded", false, 0,
-     "max_lifetime"},
-    {"autostop on another outcome", "'autostop':{'on':['succeeded']}," BAD, "failed", true, 0, "stop_requested"},
-    {"autostop on this outcome", "'autostop':{'on':['failed']}," BAD, "failed", false, 0, "failed"},
-    {"linger", "'autostop':{'linger':'1500ms'}," GOOD, "succeeded", false, 1500, "keep_over"},
-    {"linger is not for failures", "'autostop':{'linger':'10m'}," BAD, "failed", false, 0, "failed"},
-    {"keep_on_failure", "'autostop':{'keep_on_failure':'1500ms'}," BAD, "failed", false, 1500, "keep_over"},
-    {"keep_on_failure after a timeout", "'timeout':'2s','autostop':{'keep_on_failure':'1500ms'}," LONG, "timed_out",
-     false, 1500, "keep_over"},
+    {"autostop false, until stop", "'autostop':false," GOOD, "succeeded", true, 0, "stop_requested", NEVER},
+    {"autostop false, failed, until stop", "'autostop':false," BAD, "failed", true, 0, "stop_requested", NEVER},
+    {"autostop false, until max_lifetime", "'autostop':false,'max_lifetime':'1h'," GOOD, "succeeded", false, 0,
+     "max_lifetime", WHEN_KEPT},
+    {"autostop on another outcome", "'autostop':{'on':['succeeded']}," BAD, "failed", true, 0, "stop_requested", NEVER},
+    {"autostop on this outcome", "'autostop':{'on':['failed']}," BAD, "failed", false, 0, "failed", NEVER},
+    {"linger", "'autostop':{'linger':'1500ms'}," GOOD, "succeeded", false, 1500, "keep_over", NEVER},
+    {"linger is not for failures", "'autostop':{'linger':'10m'}," BAD, "failed", false, 0, "failed", NEVER},
+    {"keep_on_failure", "'autostop':{'keep_on_failure':'1500ms'}," BAD, "failed", false, 1500, "keep_over", NEVER},
+    {"keep_on_failure after a timeout", "'timeout':'1h','autostop':{'keep_on_failure':'1500ms'}," LONG, "timed_out",
+     false, 1500, "keep_over", WHEN_RUNNING},
     {"keep_on_failure is not for success", "'autostop':{'keep_on_failure':'10m'}," GOOD, "succeeded", false, 0,
-     "succeeded"},
-    {"lingering ends with a stop", "'autostop':{'linger':'10m'}," GOOD, "succeeded", true, 0, "stop_requested"},
+     "succeeded", NEVER},
+    {"lingering ends with a stop", "'autostop':{'linger':'10m'}," GOOD, "succeeded", true, 0, "stop_requested", NEVER},
 };
 #define KEEPINGS ARRAY_LEN(keepings)
 
@@ -61,6 +68,10 @@ static void test_keeping(void **state)
     size_t number = (size_t)(uintptr_t)*state;
     const struct keeping *keeping = &keepings[number];
     const char *id = ids[number];
+    if (keeping->hour.pointer) {
+        system_expect(curfew, id, keeping->hour.pointer, keeping->hour.value, WAIT_MS);
+        system_let_an_hour_pass(curfew, id);
+    }
     json_object_put(system_wait_outcome_as(curfew, id, keeping->outcome, WAIT_MS));
     if (keeping->until_stop) {
         expect_kept(id);

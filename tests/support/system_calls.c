@@ -308,3 +308,14 @@ int64_t system_sql(struct system *system, const char *format, ...)
         die("%s: %s", sql, err.text);
     return result_rows(&rows) > 0 ? result_i64_or(&rows, 0, 0, 0) : 0;
 }
+
+void system_let_an_hour_pass(struct system *system, const char *id)
+{
+    long long job = system_job_number(id);
+    if (system_sql(system,
+                   "WITH passed AS (UPDATE instance SET placed_at = placed_at - interval '1 hour' WHERE "
+                   "job = %lld), due AS (UPDATE job SET created_at = created_at - interval '1 hour', "
+                   "attention_at = clock_timestamp() WHERE id = %lld RETURNING 1) SELECT count(*) FROM due",
+                   job, job) != 1)
+        die("there is no job %s", id);
+}

@@ -57,5 +57,7 @@ int system_leftovers(struct system *system, const char *id);
 // The first column of the first row as a number, by SQL.
 int64_t system_sql(struct system *system, const char *format, ...) PRINTF_LIKE(2, 3);
 int64_t system_job_number(const char *id);
+// An hour passes for this job, and it is looked at: "1h" in its spec is over, however long anything took before.
+void system_let_an_hour_pass(struct system *system, const char *id);
 // Not for tests.
 struct http_client *system_own_client(const struct system *system, int manager);
