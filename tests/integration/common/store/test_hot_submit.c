@@ -258,7 +258,7 @@ static void a_million_tasks_are_accepted_quickly(void **state)
     int64_t begin_ms = clock_boot_ms();
     int64_t job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1000000}}");
     int64_t took_ms = clock_boot_ms() - begin_ms;
-    assert_true(took_ms < 20000); // a row per task takes minutes
+    assert_in_range(took_ms, 0, 20000); // a row per task takes minutes
     assert_int_equal(store_sql(lane.db, "SELECT count(*) FROM slice"), 100);
     assert_int_equal(tasks(job, 0, SLICE_READY), 1000000);
     job = hot_lane_submit(&lane, "{'name': 'a', 'command': ['x'], 'tasks': {'count': 1000000000}}");
