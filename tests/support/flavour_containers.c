@@ -30,6 +30,7 @@ static void end_system(struct system *system)
 static const char *const replacements[][2] = {
     {"\"ready\":{\"tcp\":\"main\"}", "\"ready\":{\"tcp\":\"main\",\"failures\":200}"},
     {"[\"sleep\",\"1\"]", "[\"sleep\",\"6\"]"},
+    {"\"grace\":\"2s\"", "\"grace\":\"8s\""},
 };
 
 static char *replace(char *text, const char *from, const char *to)

@@ -172,15 +172,14 @@ static void a_port_that_is_bound_late(void **state)
     UNUSED(state);
     struct rig rig;
     rig_open(&rig, READY_TCP);
+    int64_t began_ms = clock_boot_ms();
     rig_begin(&rig, "127.0.0.1");
     assert_string_equal(readiness_last_failure(rig.readiness), "");
     wait_for_failure(&rig, "refused");
     assert_int_equal(rig.ready_count, 0);
     // Who waits for it for seconds is told why.
-    int64_t began_ms = clock_boot_ms();
-    assert_string_equal(rig.trouble, "");
     assert_true(loop_until(rig.loop, is_in_trouble, &rig, PATIENCE_MS));
-    assert_true(clock_boot_ms() - began_ms >= 2000);
+    assert_in_range(clock_boot_ms() - began_ms, 3000, PATIENCE_MS);
     assert_string_equal(rig.trouble, "connect: Connection refused");
     rig_listen(&rig);
     assert_true(loop_until(rig.loop, is_ready, &rig, PATIENCE_MS));
