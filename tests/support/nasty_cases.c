@@ -25,8 +25,8 @@ enum { NO_CODE = -1, ANY_EXIT = -2 };
 struct nasty_case {
     const char *name, *members;
     const char *outcome, *reason;
-    int instances;      // 0: one or more
-    bool failed;        // the (last) instance did
+    int instances;      // 0: several
+    bool failed;        // the last instance did; of several, the first
     int exit_code;      // of the last one
     int exit_signal;    // 0 when it ended by itself; of the last one
     bool asked, killed; // was sent SIGTERM, SIGKILL
@@ -59,7 +59,7 @@ static const struct nasty_case cases[] = {
     {"binds its port late", SERVICE("'binds-late','1500'", TCP) QUICK, "succeeded", "", 1, false, 0, 0, true, false},
     {"dies and is restarted",
      SERVICE("'dies-midway','4'", TCP ",'on_failure':{'restart':{'max':50,'window':'1m','backoff':'20ms'}}") SECOND,
-     "succeeded", "", 0, false, ANY_EXIT, 0, false, false},
+     "succeeded", "", 0, true, ANY_EXIT, 0, false, false},
     {"fails more often than it may be restarted",
      SERVICE("'exits-0'", TCP ",'on_failure':{'restart':{'max':2,'window':'1m','backoff':'20ms'}}") QUICK, "failed",
      "service_restarts_exhausted", 3, true, 0, 0, false, false},
@@ -109,7 +109,9 @@ static void test_case(void **state)
     assert_string_equal(json_text_at(job, "/reason/code"), expected->reason);
     assert_string_equal(json_text_at(job, "/cleanup"), "clean");
     assert_true(expected->instances == 0 ? count >= 2 : count == (size_t)expected->instances);
-    check_certificate(expected, json_object_array_get_idx(json_at(cleanup, "/certificates"), count - 1));
+    // Of those that are restarted the first has died. The last may die, too, just before the end of its job stops it.
+    size_t judged = expected->instances == 0 ? 0 : count - 1;
+    check_certificate(expected, json_object_array_get_idx(json_at(cleanup, "/certificates"), judged));
     assert_int_equal(system_violations(curfew), 0);
 }
 
