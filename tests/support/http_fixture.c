@@ -16,6 +16,20 @@ static enum http_handled hello(void *app, struct http_request *request, struct h
     return http_reply_text(reply, 200, HTTP_TYPE_TEXT, "hello\n");
 }
 
+// Keeps its server thread.
+static enum http_handled block(void *app, struct http_request *request, struct http_reply *reply)
+{
+    UNUSED(request);
+    struct fixture *fixture = app;
+    pthread_mutex_lock(&fixture->lock);
+    fixture->blocked++;
+    pthread_cond_broadcast(&fixture->changed);
+    while (fixture->blocked > 0)
+        pthread_cond_wait(&fixture->changed, &fixture->lock);
+    pthread_mutex_unlock(&fixture->lock);
+    return http_reply_text(reply, 200, HTTP_TYPE_TEXT, "unblocked\n");
+}
+
 static enum http_handled livez(void *app, struct http_request *request, struct http_reply *reply)
 {
     UNUSED(app), UNUSED(request);
@@ -288,6 +302,7 @@ static void observe(void *app, const struct http_request *request, int status, i
 
 static const struct http_route routes[] = {
     {.method = "GET", .pattern = "/hello", .handler = hello},
+    {.method = "GET", .pattern = "/block", .handler = block},
     {.method = "GET", .pattern = "/livez", .handler = livez, .flags = HTTP_ROUTE_ALWAYS},
     {.method = "GET", .pattern = "/things/{id}", .handler = thing},
     {.method = "POST", .pattern = "/echo", .handler = echo, .body_limit_bytes = 64 * 1024},
@@ -396,6 +411,14 @@ bool fixture_wait(struct fixture *fixture, const int *counter, int value)
     bool reached = *counter >= value;
     pthread_mutex_unlock(&fixture->lock);
     return reached;
+}
+
+void fixture_unblock(struct fixture *fixture)
+{
+    pthread_mutex_lock(&fixture->lock);
+    fixture->blocked = 0;
+    pthread_cond_broadcast(&fixture->changed);
+    pthread_mutex_unlock(&fixture->lock);
 }
 
 struct http_stream *fixture_take_followed(struct fixture *fixture)

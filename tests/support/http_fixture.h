@@ -1,6 +1,7 @@
 // A server with routes that exercise everything a handler can do, for the tests of services/common/http.
 //
 //   GET  /hello               "hello\n"
+//   GET  /block               "unblocked\n", and nothing else on its server thread before fixture_unblock()
 //   GET  /livez               "ok\n", above the connection limit too
 //   GET  /things/{id}         "<id> <query x, or ->\n"
 //   POST /echo                the body, up to 64 KiB
@@ -39,6 +40,7 @@ struct fixture {
     struct http_stream *followed;
     int cancelled_gone, cancelled_stopping;
     int stream_gone, stream_stopping, streams_destroyed;
+    int blocked; // server threads that /block keeps
     int observed, observed_499;
     int last_status;
     int64_t last_microseconds;
@@ -51,6 +53,7 @@ void fixture_stop(struct fixture *fixture); // drains with no patience, frees
 // Waits until so many requests are parked (/park and /hold). False after a minute.
 bool fixture_wait_parked(struct fixture *fixture, size_t count);
 void fixture_complete_all(struct fixture *fixture, int status);
+void fixture_unblock(struct fixture *fixture); // once fixture_wait(&fixture, &fixture.blocked, ...) has seen them
 // Reads a counter of the fixture under its lock.
 int fixture_get(struct fixture *fixture, const int *counter);
 // Waits until a counter is at least `value`. False after a minute.

@@ -1,5 +1,6 @@
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
+#include "services/common/http/loop.h"
 #include "services/common/http/server_internal.h"
 #include "services/common/http/watchdog.h"
 
@@ -62,13 +63,15 @@ static void unlink_from_shard(struct http_connection *connection)
 }
 
 // Without memory there is no connection object: its requests are refused by closing, see http_receive_target().
-static void opened(struct http_server *server, struct MHD_Connection *mhd, void **socket_context)
+static void opened(struct http_loop *loop, struct MHD_Connection *mhd, void **socket_context)
 {
+    struct http_server *server = http_loop_server(loop);
     struct http_connection *connection = calloc(1, sizeof *connection);
     *socket_context = connection;
     if (!connection)
         return;
     connection->server = server;
+    connection->loop = loop;
     connection->mhd = mhd;
     // Each answer of libmicrohttpd 1.0 stands where the one before stood: it is used up before the next question.
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -85,10 +88,11 @@ static void opened(struct http_server *server, struct MHD_Connection *mhd, void 
     http_watchdog_add(server, connection->fd);
 }
 
-static void closed(struct http_server *server, struct http_connection *connection)
+static void closed(struct http_connection *connection)
 {
     if (!connection)
         return;
+    struct http_server *server = connection->server;
     unlink_from_shard(connection);
     http_admission_leave(server->admission, &connection->address);
     free(connection);
@@ -103,9 +107,8 @@ static void closed(struct http_server *server, struct http_connection *connectio
 void http_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
                             enum MHD_ConnectionNotificationCode code)
 {
-    struct http_server *server = context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        opened(server, mhd, socket_context);
+        opened(context, mhd, socket_context);
     else
-        closed(server, *socket_context);
+        closed(*socket_context);
 }

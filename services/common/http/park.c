@@ -1,3 +1,4 @@
+#include "services/common/http/loop.h"
 #include "services/common/http/server_internal.h"
 #include "services/common/http/watchdog.h"
 
@@ -5,12 +6,12 @@
 
 void http_request_park(struct http_request *request, http_cancel_fn cancel, void *owner)
 {
-    request->mhd = request->connection->mhd;
+    request->was_parked = true;
     request->cancel = cancel;
     request->cancel_owner = owner;
     http_request_ref(request);
     atomic_store(&request->park_state, HTTP_PARK_WAITING);
-    MHD_suspend_connection(request->mhd);
+    MHD_suspend_connection(request->connection->mhd);
     http_connection_publish(request->connection, request, NULL);
 }
 
@@ -20,7 +21,7 @@ static bool leave_waiting(struct http_request *request, enum http_park_state sta
     enum http_park_state expected = HTTP_PARK_WAITING;
     if (!atomic_compare_exchange_strong(&request->park_state, &expected, state))
         return false;
-    MHD_resume_connection(request->mhd);
+    http_loop_resume(request->connection);
     return true;
 }
 
@@ -58,7 +59,7 @@ bool http_request_client_has_gone(struct http_request *request)
         atomic_fetch_add_explicit(&request->connection->server->gone, 1, memory_order_relaxed);
     atomic_store(&request->park_state, has_gone ? HTTP_PARK_DETACHED : HTTP_PARK_WAITING);
     if (has_gone)
-        MHD_resume_connection(request->mhd);
+        http_loop_resume(request->connection);
     return has_gone;
 }
 

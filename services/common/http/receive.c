@@ -168,8 +168,8 @@ static enum MHD_Result call_handler(struct http_request *request)
     if (request->body_fd >= 0)
         lseek(request->body_fd, 0, SEEK_SET);
     enum http_handled handled = request->match.route->handler(settings->app, request, &reply);
-    if (request
-            ->mhd) { // parked: the connection is suspended, and whatever the handler returned, it is not ours to answer
+    // The connection is suspended, and whatever the handler returned, it is not ours to answer.
+    if (request->was_parked) {
         http_reply_release(&reply);
         return MHD_YES;
     }

@@ -90,8 +90,8 @@ struct http_request {
     const char *scope;
     int role;
 
-    struct MHD_Connection *mhd; // of a parked request; the connection object may be gone when its owner completes it
-    http_cancel_fn cancel;      // set before the request is parked
+    bool was_parked;
+    http_cancel_fn cancel; // set before the request is parked
     void *cancel_owner;
     bool told_stopping; // under the connection's lock
 

@@ -3,26 +3,18 @@
 #include "services/common/base/cleanup.h"
 #include "services/common/base/clock.h"
 #include "services/common/http/listen.h"
+#include "services/common/http/loop.h"
 #include "services/common/http/server_internal.h"
-#include "services/common/http/tls.h"
 #include "services/common/http/watchdog.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#define RESERVED_DESCRIPTORS 256 // for all else: databases, files, connections that are being refused
-// Of a connection's memory: what the library notes of each header, and the head of the reply. Not more than it takes:
-// all of a connection's memory is cleared after each request.
-#define BESIDE_HEAD_BYTES (8 * 1024)
 #define CALM_INTERVAL_MS 20
-#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 static int64_t or_default(int64_t value, int64_t fallback)
 {
@@ -46,16 +38,10 @@ static void fill_defaults(struct http_server_settings *settings)
         settings->spool_directory = "/tmp";
 }
 
-// The library stops accepting at its own limit, silently and per thread: it is set far above ours.
-static size_t library_limit(const struct http_server_settings *settings)
-{
-    return (settings->max_connections + RESERVED_DESCRIPTORS) * (size_t)settings->threads;
-}
-
 static int fit_descriptor_limit(struct http_server_settings *settings, struct err *err)
 {
     struct rlimit limit;
-    rlim_t wanted = settings->max_connections + 2 * RESERVED_DESCRIPTORS;
+    rlim_t wanted = settings->max_connections + 2 * HTTP_RESERVED_DESCRIPTORS;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return err_errno(err, ERR_INTERNAL, errno, "read the limit of open files");
     if (limit.rlim_cur < wanted && limit.rlim_cur < limit.rlim_max) {
@@ -63,9 +49,9 @@ static int fit_descriptor_limit(struct http_server_settings *settings, struct er
         if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
             return err_errno(err, ERR_INTERNAL, errno, "raise the limit of open files");
     }
-    if (limit.rlim_cur <= 2 * RESERVED_DESCRIPTORS)
-        return err_set(err, ERR_LIMIT, "the limit of open files is below %d", 2 * RESERVED_DESCRIPTORS + 1);
-    settings->max_connections = MIN(settings->max_connections, (size_t)limit.rlim_cur - 2 * RESERVED_DESCRIPTORS);
+    if (limit.rlim_cur <= 2 * HTTP_RESERVED_DESCRIPTORS)
+        return err_set(err, ERR_LIMIT, "the limit of open files is below %d", 2 * HTTP_RESERVED_DESCRIPTORS + 1);
+    settings->max_connections = MIN(settings->max_connections, (size_t)limit.rlim_cur - 2 * HTTP_RESERVED_DESCRIPTORS);
     return 0;
 }
 
@@ -82,42 +68,6 @@ static void init_locks(struct http_server *server)
         pthread_mutex_init(&server->shards[i].lock, NULL);
 }
 
-// The strictest of 1.0. In 0.9 it means a look for Host and nothing else, and what that finds is answered with a page
-// whose head comes twice: http_fields_read() finds it as well, and more.
-#define STRICTNESS (MHD_VERSION < 0x01000000 ? 0 : 1)
-
-static int start_daemon(struct http_server *server, struct err *err)
-{
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
-    struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES},
-        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)http_tls_retrieve()},
-        {MHD_OPTION_END, 0, NULL},
-    };
-    if (server->settings.tls)
-        flags |= MHD_USE_TLS;
-    else
-        tls[0].option = MHD_OPTION_END;
-    unsigned threads = (unsigned)server->settings.threads;
-    // One thread is the library's default; a pool of one is refused by some versions.
-    struct MHD_OptionItem pool[] = {
-        {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL},
-        {MHD_OPTION_END, 0, NULL},
-    };
-    server->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, http_receive, server, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)library_limit(&server->settings), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        server->settings.head_limit_bytes + BESIDE_HEAD_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-        MHD_OPTION_STRICT_FOR_CLIENT, STRICTNESS, MHD_OPTION_URI_LOG_CALLBACK, http_receive_target, server,
-        MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify, server, MHD_OPTION_NOTIFY_COMPLETED,
-        http_receive_completed, server, MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
-    if (!server->daemon) {
-        server->listen_fd = -1; // the library has closed it
-        return err_errno(err, ERR_UNAVAILABLE, errno, "start of the server threads");
-    }
-    return 0;
-}
-
 // Signals are the program's main thread's business: the server's threads are started with all of them blocked.
 static int start_threads(struct http_server *server, struct err *err)
 {
@@ -126,7 +76,7 @@ static int start_threads(struct http_server *server, struct err *err)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int result = http_watchdog_start(server, err);
     if (result == 0)
-        result = start_daemon(server, err);
+        result = http_loops_start(server, TAKE_FD(server->listen_fd), err);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return result;
 }
@@ -165,14 +115,9 @@ uint16_t http_server_port(const struct http_server *server)
     return server->port;
 }
 
-// Puts something that never becomes ready in the listening descriptor's place: the kernel then closes the socket and
-// takes it out of every epoll set. Not MHD_quiesce_daemon(), which races with the pool's threads and aborts when it
-// loses.
 static void stop_listening(struct http_server *server)
 {
-    AUTO_CLOSE int nothing = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (nothing < 0 || dup3(nothing, server->listen_fd, O_CLOEXEC) < 0)
-        shutdown(server->listen_fd, SHUT_RDWR);
+    http_loops_stop_listening(server);
     if (server->socket_path)
         unlink(server->socket_path);
     free(TAKE_PTR(server->socket_path));
@@ -202,7 +147,7 @@ static bool wait_for_calm(struct http_server *server, int64_t deadline_boot_ms)
 
 int http_server_drain(struct http_server *server, int64_t deadline_boot_ms)
 {
-    if (!server->daemon)
+    if (!server->loops)
         return 0;
     enter_stage(server, HTTP_SERVER_DRAINING);
     stop_listening(server);
@@ -211,11 +156,8 @@ int http_server_drain(struct http_server *server, int64_t deadline_boot_ms)
         enter_stage(server, HTTP_SERVER_CUTTING);
         wait_for_calm(server, INT64_MAX);
     }
-    // Stopping with a suspended connection would abort the process: by now there is no connection at all.
     http_watchdog_stop(server);
-    MHD_stop_daemon(server->daemon);
-    server->daemon = NULL;
-    server->listen_fd = -1; // the library has closed it
+    http_loops_stop(server);
     return is_calm ? 0 : 1;
 }
 

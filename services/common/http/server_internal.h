@@ -1,6 +1,6 @@
 // The inside of the server, for the files of this directory only: connections, and the state that they share.
 //
-// Threads: a connection belongs to one of libmicrohttpd's threads. What others touch is atomic or under its shard's
+// Threads: a connection belongs to one of the server's threads. What others touch is atomic or under its shard's
 // lock. The shard's lock is held whenever a connection's descriptor is used from outside of its thread, and taken
 // before the connection is forgotten, so a descriptor that is used is never one that was closed and reused.
 #pragma once
@@ -14,13 +14,17 @@
 #include <stdatomic.h>
 
 #define HTTP_SHARDS 32
+#define HTTP_RESERVED_DESCRIPTORS 256 // for all else: databases, files, connections that are being refused
 
+struct http_loop;
 struct http_stream;
 
 struct http_connection {
     struct http_server *server;
     struct http_shard *shard;
     struct http_connection *previous, *next; // in the shard, under its lock
+    struct http_loop *loop;                  // its thread
+    struct http_connection *next_resumed;    // of those that the thread is to resume
     struct MHD_Connection *mhd;
     int fd;
     bool is_loopback;
@@ -53,8 +57,9 @@ struct http_server {
     struct http_server_settings settings; // defaults filled in
     struct http_router *router;
     struct http_admission *admission;
-    struct MHD_Daemon *daemon;
-    int listen_fd;
+    struct http_loop *loops; // the threads, see loop.h
+    size_t loop_count;
+    int listen_fd; // before the threads own it
     uint16_t port;
     char *socket_path; // of a Unix socket, removed at the end
     struct http_shard shards[HTTP_SHARDS];
@@ -73,7 +78,7 @@ struct http_server {
     pthread_cond_t calm;                // a connection was closed while draining
 };
 
-// Callbacks for libmicrohttpd; `context` is the server.
+// Callbacks for libmicrohttpd; `context` is the server, and the thread for http_connection_notify().
 void http_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
                             enum MHD_ConnectionNotificationCode code);
 void *http_receive_target(void *context, const char *target, struct MHD_Connection *mhd);

@@ -1,6 +1,7 @@
 #include "services/common/http/stream.h"
 
 #include "services/common/base/cleanup.h"
+#include "services/common/http/loop.h"
 #include "services/common/http/server_internal.h"
 
 #include <string.h>
@@ -13,8 +14,7 @@ struct http_stream {
     const struct http_stream_functions *functions;
     void *context;
     size_t high_water;
-    struct http_connection *connection; // set before it is sent, used by its own thread
-    struct MHD_Connection *mhd;
+    struct http_connection *connection; // set before it is sent; there while its own thread runs, or is suspended
 
     pthread_mutex_t lock;
     struct strbuf buffer;
@@ -86,7 +86,7 @@ void http_stream_abort(struct http_stream *stream)
     stream->taken = 0;
     pthread_mutex_unlock(&stream->lock);
     if (resumes)
-        MHD_resume_connection(stream->mhd);
+        http_loop_resume(stream->connection);
     if (tells)
         tell(stream, HTTP_STREAM_GONE);
     if (is_unwatched) // nobody will call http_stream_end()
@@ -158,7 +158,7 @@ static ssize_t read_locked(struct http_stream *stream, char *buffer, size_t capa
     }
     if (stream->is_ended)
         return stream->is_complete ? MHD_CONTENT_READER_END_OF_STREAM : break_off(stream, buffer);
-    MHD_suspend_connection(stream->mhd);
+    MHD_suspend_connection(stream->connection->mhd);
     http_connection_deadline(stream->connection, 0);
     stream->is_waiting = true;
     stream->is_asked = true;
@@ -184,7 +184,6 @@ struct MHD_Response *http_stream_response(struct http_stream *stream, struct htt
 {
     pthread_mutex_lock(&stream->lock); // the producer may be writing already
     stream->connection = connection;
-    stream->mhd = connection->mhd;
     pthread_mutex_unlock(&stream->lock);
     return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_BYTES, read_stream, stream, response_freed);
 }
@@ -193,7 +192,7 @@ enum http_stream_written http_stream_write(struct http_stream *stream, const voi
 {
     pthread_mutex_lock(&stream->lock);
     enum http_stream_written written = HTTP_STREAM_DEAD;
-    struct MHD_Connection *mhd = stream->mhd;
+    struct http_connection *connection = stream->connection;
     bool resumes = false;
     if (!stream->is_gone) {
         strbuf_add(&stream->buffer, bytes, length);
@@ -207,7 +206,7 @@ enum http_stream_written http_stream_write(struct http_stream *stream, const voi
     // From here on the stream may be gone: its producer has answered. A suspended connection is there until it is
     // resumed.
     if (resumes)
-        MHD_resume_connection(mhd);
+        http_loop_resume(connection);
     return written;
 }
 
@@ -220,6 +219,6 @@ void http_stream_end(struct http_stream *stream, bool complete)
     stream->is_waiting = false;
     pthread_mutex_unlock(&stream->lock);
     if (resumes)
-        MHD_resume_connection(stream->mhd);
+        http_loop_resume(stream->connection);
     http_stream_unref(stream);
 }
