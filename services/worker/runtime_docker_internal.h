@@ -133,6 +133,7 @@ struct docker_instance {
     bool stop_noted, kill_noted;  // in `signals`
     int64_t pushed_at_ms;         // when it was sent
     int64_t killed_at_ms;         // when the first kill was that the engine says to have carried out while it worked
+    int64_t ended_at_ms;          // when its end was seen first; 0: it was not
     struct err waits_for;         // why the step is begun again
     struct runtime_signal signals[RUNTIME_SIGNALS_MAX];
     size_t signal_count;

@@ -69,6 +69,8 @@ void docker_go(struct docker_instance *instance, enum docker_step step)
     instance->step = step;
     instance->waits_for = (struct err){0};
     instance->create_sent |= step == DOCKER_CREATE;
+    if (step > DOCKER_WAIT && instance->ended_at_ms == 0)
+        instance->ended_at_ms = clock_boot_ms();
     log_event(LOG_DEBUG, "container", "identity", instance->identity, "step", steps[instance->step].name, NULL);
     loop_timer_disarm(instance->timer);
     if (step != DOCKER_START) { // a start that is tried again is attached again: that is no progress

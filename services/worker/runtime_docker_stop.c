@@ -119,7 +119,8 @@ bool docker_runtime_disturbed(struct runtime_instance *base)
     return docker_is_disturbed(instance) || engine_pulse_since_ms(instance->runtime->pulse) == 0;
 }
 
-// After the end of the command whatever a working engine does not manage holds it up as well: nobody else will.
+// After the end of the command whatever a working engine does not manage holds it up as well, from then on: nobody else
+// will.
 int64_t docker_runtime_resists(struct runtime_instance *base, struct err *err)
 {
     const struct docker_instance *instance = docker_instance_of(base);
@@ -135,7 +136,7 @@ int64_t docker_runtime_resists(struct runtime_instance *base, struct err *err)
     else if (is_running(instance) && instance->killed_at_ms < since_ms)
         err_set(err, ERR_UNAVAILABLE, "the container engine has not carried out the kill yet");
     else
-        return is_running(instance) ? instance->killed_at_ms : since_ms;
+        return is_running(instance) ? instance->killed_at_ms : MAX(since_ms, instance->ended_at_ms);
     return 0;
 }
 

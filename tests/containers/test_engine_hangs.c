@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define WAIT_MS 60000
-#define LONG_MS 4000 // more than a check that fails, the grace, and all patience after the kill take together
+#define LONG_MS 5000 // more than a check that fails, the grace, and all patience after the kill take together
 #define LOOK_MS 20
 #define SPEC                                                                                               \
     "{'name':'hangs','services':[{'name':'cache','image':'" ENGINE_IMAGE "','command':['sleep','3600'],"   \
@@ -95,7 +95,7 @@ static void test_a_kill_that_is_not_carried_out(void **state)
 
 static int set_up(void **state)
 {
-    static const char *const settings[] = {"--stuck-after=500ms", NULL};
+    static const char *const settings[] = {"--stuck-after=2s", NULL};
     UNUSED(state);
     engine = containers_engine_start();
     curfew = system_start(&(struct system_plan){.engine = engine, .worker_settings = settings, .patient = true});

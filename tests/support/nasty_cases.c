@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WAIT_MS 90000
+#define WAIT_MS 240000 // from the start of all of them
 #define SERVICE(arguments, more)                                                                 \
     "'services':[{'name':'nasty','command':['@nasty@'," arguments "],'ports':[{'name':'main'}]," \
     "'env':{'PORT':'${PORT}'}," more "}]"

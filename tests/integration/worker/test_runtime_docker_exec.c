@@ -216,6 +216,16 @@ static void what_comes_before_and_after_a_container_runs(void **state)
     err_set(&instance->waits_for, ERR_IO, "device busy");
     assert_int_equal(runtime_resists_since_ms(&instance->base, &err), engine_pulse_since_ms(instance->runtime->pulse));
     assert_string_equal(err.text, "device busy");
+    int64_t before_ms;
+    while ((before_ms = clock_boot_ms()) <= engine_pulse_since_ms(instance->runtime->pulse))
+        ;
+    played_engine_rule(played, "DELETE", 0, "");
+    docker_go(instance,
+              DOCKER_REMOVE); // that it has ended is news: how long it resisted does not count against its removal
+    assert_in_range(runtime_resists_since_ms(&instance->base, &err), before_ms, clock_boot_ms());
+    int64_t ended_at_ms = instance->ended_at_ms;
+    docker_go(instance, DOCKER_REMOVE);
+    assert_int_equal(runtime_resists_since_ms(&instance->base, &err), ended_at_ms);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
