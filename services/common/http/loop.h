@@ -11,9 +11,9 @@ struct http_connection;
 struct http_loop;
 struct http_server;
 
-// Starts settings.threads threads that serve `listen_fd`, and inherit the caller's signal mask. The descriptor is theirs
-// from now on. ERR_UNAVAILABLE, ERR_NO_MEMORY: what was started may serve somebody already, and is stopped like the
-// whole.
+// Starts settings.threads threads that serve `listen_fd`, and inherit the caller's signal mask. The descriptor is
+// theirs from now on. ERR_UNAVAILABLE, ERR_NO_MEMORY: what was started may serve somebody already, and is stopped like
+// the whole.
 int http_loops_start(struct http_server *server, int listen_fd, struct err *err) WARN_UNUSED;
 // No connection is accepted any more. Any thread, once.
 void http_loops_stop_listening(struct http_server *server);
