@@ -5,6 +5,7 @@
 #include "tests/support/containers.h"
 #include "tests/support/process.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,9 +117,11 @@ static void test_orphans_are_ones_own(void **state)
     char label[128];
     UNUSED(state);
     snprintf(label, sizeof label, "--label=" ENGINE_LABEL_DEPLOYMENT "=%s", deployments[FIRST]);
+    system_signal(systems[FIRST], SYSTEM_REAPER, 0, SIGSTOP); // it may not go between its create and its start
     free(engine_docker_ok(engine, "run", "-d", "--init", label, "--label=" ENGINE_LABEL_JOB "=j0cnv6bv2mqe4m",
                           "--label=" ENGINE_LABEL_IDENTITY "=j0cnv6bv2mqe4m/store/1", ENGINE_IMAGE, "sleep", "6000",
                           NULL));
+    system_signal(systems[FIRST], SYSTEM_REAPER, 0, SIGCONT);
     assert_int_equal(left_of(FIRST), 0);
     expect_untouched(SECOND);
 }
