@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,14 +16,36 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int raw_connect(uint16_t port)
+static int tcp_socket(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        die("socket: %s", strerror(errno));
+    return fd;
+}
+
+static int connect_to(uint16_t port, int fd)
 {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (const void *)&address, sizeof address) < 0)
+    if (connect(fd, (const void *)&address, sizeof address) < 0)
         die("connect to port %u: %s", port, strerror(errno));
     return fd;
+}
+
+int raw_connect(uint16_t port)
+{
+    return connect_to(port, tcp_socket());
+}
+
+int raw_connect_narrow(uint16_t port)
+{
+    const int window = 4096, segment = 1400; // as in a network: the server's side keeps 20 segments at first
+    int fd = tcp_socket();
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof window) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment) < 0)
+        die("a narrow socket: %s", strerror(errno));
+    return connect_to(port, fd);
 }
 
 void raw_send(int fd, const void *bytes, size_t length)
