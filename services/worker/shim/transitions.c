@@ -28,11 +28,10 @@ static void tell(const struct shim *shim, struct shim_event event)
     UNUSED(ignored);
 }
 
-static void note_signal(const struct shim *shim, int number)
+static void note_signal(const struct shim *shim, int number, int64_t at_wall_us)
 {
-    int64_t now = clock_wall_us();
-    record_line(shim->record_fd, "signal %d %lld\n", number, (long long)now);
-    tell(shim, (struct shim_event){.kind = SHIM_SIGNALLED, .number = number, .at_wall_us = now});
+    record_line(shim->record_fd, "signal %d %lld\n", number, (long long)at_wall_us);
+    tell(shim, (struct shim_event){.kind = SHIM_SIGNALLED, .number = number, .at_wall_us = at_wall_us});
 }
 
 // To the command's process group. Inside a namespace the init passes it on, so no pid of a stranger can be hit;
@@ -44,18 +43,26 @@ static int send_to_command(const struct shim *shim, int number)
     return namespaced(shim) ? namespace_signal(shim->child, number) : kill(-shim->child, number);
 }
 
+// Notes a signal that was sent as of before it was: what it does is not earlier, however late this process goes on.
+static int signal_command(const struct shim *shim, int number)
+{
+    int64_t now = clock_wall_us();
+    if (send_to_command(shim, number) < 0)
+        return -1;
+    note_signal(shim, number, now);
+    return 0;
+}
+
 static void stop_command(const struct shim *shim)
 {
-    if (send_to_command(shim, shim->spec.header.stop_signal) < 0)
-        return;
-    note_signal(shim, shim->spec.header.stop_signal);
-    send_to_command(shim, SIGCONT); // a stopped process does not act on a signal
+    if (signal_command(shim, shim->spec.header.stop_signal) == 0)
+        send_to_command(shim, SIGCONT); // a stopped process does not act on a signal
 }
 
 static void kill_everything(struct shim *shim)
 {
     if (shim->phase != SHIM_PHASE_KILLING)
-        note_signal(shim, SIGKILL);
+        note_signal(shim, SIGKILL, clock_wall_us());
     shim->phase = SHIM_PHASE_KILLING;
     shim->kill_boot_ms = clock_boot_ms() + KILL_AGAIN_MS;
     if (namespaced(shim) && !shim->childless)
@@ -84,13 +91,13 @@ static void end(struct shim *shim, enum shim_reason reason, int64_t grace_ms)
         return;
     if (!shim->exited && shim->reason == SHIM_ENDED_ITSELF)
         shim->reason = reason;
-    limit_grace(shim, grace_ms);
-    if (shim->kill_boot_ms <= clock_boot_ms()) {
-        kill_everything(shim);
-    } else if (shim->phase == SHIM_PHASE_RUNNING) {
+    if (shim->phase == SHIM_PHASE_RUNNING && grace_ms > 0) {
         shim->phase = SHIM_PHASE_ENDING;
         stop_command(shim);
     }
+    limit_grace(shim, grace_ms); // from when the command knows
+    if (shim->kill_boot_ms <= clock_boot_ms())
+        kill_everything(shim);
 }
 
 void shim_on_command(struct shim *shim, const struct shim_command *command)
@@ -101,8 +108,8 @@ void shim_on_command(struct shim *shim, const struct shim_command *command)
             shim->lease_boot_ms = command->value;
         return;
     case SHIM_SIGNAL:
-        if (shim->phase < SHIM_PHASE_KILLING && send_to_command(shim, command->number) == 0)
-            note_signal(shim, command->number);
+        if (shim->phase < SHIM_PHASE_KILLING)
+            signal_command(shim, command->number);
         return;
     case SHIM_STOP:
         end(shim, SHIM_ASKED, command->value);
@@ -153,7 +160,7 @@ void shim_on_exited(struct shim *shim, int wait_status, bool others_told)
     record_line(shim->record_fd, "exited %d %lld\n", wait_status, (long long)now);
     tell(shim, (struct shim_event){.kind = SHIM_EXITED, .number = wait_status, .at_wall_us = now});
     if (others_told)
-        note_signal(shim, SIGTERM);
+        note_signal(shim, SIGTERM, now);
     if (shim->phase >= SHIM_PHASE_KILLING)
         return;
     shim->phase = SHIM_PHASE_ENDING;

@@ -153,6 +153,8 @@ static void an_exit_after_a_stop_is_stopped_whatever_the_code(void **state)
     seen_await_gone(&seen);
     assert_int_equal(seen.end.reason, RUNTIME_STOPPED);
     assert_int_equal(seen.end.exit.code, 3);
+    assert_int_equal(seen.end.signal_count, 1);
+    assert_true(seen.end.exit.at_wall_us >= seen.end.signals[0].at_wall_us); // cause and effect
     seen_finish(&seen);
 }
 

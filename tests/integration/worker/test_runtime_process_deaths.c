@@ -213,9 +213,11 @@ static void recovering_at_once_waits_for_the_shim(void **state)
 {
     UNUSED(state);
     struct worker worker = worker_start(0);
+    assert_int_equal(kill(worker.shim, SIGSTOP), 0); // so that "at once" is before it has done its work
     worker_kill(&worker);
     rig_begin(&rig, boundary);
     assert_true(list_now().remaining >= 1);
+    assert_int_equal(kill(worker.shim, SIGCONT), 0);
     struct seen seen;
     recover(&seen);
     assert_int_equal(seen.end.reason, RUNTIME_FENCED);
