@@ -18,7 +18,7 @@
 #define GRACE(grace) ",'stop':{'grace':'" grace "'}"
 #define QUICK ",'command':['true']"
 #define LONG ",'command':['sleep','600']"
-#define SECOND ",'command':['sleep','1']"
+#define SECONDS ",'command':['sleep','4']"
 
 enum { NO_CODE = -1, ANY_EXIT = -2 };
 
@@ -58,7 +58,7 @@ static const struct nasty_case cases[] = {
      1, false, 0, 0, true, false},
     {"binds its port late", SERVICE("'binds-late','1500'", TCP) QUICK, "succeeded", "", 1, false, 0, 0, true, false},
     {"dies and is restarted",
-     SERVICE("'dies-midway','4'", TCP ",'on_failure':{'restart':{'max':50,'window':'1m','backoff':'20ms'}}") SECOND,
+     SERVICE("'dies-midway','4'", TCP ",'on_failure':{'restart':{'max':50,'window':'1m','backoff':'20ms'}}") SECONDS,
      "succeeded", "", 0, true, ANY_EXIT, 0, false, false},
     {"fails more often than it may be restarted",
      SERVICE("'exits-0'", TCP ",'on_failure':{'restart':{'max':2,'window':'1m','backoff':'20ms'}}") QUICK, "failed",
