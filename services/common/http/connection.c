@@ -88,11 +88,12 @@ static void opened(struct http_loop *loop, struct MHD_Connection *mhd, void **so
     http_watchdog_add(server, connection->fd);
 }
 
-static void closed(struct http_connection *connection)
+static void closed(struct http_loop *loop, struct http_connection *connection)
 {
+    http_loop_note_closed(loop);
     if (!connection)
         return;
-    struct http_server *server = connection->server;
+    struct http_server *server = http_loop_server(loop);
     unlink_from_shard(connection);
     http_admission_leave(server->admission, &connection->address);
     free(connection);
@@ -110,5 +111,5 @@ void http_connection_notify(void *context, struct MHD_Connection *mhd, void **so
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
         opened(context, mhd, socket_context);
     else
-        closed(*socket_context);
+        closed(context, *socket_context);
 }

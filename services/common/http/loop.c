@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // Of a connection's memory: what the library notes of each header, and the head of the reply. Not more than it takes:
@@ -29,6 +30,7 @@ struct http_loop {
     atomic_bool stops;
     _Atomic(struct http_connection *) resumed; // those to be resumed, linked by next_resumed
     atomic_int guests;                         // other threads that are in http_loop_resume(), and see this
+    bool has_closed;                           // connections, since its last turn; only its own thread asks
     pthread_t thread;
     bool runs;
 };
@@ -61,11 +63,12 @@ static void resume(struct http_loop *loop)
     }
 }
 
-// What the library has to do without an event: a request that was read together with the one before, say.
+// What the library has to do without an event: a request that was read together with the one before, say; or, after a
+// connection was closed, to listen again, which it had stopped when there was no descriptor for the next.
 static bool has_more(struct http_loop *loop)
 {
     unsigned long long timeout_ms = 0;
-    return MHD_get_timeout(loop->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0;
+    return loop->has_closed || (MHD_get_timeout(loop->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0);
 }
 
 static void *run(void *context)
@@ -78,6 +81,7 @@ static void *run(void *context)
             eventfd_read(loop->wake_fd, &count);
         }
         resume(loop);
+        loop->has_closed = false;
         MHD_run(loop->daemon);
         poll(polls, ARRAY_LEN(polls), has_more(loop) ? 0 : -1);
     }
@@ -109,13 +113,18 @@ static int start_daemon(struct http_loop *loop, struct err *err)
         STRICTNESS, MHD_OPTION_URI_LOG_CALLBACK, http_receive_target, server, MHD_OPTION_NOTIFY_CONNECTION,
         http_connection_notify, loop, MHD_OPTION_NOTIFY_COMPLETED, http_receive_completed, server, MHD_OPTION_ARRAY,
         tls, MHD_OPTION_END);
-    if (!loop->daemon) {
-        loop->listen_fd = -1; // the library has closed it
+    if (!loop->daemon)
         return err_errno(err, ERR_UNAVAILABLE, errno, "start of a server thread");
-    }
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     loop->events_fd = info ? info->epoll_fd : -1;
     return 0;
+}
+
+static bool is_same_socket(int one, int other)
+{
+    struct stat status, other_status;
+    return fstat(one, &status) == 0 && fstat(other, &other_status) == 0 && status.st_dev == other_status.st_dev &&
+           status.st_ino == other_status.st_ino;
 }
 
 static int start_loop(struct http_loop *loop, int listen_fd, struct err *err)
@@ -124,8 +133,12 @@ static int start_loop(struct http_loop *loop, int listen_fd, struct err *err)
     loop->listen_fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
     if (loop->wake_fd < 0 || loop->listen_fd < 0)
         return err_errno(err, ERR_UNAVAILABLE, errno, "a descriptor for a server thread");
-    if (start_daemon(loop, err) < 0)
+    if (start_daemon(loop, err) < 0) {
+        // Where the library fails decides whether it has closed the descriptor, which somebody else may have by now.
+        if (!is_same_socket(loop->listen_fd, listen_fd))
+            loop->listen_fd = -1;
         return -1;
+    }
     int error = pthread_create(&loop->thread, NULL, run, loop);
     loop->runs = error == 0;
     return error == 0 ? 0 : err_errno(err, ERR_UNAVAILABLE, error, "start of a server thread");
@@ -188,6 +201,11 @@ void http_loops_stop(struct http_server *server)
         stop_loop(&server->loops[i]);
     server->loop_count = 0;
     free(TAKE_PTR(server->loops));
+}
+
+void http_loop_note_closed(struct http_loop *loop)
+{
+    loop->has_closed = true;
 }
 
 struct http_server *http_loop_server(const struct http_loop *loop)

@@ -21,5 +21,7 @@ void http_loops_stop_listening(struct http_server *server);
 void http_loops_stop(struct http_server *server);
 
 struct http_server *http_loop_server(const struct http_loop *loop);
+// On the thread itself: a connection was closed, after which the library may have more to do than it says.
+void http_loop_note_closed(struct http_loop *loop);
 // Lets a suspended connection go on, on its own thread. Any thread; from then on the connection may be gone.
 void http_loop_resume(struct http_connection *connection);

@@ -220,8 +220,8 @@ static void what_comes_before_and_after_a_container_runs(void **state)
     while ((before_ms = clock_boot_ms()) <= engine_pulse_since_ms(instance->runtime->pulse))
         ;
     played_engine_rule(played, "DELETE", 0, "");
-    docker_go(instance,
-              DOCKER_REMOVE); // that it has ended is news: how long it resisted does not count against its removal
+    // That it has ended is news: how long it resisted before does not count against its removal.
+    docker_go(instance, DOCKER_REMOVE);
     assert_in_range(runtime_resists_since_ms(&instance->base, &err), before_ms, clock_boot_ms());
     int64_t ended_at_ms = instance->ended_at_ms;
     docker_go(instance, DOCKER_REMOVE);
